@@ -1,1 +1,24 @@
-"""Motley."""
+"""The tasks: one file each, and one registry, by name."""
+
+from __future__ import annotations
+
+import difflib
+
+from motley.envs.task import Task
+from motley.envs.tasks.dark_home import DarkHome
+
+TASKS: dict[str, type[Task]] = {"DarkHome": DarkHome}
+"""Every task by name; the id of `name` is ``motley/<name>-v0``."""
+
+
+def find(name: str) -> type[Task]:
+    """The task of that name or id (``DarkHome`` or ``motley/DarkHome-v0``).
+
+    Raises:
+        ValueError: there is none; the nearest names are in the message.
+    """
+    plain = name.removeprefix("motley.envs:").removeprefix("motley/").removesuffix("-v0")
+    if plain not in TASKS:
+        near = difflib.get_close_matches(plain, TASKS, cutoff=0.4) or sorted(TASKS)
+        raise ValueError(f"there is no task {name!r}; near: {', '.join(near)}")
+    return TASKS[plain]

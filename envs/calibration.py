@@ -1,0 +1,195 @@
+"""What a score is worth: the means of oracle, random, observer and shortcuts, stored by task.
+
+score01 = (score - random) / (oracle - random). The figures lie beside the task's file, under
+the same name with .json, keyed by a hash of the task's constants and source: a changed task
+has none until ``motley audit TASK --calibrate`` measures it anew.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import io
+import json
+import sys
+import tokenize
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from motley.envs import kernels
+from motley.envs.senses import Observation
+from motley.envs.streams import Bools, Floats
+from motley.envs.task import Policy, Task
+from motley.envs.world import World
+
+FORMAT_VERSION = 1
+BATCH = 500
+"""Worlds that are rolled out at once."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Mean scores of one level of a task over ``episodes`` episodes of seeds from ``seed`` on."""
+
+    level: int
+    ood: bool
+    variant: dict[str, Any]
+    oracle: float
+    random: float
+    observer: float | None
+    heuristics: dict[str, float]
+    episodes: int
+    seed: int
+
+
+class Random:
+    """Uniform in the action space."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._n = 0
+
+    def reset(self, n: int) -> None:
+        """``n`` worlds follow."""
+        self._n = n
+
+    def act(self, observation: Observation, episode_start: Bools) -> Floats:
+        """Actions (N, 2)."""
+        return self._rng.uniform(-1, 1, (self._n, 2)).astype(np.float32)
+
+
+def rollout(
+    task: Task, policy: Policy | Callable[[World], Floats], episodes: int, seed: int
+) -> Floats:
+    """Scores (episodes,) of a policy, one episode of each seed ``seed``, ``seed + 1``, ...
+
+    Args:
+        task: what to play.
+        policy: acts from observations, or a function of the world (the oracle).
+        episodes: how many.
+        seed: of the first.
+    """
+    scores = []
+    for first in range(0, episodes, BATCH):
+        world = World(task, min(BATCH, episodes - first))
+        world.seed(seed + first + np.arange(world.n))
+        world.reset()
+        result = np.full(world.n, np.nan)
+        starts = np.ones(world.n, np.bool_)
+        if not callable(policy):
+            policy.reset(world.n)
+        while np.isnan(result).any():
+            act = policy(world) if callable(policy) else policy.act(world.observe(), starts)
+            starts = np.zeros(world.n, np.bool_)
+            _, terminated, truncated = world.step(np.ascontiguousarray(act, np.float32))
+            ends = (terminated | truncated) & np.isnan(result)
+            result[ends] = task.score(world)[ends]
+        scores.append(result)
+    return np.concatenate(scores)
+
+
+def measure(
+    task: type[Task], level: int, ood: bool, episodes: int, seed: int, **variant: Any
+) -> Entry:
+    """Measure one level of a task: every reference policy on the same seeds."""
+    rules = task(level=level, ood=ood, **variant)
+    observer = rules.observer()
+    means = {
+        name: float(rollout(rules, make(), episodes, seed).mean())
+        for name, make in rules.heuristics().items()
+    }
+    return Entry(
+        level=level,
+        ood=ood,
+        variant=rules.variant,
+        oracle=float(rollout(rules, rules.oracle, episodes, seed).mean()),
+        random=float(rollout(rules, Random(seed), episodes, seed).mean()),
+        observer=None
+        if observer is None
+        else float(rollout(rules, observer, episodes, seed).mean()),
+        heuristics=means,
+        episodes=episodes,
+        seed=seed,
+    )
+
+
+def path(task: type[Task]) -> Path:
+    """Where a task's figures lie: beside its file."""
+    return Path(inspect.getfile(task)).with_suffix(".json")
+
+
+def write(task: type[Task], entries: Sequence[Entry]) -> Path:
+    """Store the figures of a task's levels; returns the file."""
+    document = {
+        "format_version": FORMAT_VERSION,
+        "task": task.__name__,
+        "task_hash": task_hash(task),
+        "entries": [asdict(entry) for entry in entries],
+    }
+    file = path(task)
+    file.write_text(json.dumps(document, indent=1) + "\n")
+    return file
+
+
+def read(task: type[Task]) -> list[Entry]:
+    """The stored figures of a task; none where the file is missing or the task has changed."""
+    try:
+        document = json.loads(path(task).read_text())
+    except (OSError, TypeError):
+        return []
+    if document["task_hash"] != task_hash(task) or document["format_version"] != FORMAT_VERSION:
+        return []
+    return [Entry(**entry) for entry in document["entries"]]
+
+
+def lookup(task: Task) -> Entry | None:
+    """The stored figures of a task as it is set, or None."""
+    key = (task.level, task.ood, task.variant)
+    return next((e for e in read(type(task)) if (e.level, e.ood, e.variant) == key), None)
+
+
+def scale(task: Task) -> tuple[float, float]:
+    """(random, oracle - random), so that score01 = (score - first) / second.
+
+    NaN, with a warning that names the command, where the task has no calibration.
+    """
+    entry = lookup(task)
+    if entry is None:
+        warnings.warn(
+            f"{task.name} has no calibration for level {task.level}, ood={task.ood}, "
+            f"{task.variant}: score01 is NaN. Make one: motley audit {task.name} --calibrate",
+            stacklevel=4,
+        )
+        return float("nan"), float("nan")
+    return entry.random, entry.oracle - entry.random
+
+
+def task_hash(task: type[Task]) -> str:
+    """Sixteen hex digits of the task's code, without comments and docstrings, and the physics."""
+    try:
+        source = inspect.getsource(sys.modules[task.__module__])
+    except (OSError, TypeError, KeyError):
+        source = task.__qualname__
+    text = f"{kernels.PHYSICS}\n{_bare(source)}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _bare(source: str) -> str:
+    """Source without comments, docstrings and blank lines."""
+    dropped: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            dropped.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    kept = (line.rstrip() for number, line in enumerate(lines, 1) if number not in dropped)
+    return "\n".join(line for line in kept if line)

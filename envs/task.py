@@ -1,0 +1,186 @@
+"""Task: what an author writes. Doors, seeding, truncation, rendering and score01 come with it.
+
+A task says what the body perceives (`senses`), how a world begins (`layout`), what a step
+earned and whether it was the last (`outcome`), how well an episode went (`score`, `success`),
+and how one that knows everything would act (`oracle`). Everything is written with arrays over
+worlds, so a task in plain NumPy keeps the speed of the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from motley.envs import kernels
+from motley.envs.senses import Observation, Sense
+from motley.envs.streams import Bools, Floats, Ints, Streams
+from motley.envs.world import World
+
+CONTROL_STEP = 0.25
+"""Seconds that a step lasts."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """A disc that turns first and walks then.
+
+    Attributes:
+        speed: metres a step at most. turn: radians a step at most. radius: metres.
+        motor_forward: standard deviation of the walked distance, as a fraction of it.
+        motor_turn: of the turn, radians at full command (of either part).
+        egomotion_forward: of the forward reading, as a fraction of it.
+        egomotion_turn: of the turn's reading, radians.
+    """
+
+    speed: float = 0.4
+    turn: float = float(np.pi / 3)
+    radius: float = 0.25
+    motor_forward: float = 0.0
+    motor_turn: float = 0.0
+    egomotion_forward: float = 0.0
+    egomotion_turn: float = 0.0
+
+    @cached_property
+    def packed(self) -> Floats:
+        """(7,) float32 in the order of `kernels.move`."""
+        return np.array(
+            [
+                self.speed,
+                self.turn,
+                self.radius,
+                self.motor_forward,
+                self.motor_turn,
+                self.egomotion_forward,
+                self.egomotion_turn,
+            ],
+            np.float32,
+        )
+
+
+@dataclass(frozen=True)
+class Level:
+    """A rung of a task's ladder; a task adds its own fields.
+
+    Attributes:
+        chance: what the best policy reaches that does not solve the problem.
+    """
+
+    chance: float
+
+
+class Policy(Protocol):
+    """Acts from the history of observations; may hold state, one row per world."""
+
+    def reset(self, n: int) -> None:
+        """Forget everything; ``n`` worlds follow."""
+
+    def act(self, observation: Observation, episode_start: Bools) -> Floats:
+        """The actions (N, 2) for observations (N, size); ``episode_start`` (N,) marks the first."""
+        ...
+
+
+class Task:
+    """Base class of all tasks.
+
+    A task sets the class attributes, sets ``horizon`` and ``n_shapes`` (and ``body``, if its own)
+    in ``__init__`` after calling this one, and writes the methods that raise below.
+
+    Args:
+        level: rung of ``levels``; None is ``default_level``.
+        ood: the out-of-distribution variant of the level.
+
+    Raises:
+        ValueError: there is no such level.
+    """
+
+    problem: ClassVar[str]
+    levels: ClassVar[tuple[Level, ...]]
+    default_level: ClassVar[int] = 0
+    senses: tuple[Sense, ...]
+    horizon: int
+    n_shapes: int
+    body: Body = Body()
+
+    def __init__(self, level: int | None = None, ood: bool = False) -> None:
+        self.level = self.default_level if level is None else int(level)
+        if not 0 <= self.level < len(self.levels):
+            raise ValueError(
+                f"{type(self).__name__} has levels 0 to {len(self.levels) - 1}, not {level}"
+            )
+        self.ood = bool(ood)
+
+    @property
+    def name(self) -> str:
+        """The class's name, which is the id's: ``motley/<name>-v0``."""
+        return type(self).__name__
+
+    @property
+    def chance(self) -> float:
+        """What the best policy reaches that does not solve the problem, at this level."""
+        return self.levels[self.level].chance
+
+    @property
+    def variant(self) -> dict[str, Any]:
+        """Constructor arguments beyond level and ood, as they are set."""
+        return {}
+
+    def fields(self) -> Mapping[str, tuple[tuple[int, ...], npt.DTypeLike]]:
+        """State of the task's own: name -> (shape without the world axis, dtype); zero at reset."""
+        return {}
+
+    def layout(self, world: World, which: Ints, rng: Streams) -> None:
+        """Lay out worlds ``which`` (R,), blank so far; ``rng`` gives one row for each of them."""
+        raise NotImplementedError
+
+    def outcome(self, world: World) -> tuple[npt.NDArray[Any], Bools]:
+        """Reward (N,) and terminated (N,) of the step just made; may change the world."""
+        raise NotImplementedError
+
+    def score(self, world: World) -> npt.NDArray[Any]:
+        """How well the episode went so far, (N,); read at its end."""
+        raise NotImplementedError
+
+    def success(self, world: World) -> Bools:
+        """Whether it succeeded, (N,); read at its end."""
+        return self.score(world) >= 1.0
+
+    def oracle(self, world: World) -> Floats:
+        """Actions (N, 2) of one that sees the hidden state."""
+        raise NotImplementedError
+
+    def observer(self) -> Policy | None:
+        """The best hand-written policy from the senses' history, where it can differ."""
+        return None
+
+    def heuristics(self) -> dict[str, Callable[[], Policy]]:
+        """Shortcut policies by name, each a factory."""
+        return {}
+
+    def scene(self, world: World, index: int) -> dict[str, Any]:
+        """Hints for the picture of world ``index``: labels of what the body cannot see.
+
+        Optional keys: ``markers``, a list of (label, x, y, radius in metres); ``caption``, text.
+        """
+        return {}
+
+    def toward(self, world: World, target: Floats) -> Floats:
+        """Actions (N, 2) that walk each body to its ``target`` (N, 2)."""
+        return self.steer(world.position, world.heading, target)
+
+    def steer(self, position: Floats, heading: Floats, target: Floats) -> Floats:
+        """The same from poses: position (N, 2), heading (N,), target (N, 2)."""
+        out = np.empty((len(position), 2), np.float32)
+        kernels.fill_steering(
+            np.asarray(position, np.float32),
+            np.asarray(heading, np.float32),
+            np.asarray(target, np.float32),
+            self.body.speed,
+            self.body.turn,
+            out,
+        )
+        return out
