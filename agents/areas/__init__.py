@@ -1,1 +1,30 @@
-"""Motley."""
+"""The areas that a blueprint can name: one file each, one line here."""
+
+from __future__ import annotations
+
+from motley.agents.areas.actor import Actor
+from motley.agents.areas.base import Area, State
+from motley.agents.areas.episodic_memory import EpisodicMemory
+from motley.agents.areas.gru import GRU
+from motley.agents.areas.path_integrator import PathIntegrator
+from motley.agents.areas.perceptron import Perceptron
+from motley.agents.areas.visual_search import VisualSearch
+from motley.costs.registry import Registry
+
+AREAS: Registry[type[Area]] = Registry("area")
+
+
+def register(area: type[Area]) -> type[Area]:
+    """Make an area known by its class's name, so that files can refer to it.
+
+    Raises:
+        ValueError: another area has that name.
+    """
+    AREAS[area.__name__] = area
+    return area
+
+
+for _area in (Actor, EpisodicMemory, GRU, PathIntegrator, Perceptron, VisualSearch):
+    register(_area)
+
+__all__ = ["AREAS", "Area", "State", "register"]

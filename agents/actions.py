@@ -1,0 +1,170 @@
+"""Distributions over actions, in batches and without objects per step.
+
+Noise for a whole rollout is drawn at once and passed in; everything is a function of the
+numbers that the actor gives.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from gymnasium import spaces
+from torch import Tensor
+
+HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
+
+
+class ActionDistribution(ABC):
+    """What an actor's numbers mean.
+
+    Attributes:
+        parameters: numbers that the distribution takes from the network.
+        deviations: standard deviations it takes that depend on no input.
+        size: numbers of an action as an environment and this class give it.
+        features: numbers of an action as areas see it (one-hot where discrete).
+        noise: random numbers that one sample takes.
+    """
+
+    parameters: int
+    deviations: int = 0
+    size: int
+    features: int
+    noise: int
+
+    @abstractmethod
+    def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Return noise for samples of ``shape``: (\\*shape, noise)."""
+
+    @abstractmethod
+    def sample(self, x: Tensor, log_std: Tensor, noise: Tensor | None) -> Tensor:
+        """Return actions (..., size); the mode where ``noise`` is None."""
+
+    @abstractmethod
+    def log_prob(self, x: Tensor, log_std: Tensor, action: Tensor) -> Tensor:
+        """Return the log-probability or log-density of ``action``, (...)."""
+
+    @abstractmethod
+    def entropy(self, x: Tensor, log_std: Tensor) -> Tensor:
+        """Return the entropy in nats, (...)."""
+
+    @abstractmethod
+    def encode(self, action: Tensor) -> Tensor:
+        """Return actions as areas see them, (..., features)."""
+
+    @abstractmethod
+    def to_environment(self, action: Tensor) -> npt.NDArray[Any]:
+        """Return actions as the environment takes them, (worlds, ...)."""
+
+
+class Gaussian(ActionDistribution):
+    """A diagonal Gaussian over a Box; the environment gets it clipped to the box."""
+
+    def __init__(self, space: spaces.Box):
+        self.space = space
+        self.size = self.features = self.parameters = self.deviations = self.noise = int(
+            np.prod(space.shape)
+        )
+        self._low = torch.as_tensor(space.low).flatten()
+        self._high = torch.as_tensor(space.high).flatten()
+
+    def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """See :class:`ActionDistribution`."""
+        return torch.randn(*shape, self.noise, generator=generator, device=generator.device)
+
+    def sample(self, x: Tensor, log_std: Tensor, noise: Tensor | None) -> Tensor:
+        """See :class:`ActionDistribution`."""
+        return x if noise is None else x + log_std.exp() * noise
+
+    def log_prob(self, x: Tensor, log_std: Tensor, action: Tensor) -> Tensor:
+        """See :class:`ActionDistribution`."""
+        scaled = (action - x) * (-log_std).exp()
+        return -(0.5 * scaled.square() + log_std + HALF_LOG_TWO_PI).sum(-1)
+
+    def entropy(self, x: Tensor, log_std: Tensor) -> Tensor:
+        """See :class:`ActionDistribution`."""
+        return (log_std + 0.5 + HALF_LOG_TWO_PI).sum().expand(x.shape[:-1])
+
+    def encode(self, action: Tensor) -> Tensor:
+        """Return what is done: the action clipped to the box."""
+        return action.clamp(self._low.to(action), self._high.to(action))
+
+    def to_environment(self, action: Tensor) -> npt.NDArray[Any]:
+        """See :class:`ActionDistribution`."""
+        clipped: npt.NDArray[Any] = self.encode(action).cpu().numpy()
+        return clipped.reshape(-1, *self.space.shape)
+
+
+class Categorical(ActionDistribution):
+    """One categorical a dimension, over Discrete, MultiDiscrete or MultiBinary."""
+
+    def __init__(self, counts: list[int], space: spaces.Space[Any]):
+        self.counts, self.space = counts, space
+        self.parameters = self.features = self.noise = sum(counts)
+        self.size = len(counts)
+        self._start = int(space.start) if isinstance(space, spaces.Discrete) else 0
+
+    def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Return Gumbel noise; see :class:`ActionDistribution`."""
+        uniform = torch.rand(*shape, self.noise, generator=generator, device=generator.device)
+        return -torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
+
+    def sample(self, x: Tensor, log_std: Tensor, noise: Tensor | None) -> Tensor:
+        """See :class:`ActionDistribution`; the argument of the largest, with Gumbel noise."""
+        perturbed = x if noise is None else x + noise
+        chosen = [part.argmax(-1) for part in perturbed.split(self.counts, -1)]
+        return torch.stack(chosen, -1).to(x.dtype)
+
+    def _log_probs(self, x: Tensor) -> list[Tensor]:
+        return [part.log_softmax(-1) for part in x.split(self.counts, -1)]
+
+    def log_prob(self, x: Tensor, log_std: Tensor, action: Tensor) -> Tensor:
+        """See :class:`ActionDistribution`."""
+        chosen = [
+            part.gather(-1, index.unsqueeze(-1)).squeeze(-1)
+            for part, index in zip(self._log_probs(x), action.long().unbind(-1))
+        ]
+        return torch.stack(chosen).sum(0)
+
+    def entropy(self, x: Tensor, log_std: Tensor) -> Tensor:
+        """See :class:`ActionDistribution`."""
+        return torch.stack([-(p.exp() * p).sum(-1) for p in self._log_probs(x)]).sum(0)
+
+    def encode(self, action: Tensor) -> Tensor:
+        """See :class:`ActionDistribution`; one-hot."""
+        parts = [
+            torch.nn.functional.one_hot(index, n)
+            for index, n in zip(action.long().unbind(-1), self.counts)
+        ]
+        return torch.cat(parts, -1).to(action.dtype)
+
+    def to_environment(self, action: Tensor) -> npt.NDArray[Any]:
+        """See :class:`ActionDistribution`."""
+        whole: npt.NDArray[Any] = action.long().cpu().numpy()
+        if isinstance(self.space, spaces.Discrete):
+            return whole[:, 0] + self._start
+        return whole.reshape(-1, *(self.space.shape or ())).astype(self.space.dtype)
+
+
+def action_distribution(space: spaces.Space[Any]) -> ActionDistribution:
+    """Return the distribution over an action space.
+
+    Raises:
+        ValueError: there is none for this kind of space.
+    """
+    if isinstance(space, spaces.Box):
+        return Gaussian(space)
+    if isinstance(space, spaces.Discrete):
+        return Categorical([int(space.n)], space)
+    if isinstance(space, spaces.MultiDiscrete) and space.nvec.ndim == 1:
+        return Categorical([int(n) for n in space.nvec], space)
+    if isinstance(space, spaces.MultiBinary):
+        return Categorical([2] * int(np.prod(space.shape)), space)
+    raise ValueError(
+        f"no distribution over the action space {space}; there is one for Box, Discrete, "
+        f"MultiDiscrete and MultiBinary"
+    )

@@ -1,0 +1,505 @@
+"""Agent: areas that learn, as an algorithm of Stable-Baselines3."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import gymnasium as gym
+import numpy as np
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
+from stable_baselines3.common.utils import safe_mean
+from stable_baselines3.common.vec_env import VecEnv
+
+from motley.agents import spaces as space_files
+from motley.agents import storage
+from motley.agents.actions import action_distribution
+from motley.agents.blueprints import Blueprint, structure
+from motley.agents.brain import Brain, seed_of, width_for
+from motley.agents.policy import BrainPolicy, RecurrentState
+from motley.agents.rollout import Present, collect
+from motley.agents.spaces import Senses
+from motley.agents.update import Learner, Settings
+from motley.costs import Cost, cost_set
+from motley.costs import routing as routes
+from motley.costs import sets as cost_files
+
+EPISODE_FACTS = ("return", "score01", "success")
+
+
+class Agent(BaseAlgorithm):
+    """Recurrent PPO over a brain of areas, each trained by the costs that are routed to it.
+
+    Mirrors ``PPO("MlpPolicy", env)``: :meth:`learn`, :meth:`predict`, callbacks,
+    ``evaluate_policy``, :meth:`save` and :meth:`load` work as in SB3.
+
+    Args:
+        structure: a name (``uniform``, ``matched``, ``mismatched``, ``path_integration`` ...)
+            or a Blueprint.
+        env: an id, an environment or a VecEnv.
+        costs: a cost set's name, names joined by ``+``, or a list of names and costs.
+        learning_rate: of Adam; a number, or a function of the remaining share of training.
+        n_steps: steps a rollout, in each world.
+        n_epochs: passes over a rollout.
+        n_minibatches: parts a pass; whole sequences of some worlds where there is a memory.
+        gamma: discount per step, for costs that do not state their own.
+        gae_lambda: weight of longer advantage estimates.
+        clip_range: of PPO's probability ratio.
+        target_kl: an update stops beyond 1.5 times this; None never stops, so that arms take
+            equally many gradient steps.
+        max_grad_norm: gradients are clipped to this norm.
+        clip_by_area: clip each area by itself; False clips all together, as SB3 does, and lets
+            one area's large gradient shrink another's.
+        normalise_returns: give every critic returns of mean 0 and deviation 1.
+        budget: parameters of all areas; the core's width is solved for. None takes ``width``.
+        width: width of the core where ``budget`` is None.
+        n_envs: worlds, where ``env`` is an id.
+        log_gradients_every: updates between two measurements of ``grad/<cost>/<area>``.
+        seed: of weights, exploration and, where ``env`` is an id, the worlds.
+        device: of the tensors.
+        tensorboard_log: folder of TensorBoard's files.
+        verbose: 0 prints nothing, 1 prints SB3's tables.
+        env_kwargs: constructor arguments of the environment, where ``env`` is an id.
+
+    Raises:
+        ValueError: an unknown name (the nearest are named), or an area without the sense it needs.
+    """
+
+    policy_aliases: ClassVar[dict[str, Any]] = {}
+    policy: BrainPolicy
+
+    def __init__(
+        self,
+        structure: str | Blueprint,
+        env: GymEnv | str | None,
+        costs: str | Sequence[str | Cost] = "reward",
+        *,
+        learning_rate: float | Schedule = 2e-3,
+        n_steps: int = 128,
+        n_epochs: int = 3,
+        n_minibatches: int = 4,
+        gamma: float = 0.98,
+        gae_lambda: float = 0.95,
+        clip_range: float = 0.2,
+        target_kl: float | None = None,
+        max_grad_norm: float = 0.5,
+        clip_by_area: bool = True,
+        normalise_returns: bool = True,
+        budget: int | None = 40_000,
+        width: int = 64,
+        n_envs: int = 64,
+        log_gradients_every: int = 10,
+        seed: int | None = None,
+        device: torch.device | str = "cpu",
+        tensorboard_log: str | None = None,
+        verbose: int = 0,
+        env_kwargs: Mapping[str, Any] | None = None,
+        _init_setup_model: bool = True,
+    ):
+        for name, value in (
+            ("n_steps", n_steps),
+            ("n_epochs", n_epochs),
+            ("n_minibatches", n_minibatches),
+            ("log_gradients_every", log_gradients_every),
+        ):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+        if isinstance(env, str):
+            env = make_worlds(env, n_envs, seed, **(env_kwargs or {}))
+        self._structure, self._costs = structure, costs
+        self.n_steps, self.clip_range = n_steps, clip_range
+        self.budget, self.width = budget, width
+        self.settings = Settings(
+            n_epochs=n_epochs,
+            n_minibatches=n_minibatches,
+            gamma=gamma,
+            gae_lambda=gae_lambda,
+            target_kl=target_kl,
+            max_grad_norm=max_grad_norm,
+            clip_by_area=clip_by_area,
+            normalise_returns=normalise_returns,
+            log_gradients_every=log_gradients_every,
+        )
+        self.n_updates = 0
+        self._facts: dict[str, float] = {}
+        self._ended: dict[str, list[float]] = {name: [] for name in EPISODE_FACTS}
+        super().__init__(
+            policy=BrainPolicy,
+            env=env,
+            learning_rate=learning_rate,
+            tensorboard_log=tensorboard_log,
+            verbose=verbose,
+            device=device,
+            support_multi_env=True,
+            monitor_wrapper=True,
+            seed=seed,
+        )
+        if _init_setup_model and env is not None:
+            self._setup_model()
+
+    # ---------------------------------------------------------------- building
+
+    def _setup_model(self) -> None:
+        assert self.seed is not None
+        self._setup_lr_schedule()
+        self.set_random_seed(self.seed)
+        senses = Senses(self.observation_space).sizes
+        distribution = action_distribution(self.action_space)
+        if isinstance(self._structure, str):
+            self.blueprint = structure(self._structure, senses, problem_of(self.env))
+        else:
+            self.blueprint = self._structure
+        self.costs = cost_set(self._costs, senses)
+        if self.budget is not None:
+            self.width = width_for(self.budget, self.blueprint, senses, distribution)
+        brain = Brain(self.blueprint, senses, distribution, self.seed, self.width)
+        learner = Learner(
+            brain, distribution, self.costs, self.settings, self.lr_schedule(1.0), self.seed
+        )
+        self.policy = BrainPolicy(
+            self.observation_space,
+            self.action_space,
+            learner,
+            seed_of(self.seed, "predict"),
+        ).to(self.device)
+        self._generator = torch.Generator(self.device).manual_seed(seed_of(self.seed, "explore"))
+        self._present: Present | None = None
+
+    @property
+    def learner(self) -> Learner:
+        """What learning changes: areas, the costs' heads, normalisers."""
+        return self.policy.learner
+
+    @property
+    def brain(self) -> Brain:
+        """The areas."""
+        return self.learner.brain
+
+    @property
+    def n_parameters(self) -> int:
+        """Trainable numbers in the areas, without the heads of costs."""
+        return self.brain.n_parameters
+
+    def describe(self) -> str:
+        """Return the areas, their wiring and the routing as text."""
+        rows = [f"{self.blueprint.name}: {self.n_parameters:,} parameters"]
+        for name, node in self.blueprint.items():
+            area = self.brain.areas[name]
+            count = sum(p.numel() for p in area.parameters())
+            rows.append(
+                f"  {name} ({node.role}, {node.area.__name__} {area.size}, {count:,}) "
+                f"<- {', '.join(node.inputs)}"
+            )
+        return "\n".join(rows) + "\n" + routes.table(self.learner.routes, list(self.blueprint))
+
+    # ---------------------------------------------------------------- learning
+
+    def learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        log_interval: int = 1,
+        tb_log_name: str = "Agent",
+        reset_num_timesteps: bool = True,
+        progress_bar: bool = False,
+    ) -> Self:
+        """Train for at least ``total_timesteps`` more environment steps; see SB3."""
+        iteration = 0
+        total_timesteps, callback = self._setup_learn(
+            total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
+        )
+        assert self.env is not None
+        if self._present is None or reset_num_timesteps:
+            self._present = self._stand()
+        callback.on_training_start(locals(), globals())
+
+        def on_step(facts: dict[str, Any]) -> bool:
+            self.num_timesteps += self.n_envs
+            if facts["dones"].any():
+                self._note_ends(facts["infos"], facts["dones"])
+            callback.update_locals(facts)
+            return callback.on_step()
+
+        while self.num_timesteps < total_timesteps:
+            age = self.num_timesteps
+            callback.on_rollout_start()
+            rollout = collect(
+                self.env,
+                self.brain,
+                self.learner.distribution,
+                self.policy.senses,
+                self._present,
+                self.n_steps,
+                self._generator,
+                on_step,
+            )
+            callback.on_rollout_end()
+            if rollout is None:
+                break
+            self._update_current_progress_remaining(self.num_timesteps, total_timesteps)
+            self._update_learning_rate(self.policy.optimizer)
+            batch, facts = self.learner.prepare(rollout, age)
+            facts |= self.learner.update(
+                batch, age, self.clip_range, self._generator, self.n_updates
+            )
+            self.n_updates += 1
+            iteration += 1
+            self._log(facts, iteration, log_interval)
+        callback.on_training_end()
+        return self
+
+    def _stand(self) -> Present:
+        """Return where the worlds stand after a reset."""
+        assert self._last_obs is not None
+        return Present(
+            self.policy.senses(self._last_obs),
+            self.brain.initial_state(self.n_envs),
+            self.learner.distribution.features,
+            self.device,
+        )
+
+    def _note_ends(self, infos: list[dict[str, Any]], dones: np.ndarray) -> None:
+        self._update_info_buffer(infos, dones)
+        for i in np.flatnonzero(dones):
+            info = infos[i]
+            if "episode" in info:
+                self._ended["return"].append(float(info["episode"]["r"]))
+            if "score01" in info:
+                self._ended["score01"].append(float(info["score01"]))
+            if "is_success" in info:
+                self._ended["success"].append(float(info["is_success"]))
+
+    def _log(self, facts: dict[str, float], iteration: int, log_interval: int) -> None:
+        self._facts |= facts
+        for name, value in facts.items():
+            kind = "" if "/" in name else "train/"
+            self.logger.record(f"{kind}{name}", value)
+        self.logger.record("train/learning_rate", self.policy.optimizer.param_groups[0]["lr"])
+        self.logger.record("train/n_updates", self.n_updates, exclude="tensorboard")
+        if log_interval is None or iteration % log_interval:
+            return
+        elapsed = max((time.time_ns() - self.start_time) / 1e9, sys.float_info.epsilon)
+        self.logger.record(
+            "time/fps", int((self.num_timesteps - self._num_timesteps_at_start) / elapsed)
+        )
+        self.logger.record("time/total_timesteps", self.num_timesteps, exclude="tensorboard")
+        if self.ep_info_buffer:
+            for key, name in (("r", "ep_rew_mean"), ("l", "ep_len_mean")):
+                self.logger.record(
+                    f"rollout/{name}", safe_mean([info[key] for info in self.ep_info_buffer])
+                )
+        if self.ep_success_buffer:
+            self.logger.record("rollout/success_rate", safe_mean(self.ep_success_buffer))
+        self.logger.dump(step=self.num_timesteps)
+
+    def diagnostics(self) -> dict[str, float]:
+        """Return what happened since the last call.
+
+        ``return``, ``score01`` and ``success`` are means over the episodes that ended, NaN
+        where none did; ``cost/``, ``value/`` and ``grad/`` are of the newest update that measured
+        them.
+        """
+        means = {
+            name: float(np.mean(values)) if values else float("nan")
+            for name, values in self._ended.items()
+        }
+        for values in self._ended.values():
+            values.clear()
+        return means | self._facts
+
+    # ---------------------------------------------------------------- acting
+
+    def predict(
+        self,
+        observation: Any,
+        state: RecurrentState | None = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+    ) -> tuple[np.ndarray, RecurrentState | None]:
+        """See :meth:`BrainPolicy.predict`."""
+        return self.policy.predict(observation, state, episode_start, deterministic)
+
+    # ---------------------------------------------------------------- files
+
+    def save(
+        self,
+        path: storage.PathLike,
+        exclude: Any = None,
+        include: Any = None,
+    ) -> None:
+        """Write the agent, without its worlds, as a zip of JSON and tensors.
+
+        Args:
+            path: the file; ``.zip`` is added where it has no ending.
+            exclude: for SB3's signature only: there are no attributes to leave out.
+            include: likewise.
+        """
+        storage.write(path, self._describe_for_file(), self._tensors())
+
+    def _describe_for_file(self) -> dict[str, Any]:
+        rate = self.learning_rate
+        return {
+            "blueprint": self.blueprint.to_json(),
+            "costs": cost_files.to_json(self.costs),
+            "width": self.width,
+            "n_parameters": self.n_parameters,
+            "settings": asdict(self.settings),
+            "n_steps": self.n_steps,
+            "clip_range": self.clip_range,
+            # A schedule is code, which a file does not hold: the rate now stands for it.
+            "learning_rate": rate if isinstance(rate, float | int) else self._rate_now(),
+            "seed": self.seed,
+            "observation_space": space_files.to_json(self.observation_space),
+            "action_space": space_files.to_json(self.action_space),
+            "num_timesteps": self.num_timesteps,
+            "n_updates": self.n_updates,
+        }
+
+    def _rate_now(self) -> float:
+        return float(self.policy.optimizer.param_groups[0]["lr"])
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        parameters = {f"learner/{k}": v for k, v in self.learner.state_dict().items()}
+        moments = self.policy.optimizer.state_dict()["state"]
+        optimiser = {f"optimizer/{i}/{k}": v for i, s in moments.items() for k, v in s.items()}
+        return parameters | optimiser
+
+    def _take_tensors(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        parameters = {
+            k.removeprefix("learner/"): v for k, v in tensors.items() if k.startswith("learner/")
+        }
+        self.learner.load_state_dict(parameters)
+        state = self.policy.optimizer.state_dict()
+        moments = storage.unflatten(tensors, "optimizer/")
+        state["state"] = {int(i): dict(entries) for i, entries in moments.items()}
+        self.policy.optimizer.load_state_dict(state)
+
+    @classmethod
+    def load(  # type: ignore[override]
+        cls,
+        path: storage.PathLike,
+        env: GymEnv | None = None,
+        device: torch.device | str = "cpu",
+        custom_objects: Mapping[str, Any] | None = None,
+        print_system_info: bool = False,
+        force_reset: bool = True,
+        **kwargs: Any,
+    ) -> Self:
+        """Read an agent that :meth:`save` wrote; none of the file's content is run as code.
+
+        Args:
+            path: the file.
+            env: worlds to act or go on learning in; their spaces must be the agent's.
+            device: of the tensors.
+            custom_objects: refused, since nothing in the file is pickled.
+            print_system_info: for SB3's signature only.
+            force_reset: begin new episodes; the worlds are not in the file.
+            **kwargs: settings to change, as the constructor takes them.
+
+        Raises:
+            ValueError: not an agent's file, other spaces, or an area or cost that is not registered.
+        """
+        if custom_objects is not None:
+            raise ValueError(
+                "an agent's file holds JSON and tensors, so there are no custom_objects to "
+                "replace; give settings as keyword arguments"
+            )
+        facts, tensors = storage.read(path, device)
+        given = {name: facts[name] for name in ("n_steps", "clip_range", "learning_rate", "seed")}
+        given |= facts["settings"] | {"width": facts["width"], "budget": None, "device": device}
+        blueprint = Blueprint.from_json(facts["blueprint"])
+        costs = cost_files.from_json(facts["costs"])
+        agent = cls(blueprint, None, costs, **(given | kwargs), _init_setup_model=False)
+        agent.observation_space = space_files.from_json(facts["observation_space"])
+        agent.action_space = space_files.from_json(facts["action_space"])
+        if env is not None:
+            wrapped = cls._wrap_env(env, agent.verbose)
+            for name in ("observation_space", "action_space"):
+                if getattr(wrapped, name) != getattr(agent, name):
+                    raise ValueError(
+                        f"the agent's {name} is {getattr(agent, name)}, the environment's "
+                        f"{getattr(wrapped, name)}"
+                    )
+            agent.env, agent.n_envs = wrapped, wrapped.num_envs
+        agent._setup_model()
+        agent._take_tensors(tensors)
+        agent.num_timesteps, agent.n_updates = facts["num_timesteps"], facts["n_updates"]
+        return agent
+
+    def get_parameters(self) -> dict[str, dict[str, Any]]:
+        """Return the state dicts of the policy and of its optimiser."""
+        return {
+            "policy": self.learner.state_dict(),
+            "policy.optimizer": self.policy.optimizer.state_dict(),
+        }
+
+    def set_parameters(
+        self,
+        load_path_or_dict: Any,
+        exact_match: bool = True,
+        device: torch.device | str = "auto",
+    ) -> None:
+        """Take over the parameters of a file or of :meth:`get_parameters`; see SB3."""
+        if not isinstance(load_path_or_dict, Mapping):
+            self._take_tensors(storage.read(load_path_or_dict, self.device)[1])
+            return
+        unknown = set(load_path_or_dict) - {"policy", "policy.optimizer"}
+        if unknown or (exact_match and "policy" not in load_path_or_dict):
+            raise ValueError(
+                f"parameters are a dict of 'policy' and 'policy.optimizer', "
+                f"not {sorted(load_path_or_dict)}"
+            )
+        if "policy" in load_path_or_dict:
+            self.learner.load_state_dict(load_path_or_dict["policy"], strict=exact_match)
+        if "policy.optimizer" in load_path_or_dict:
+            self.policy.optimizer.load_state_dict(load_path_or_dict["policy.optimizer"])
+
+    def checkpoint(self, path: str | Path) -> None:
+        """Write everything that going on bit for bit takes, worlds included where they can tell.
+
+        Worlds of other environments have no state to write; there a restored run goes on with
+        new episodes.
+        """
+        from motley.agents.checkpoint import write
+
+        write(self, path)
+
+    def restore(self, path: str | Path) -> None:
+        """Go on from what :meth:`checkpoint` wrote, in an agent built with the same arguments.
+
+        Raises:
+            ValueError: the file is of an agent with other areas, costs or settings.
+        """
+        from motley.agents.checkpoint import read
+
+        read(self, path)
+
+
+def make_worlds(id: str, n_envs: int, seed: int, **kwargs: Any) -> VecEnv:
+    """Return ``n_envs`` worlds of an id: our own batch for our tasks, else SB3's."""
+    from motley.envs.sb3 import WorldVecEnv
+    from motley.envs.tasks import TASKS
+
+    name = id.removeprefix("motley.envs:").removeprefix("motley/").removesuffix("-v0")
+    if name in TASKS:
+        return WorldVecEnv(id, n_envs, seed=seed, **kwargs)
+    if id not in gym.registry and "motley/" in id:
+        return WorldVecEnv(id, n_envs, seed=seed, **kwargs)  # says which names there are
+    return make_vec_env(id, n_envs, seed=seed, env_kwargs=kwargs)
+
+
+def problem_of(env: VecEnv | None) -> str | None:
+    """Return the problem that the environment's task poses, where it says."""
+    task = getattr(env, "task", None)
+    return getattr(task, "problem", None)
+
+
+__all__ = ["Agent", "make_worlds"]

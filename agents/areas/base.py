@@ -1,0 +1,61 @@
+"""What an area is: named inputs to one output, over a whole sequence."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+State = dict[str, Tensor]
+
+
+class Area(nn.Module):
+    """Base class of the areas of a brain; a plain torch module.
+
+    A subclass takes the sizes of its inputs first and its own options after them, sets
+    :attr:`size` and defines :meth:`forward`. One with a memory also defines
+    :meth:`initial_state`.
+
+    Attributes:
+        size: features of the output.
+    """
+
+    size: int
+
+    def __init__(self, sizes: tuple[int, ...], size: int):
+        """Keep what is common.
+
+        Args:
+            sizes: features of each input.
+            size: features of the output.
+        """
+        super().__init__()
+        if size < 1:
+            raise ValueError(f"{type(self).__name__}: size must be at least 1, not {size}")
+        self.sizes, self.size = tuple(sizes), size
+
+    def initial_state(self, n: int) -> State:
+        """Return the state before an episode: tensors with the ``n`` worlds as first axis."""
+        return {}
+
+    def forward(
+        self, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
+    ) -> tuple[Tensor, State]:
+        """Run over a sequence.
+
+        Args:
+            inputs: each (time, worlds, features).
+            state: the state after the step before the first; see :meth:`initial_state`.
+            episode_start: (time, worlds) bool; where it is True, nothing from before counts.
+
+        Returns:
+            The output, (time, worlds, size), and the state after the last step.
+        """
+        raise TypeError(f"{type(self).__name__} defines no forward")
+
+
+def blank(state: State, episode_start: Tensor) -> State:
+    """Return ``state`` with zeros in the worlds where an episode starts, (worlds,) bool."""
+    return {
+        name: torch.where(episode_start.view(-1, *(1,) * (x.dim() - 1)), torch.zeros_like(x), x)
+        for name, x in state.items()
+    }

@@ -1,0 +1,156 @@
+"""Episodic memory: store once what was seen with a key, find it again by the key."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from motley.agents.areas.base import Area, State
+from motley.agents.layers import Linear
+
+PRIORS = ("exact", "learnt_value", "learnt_key", "learnt_gate")
+
+
+class EpisodicMemory(Area):
+    """A key-value store of the episode, read by similarity (Pritzel et al. 2017; Wayne et al. 2018).
+
+    A step is written where its gate is open and read from in the same step: the store is
+    written first. Reading attends to the stored keys by squared distance to the present key,
+    softmax(-sharpness |q - k|^2), with an empty entry at distance ``tolerance`` that wins
+    where nothing matches. What is stored is what was sensed; keys, values and gates are
+    computed when reading, so that their weights learn from every read, also of entries from
+    before the rollout.
+
+    Its rungs of prior strength, each with everything learnt of the one before:
+
+    - ``exact``: raw key, fixed value (the mean colour seen, centred), fixed gate.
+    - ``learnt_value``: raw key, linear value, fixed gate.
+    - ``learnt_key``: linear key as well.
+    - ``learnt_gate``: a gate learnt from all inputs as well; every step is a candidate.
+
+    The fixed gate opens while the body is held and sees something, where there is a third
+    input (the sense ``go``); else where the view changed by more than 1 in the sum of absolute
+    differences (a saliency).
+
+    Args:
+        sizes: features of the key's sense, the value's sense and, optionally, of ``go``.
+        size: features of a learnt value.
+        prior: the rung.
+        capacity: entries kept; the oldest is overwritten.
+        sharpness: initial inverse temperature, learnt.
+        tolerance: squared distance of the empty entry.
+        channels: channels of a ray of the value's sense, for the fixed value.
+    """
+
+    def __init__(
+        self,
+        sizes: tuple[int, ...],
+        size: int = 16,
+        prior: str = "learnt_value",
+        capacity: int = 16,
+        sharpness: float = 8.0,
+        tolerance: float = 0.5,
+        channels: int = 4,
+    ):
+        if prior not in PRIORS:
+            raise ValueError(f"EpisodicMemory(prior={prior!r}): give one of {', '.join(PRIORS)}")
+        if len(sizes) not in (2, 3):
+            raise ValueError(f"EpisodicMemory wants key, value and perhaps go, not {len(sizes)}")
+        rung = PRIORS.index(prior)
+        super().__init__(sizes, (size if rung else channels - 1) + 1)
+        self.capacity, self.channels, self.tolerance = capacity, channels, tolerance
+        self.log_sharpness = nn.Parameter(torch.tensor(float(sharpness)).log())
+        self.value = Linear(sizes[1], size, bias=False) if rung >= 1 else None
+        self.key = Linear(sizes[0], sizes[0], bias=False) if rung >= 2 else None
+        self.gate = Linear(sum(sizes), 1, gain=0.1) if rung >= 3 else None
+
+    def initial_state(self, n: int) -> State:
+        """Return an empty store and a blank last view."""
+        device = self.log_sharpness.device
+        return {
+            "stored": torch.zeros(n, self.capacity, sum(self.sizes), device=device),
+            "used": torch.zeros(n, self.capacity, device=device),
+            "view": torch.zeros(n, self.sizes[1], device=device),
+        }
+
+    def _candidates(self, inputs: tuple[Tensor, ...], state: State, start: Tensor) -> Tensor:
+        """Return which steps are written, (time, worlds) bool."""
+        view = inputs[1]
+        if self.gate is not None:
+            return torch.ones_like(start)
+        if len(inputs) == 3:
+            return (inputs[2][..., 0] < 0.5) & (view.abs().sum(-1) > 0)
+        before = torch.cat((state["view"].unsqueeze(0), view[:-1]))
+        before = before * (~start).unsqueeze(-1)
+        return (view - before).abs().sum(-1) > 1.0
+
+    def forward(
+        self, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
+    ) -> tuple[Tensor, State]:
+        """See :class:`Area`; the output is the value read and how well its key matched."""
+        steps, capacity = len(episode_start), self.capacity
+        written = self._candidates(inputs, state, episode_start)
+        sensed = torch.cat(inputs, -1).transpose(0, 1)  # worlds first from here on
+        entries = torch.cat((state["stored"], sensed), 1)
+        used = torch.cat((state["used"] > 0.5, written.t()), 1)
+        may_read = self._may_read(used, episode_start.t(), steps)
+
+        logits = self._match(sensed, entries).masked_fill(~may_read, -torch.inf)
+        nothing = -self.tolerance * self.log_sharpness.exp() * torch.ones_like(logits[..., :1])
+        attention = torch.softmax(torch.cat((nothing, logits), -1), -1)[..., 1:]
+        found = attention.sum(-1, keepdim=True)
+        recalled = torch.cat((self._read(attention, entries), found), -1).transpose(0, 1)
+
+        # Keep the newest entries that the last step may read, oldest first.
+        order = torch.arange(1, entries.shape[1] + 1, device=entries.device)
+        age = torch.where(may_read[:, -1], order, torch.zeros_like(order))
+        kept, index = age.topk(capacity, dim=1)
+        stored = entries.gather(1, index.flip(1).unsqueeze(-1).expand(-1, -1, entries.shape[2]))
+        return recalled, {
+            "stored": stored,
+            "used": (kept.flip(1) > 0).to(stored.dtype),
+            "view": inputs[1][-1],
+        }
+
+    def _may_read(self, used: Tensor, start: Tensor, steps: int) -> Tensor:
+        """Return which entries each step may read, (worlds, time, capacity + time) bool.
+
+        An entry must be written, not later than the step, of the same episode, and among the
+        newest ``capacity``.
+        """
+        carried = used.shape[1] - steps
+        episode = start.long().cumsum(1)
+        of_entry = torch.cat((torch.zeros_like(used[:, :carried], dtype=torch.long), episode), 1)
+        count = used.long().cumsum(1)
+        step = torch.arange(steps, device=used.device) + carried
+        entry = torch.arange(used.shape[1], device=used.device)
+        past = entry <= step.unsqueeze(-1)
+        same = of_entry.unsqueeze(1) == episode.unsqueeze(2)
+        recent = count[:, carried:].unsqueeze(2) - count.unsqueeze(1) < self.capacity
+        return used.unsqueeze(1) & past & same & recent
+
+    def _match(self, sensed: Tensor, entries: Tensor) -> Tensor:
+        """Return the logit of each entry at each step, (worlds, time, entries)."""
+        queries, keys = sensed[..., : self.sizes[0]], entries[..., : self.sizes[0]]
+        if self.key is not None:
+            queries, keys = self.key(queries), self.key(keys)
+        squared = (
+            queries.square().sum(-1, keepdim=True)
+            + keys.square().sum(-1).unsqueeze(1)
+            - 2 * queries @ keys.transpose(1, 2)
+        )
+        logits = -self.log_sharpness.exp() * squared.clamp(min=0.0)
+        if self.gate is not None:
+            logits = logits + nn.functional.logsigmoid(self.gate(entries)).transpose(1, 2)
+        return logits
+
+    def _read(self, attention: Tensor, entries: Tensor) -> Tensor:
+        """Return the values attended to, (worlds, time, features)."""
+        seen = entries[..., self.sizes[0] : self.sizes[0] + self.sizes[1]]
+        if self.value is not None:
+            # The value is linear, so the sensed can be mixed first and encoded once.
+            return self.value(attention @ seen)  # type: ignore[no-any-return]
+        rays = seen.unflatten(-1, (-1, self.channels))
+        lit = (rays[..., :1] > 0).to(seen.dtype)
+        color = ((rays[..., 1:] - 0.5) * lit).sum(-2) / lit.sum(-2).clamp(min=1.0)
+        return attention @ (2 * color)

@@ -1,0 +1,47 @@
+"""The generic core: a gated recurrent unit."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from motley.agents.areas.base import Area, State
+from motley.agents.layers import Linear, concatenate
+
+
+class GRU(Area):
+    """A gated recurrent unit (Cho et al. 2014), in the form of :class:`torch.nn.GRU`.
+
+    The input's part of the gates is computed for all steps at once; only the recurrent part
+    is a loop.
+
+    Args:
+        sizes: features of each input.
+        size: number of units.
+    """
+
+    def __init__(self, sizes: tuple[int, ...], size: int = 64):
+        super().__init__(sizes, size)
+        self.input = Linear(sum(sizes), 3 * size)
+        self.recurrent = Linear(size, 3 * size)
+
+    def initial_state(self, n: int) -> State:
+        """Return zeros, (worlds, size)."""
+        return {"hidden": self.input.weight.new_zeros(n, self.size)}
+
+    def forward(
+        self, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
+    ) -> tuple[Tensor, State]:
+        """See :class:`Area`."""
+        split = 2 * self.size
+        gates, candidates = self.input(concatenate(inputs)).split((split, self.size), -1)
+        keep = (~episode_start).to(gates.dtype).unsqueeze(-1)
+        hidden, outputs = state["hidden"], []
+        # unbind, since indexing by time inside the loop is quadratic in time under autograd
+        for gate, candidate, kept in zip(gates.unbind(0), candidates.unbind(0), keep.unbind(0)):
+            hidden = hidden * kept
+            gate_h, candidate_h = self.recurrent(hidden).split((split, self.size), -1)
+            reset, update = torch.sigmoid(gate + gate_h).chunk(2, -1)
+            hidden = torch.lerp(torch.tanh(candidate + reset * candidate_h), hidden, update)
+            outputs.append(hidden)
+        return torch.stack(outputs), {"hidden": hidden}

@@ -1,0 +1,99 @@
+"""Path integration: the vector home, kept up to date from the body's own motion."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from motley.agents.areas.base import Area, State
+from motley.agents.layers import concatenate
+
+
+class PathIntegrator(Area):
+    """The way back to where the episode began, in the body's frame, from egomotion alone.
+
+    At each step the vector is turned against the body's turn and the body's displacement is
+    taken off (Mittelstaedt & Mittelstaedt 1980, in the egocentric form of Benhamou et al.
+    1990): v' = R(-turn) v - d. This recurrence is linear in v, so a sequence is computed
+    by cumulative sums in the frame of the first heading, without a loop over time.
+
+    Its rungs of prior strength:
+
+    - ``exact``: turn and displacement are read off the sense; nothing is learnt.
+    - ``noisy``: the same, with gains that start wrong by a random factor (deviation 0.3)
+      and are learnt.
+    - ``learnt``: only the topology of a rotation is given. Displacement and turn are linear
+      functions of all inputs, from small random weights.
+
+    Args:
+        sizes: features of each input; the first is ``egomotion``: forward displacement, sine
+            and cosine of the turn.
+        prior: the rung.
+        reach: displacements of this many units of the sense give an output of 1.
+    """
+
+    def __init__(self, sizes: tuple[int, ...], prior: str = "learnt", reach: float = 5.0):
+        super().__init__(sizes, 2)
+        if sizes[0] != 3:
+            raise ValueError(
+                f"PathIntegrator's first input must be egomotion (forward, sine, cosine), "
+                f"not {sizes[0]} numbers"
+            )
+        if prior not in ("exact", "noisy", "learnt"):
+            raise ValueError(f"PathIntegrator(prior={prior!r}): give exact, noisy or learnt")
+        self.prior, self.reach = prior, reach
+        if prior == "noisy":
+            self.gains = nn.Parameter(torch.exp(0.3 * torch.randn(2)))
+        elif prior == "learnt":
+            # (displacement ahead, displacement left, turn) from the inputs
+            self.motion = nn.Parameter(0.3 * torch.randn(3, sum(sizes)))
+
+    def initial_state(self, n: int) -> State:
+        """Return the vector home at home: zeros, (worlds, 2)."""
+        home = torch.zeros(n, 2)
+        return {"home": home.to(next(self.parameters()).device) if self.prior != "exact" else home}
+
+    def _motion(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return displacement ahead and left, and turn in radians, each (time, worlds)."""
+        egomotion = inputs[0]
+        if self.prior == "learnt":
+            # The cosine is 1 at rest: taken off, so that standing still starts as no motion.
+            rest = egomotion.new_tensor([0.0, 0.0, 1.0])
+            moved = concatenate((egomotion - rest, *inputs[1:])) @ self.motion.t()
+            ahead, left, turn = moved.unbind(-1)
+            return ahead, left, turn * (math.pi / 2)
+        turn = torch.atan2(egomotion[..., 1], egomotion[..., 2])
+        ahead = egomotion[..., 0]
+        if self.prior == "noisy":
+            ahead, turn = ahead * self.gains[0], turn * self.gains[1]
+        return ahead, torch.zeros_like(ahead), turn
+
+    def forward(
+        self, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
+    ) -> tuple[Tensor, State]:
+        """See :class:`Area`; the output is the vector home (ahead, left), (time, worlds, 2)."""
+        ahead, left, turn = self._motion(inputs)
+        moving = (~episode_start).to(turn.dtype)
+        ahead, left, turn = ahead * moving, left * moving, turn * moving
+        # In the frame of the heading before the sequence: heading, then position, as sums.
+        heading = turn.cumsum(0)
+        cosine, sine = heading.cos(), heading.sin()
+        step = torch.stack((cosine * ahead - sine * left, sine * ahead + cosine * left), -1)
+        position = step.cumsum(0)
+        # Home is the place of the last episode start at or before each step; before any,
+        # it is where the state says.
+        steps = torch.arange(len(turn), device=turn.device).unsqueeze(-1)
+        last = torch.where(episode_start, steps, -1).cummax(0).values
+        start = position.gather(0, last.clamp(min=0).unsqueeze(-1).expand_as(position))
+        origin = torch.where((last >= 0).unsqueeze(-1), start, state["home"].to(position))
+        away = origin - position
+        home = torch.stack(
+            (
+                cosine * away[..., 0] + sine * away[..., 1],
+                cosine * away[..., 1] - sine * away[..., 0],
+            ),
+            -1,
+        )
+        return home / self.reach, {"home": home[-1]}

@@ -1,0 +1,121 @@
+"""The brain as SB3 sees it: a policy object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import PyTorchObs
+
+from motley.agents.actions import ActionDistribution
+from motley.agents.brain import BrainState
+from motley.agents.spaces import Senses
+from motley.agents.update import Learner
+
+RecurrentState = tuple[npt.NDArray[Any], ...]
+
+
+class BrainPolicy(BasePolicy):
+    """A learner's brain behind SB3's interface of policies.
+
+    Args:
+        observation_space: of one environment.
+        action_space: of one environment.
+        learner: the brain, the costs' heads and the optimiser.
+        seed: of the samples that :meth:`predict` draws.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        learner: Learner,
+        seed: int,
+    ):
+        super().__init__(observation_space, action_space)
+        self.learner = learner
+        self.senses = Senses(observation_space)
+        # Not the generator of training: watching an agent must not change how it learns.
+        self._generator = torch.Generator().manual_seed(seed)
+
+    @property
+    def distribution(self) -> ActionDistribution:
+        """The distribution over actions."""
+        return self.learner.distribution
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """The learner's; SB3 saves it under ``policy.optimizer``."""
+        return self.learner.optimizer
+
+    def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> torch.Tensor:
+        """Act on the first step of an episode; :meth:`predict` is the one that remembers."""
+        arrays = (
+            {k: x.cpu().numpy() for k, x in observation.items()}
+            if isinstance(observation, dict)
+            else observation.cpu().numpy()
+        )
+        return torch.as_tensor(self.predict(arrays, deterministic=deterministic)[0])
+
+    @torch.no_grad()
+    def predict(
+        self,
+        observation: Any,
+        state: RecurrentState | None = None,
+        episode_start: npt.NDArray[np.bool_] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[npt.NDArray[Any], RecurrentState | None]:
+        """Return actions, and the state to give back with the next observation.
+
+        Args:
+            observation: of one environment, or a batch.
+            state: what the last call returned; None at the start of every episode.
+            episode_start: (worlds,) bool, where an episode starts.
+            deterministic: the mean or most likely action instead of a sample.
+        """
+        single = self.senses.is_single(observation)
+        if single:
+            observation = (
+                {name: np.asarray(x)[None] for name, x in observation.items()}
+                if isinstance(observation, dict)
+                else np.asarray(observation)[None]
+            )
+        arrays = self.senses(observation)
+        n = len(next(iter(arrays.values())))
+        brain, distribution = self.learner.brain, self.distribution
+        if state is None:
+            before, action = brain.initial_state(n), torch.zeros(n, distribution.features)
+            start = torch.ones(n, dtype=torch.bool)
+        else:
+            action, before = self._unpack(state)
+            start = torch.zeros(n, dtype=torch.bool)
+        if episode_start is not None:
+            start = start | torch.as_tensor(np.asarray(episode_start, bool).reshape(-1))
+        device = self.device
+        start = start.to(device)
+        known = {name: torch.as_tensor(x, device=device).unsqueeze(0) for name, x in arrays.items()}
+        action = action.to(device) * (~start).unsqueeze(-1)
+        known["previous_action"] = action.unsqueeze(0)
+        outputs, after = brain(known, before, start.unsqueeze(0), brain.acting)
+        x = outputs[brain.roles["actor"]][0]
+        noise = None if deterministic else distribution.draw((n,), self._generator).to(device)
+        chosen = distribution.sample(x, brain.actor.log_std, noise)
+        done = distribution.to_environment(chosen)
+        return done[0] if single else done, self._pack(distribution.encode(chosen), after)
+
+    def _pack(self, action: torch.Tensor, state: BrainState) -> RecurrentState:
+        parts = [x for area in sorted(state) for _, x in sorted(state[area].items())]
+        return tuple(x.cpu().numpy() for x in (action, *parts))
+
+    def _unpack(self, packed: RecurrentState) -> tuple[torch.Tensor, BrainState]:
+        action, *parts = (torch.as_tensor(x, device=self.device) for x in packed)
+        template = self.learner.brain.initial_state(1)
+        names = [(area, name) for area in sorted(template) for name in sorted(template[area])]
+        state: BrainState = {}
+        for (area, name), x in zip(names, parts, strict=True):
+            state.setdefault(area, {})[name] = x
+        return action, state

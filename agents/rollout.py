@@ -1,0 +1,184 @@
+"""Collecting experience: whole sequences, with the state carried from one to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor
+
+from motley.agents.actions import ActionDistribution
+from motley.agents.brain import Brain, BrainState, gather_state
+from motley.agents.spaces import Senses
+
+
+class Rollout(NamedTuple):
+    """Experience of ``n_steps`` steps in every world.
+
+    Attributes:
+        tensors: senses, ``action``, ``previous_action``, ``reward``, ``episode_start``: a trace's
+            tensors, (time, worlds, ...).
+        outputs: areas' outputs while acting, (time, worlds, size).
+        actions: as the distribution gave them, (time, worlds, numbers).
+        state: the brain's state before the first step.
+        ends: (time, worlds) bool, the episode ended with this step.
+        terminated: (time, worlds) bool, and no value follows.
+        truncated_at: (2, M) time and world of steps that were cut off.
+        after: what followed, a sequence of one step: the senses, ``previous_action`` and state of
+            every world after the last step, and then of each truncated step before its reset.
+    """
+
+    tensors: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+    actions: Tensor
+    state: BrainState
+    ends: Tensor
+    terminated: Tensor
+    truncated_at: Tensor
+    after: tuple[dict[str, Tensor], BrainState]
+
+
+class Present:
+    """Where every world stands between two steps: what the next rollout begins with.
+
+    Attributes:
+        senses: of every world, (worlds, features).
+        start: (worlds,) bool, an episode starts.
+        action: the action before, as areas see it, (worlds, features); zero at a start.
+        state: the brain's.
+    """
+
+    def __init__(
+        self,
+        senses: Mapping[str, npt.NDArray[np.float32]],
+        state: BrainState,
+        features: int,
+        device: torch.device,
+    ):
+        worlds = len(next(iter(senses.values())))
+        self.senses = {name: torch.as_tensor(x, device=device) for name, x in senses.items()}
+        self.start = torch.ones(worlds, dtype=torch.bool, device=device)
+        self.action = torch.zeros(worlds, features, device=device)
+        self.state = state
+
+
+@torch.no_grad()
+def collect(
+    env: VecEnv,
+    brain: Brain,
+    distribution: ActionDistribution,
+    senses: Senses,
+    present: Present,
+    n_steps: int,
+    generator: torch.Generator,
+    on_step: Callable[[dict[str, Any]], bool],
+) -> Rollout | None:
+    """Act for ``n_steps`` steps in every world.
+
+    Args:
+        env: the worlds.
+        brain: who acts.
+        distribution: over its actions.
+        senses: turns observations into numbers.
+        present: where the worlds stand; moved on in place.
+        n_steps: steps in each world.
+        generator: of the exploration noise, drawn for the whole rollout at once.
+        on_step: called after each step with what SB3's callbacks see; False stops.
+
+    Returns:
+        The rollout, or None where ``on_step`` stopped it.
+    """
+    n, device = env.num_envs, present.start.device
+    first_state = present.state
+    noise = distribution.draw((n_steps, n), generator)
+    log_std = brain.actor.log_std
+    known: list[dict[str, Tensor]] = []
+    outputs: list[dict[str, Tensor]] = []
+    actions = torch.empty(n_steps, n, distribution.size, device=device)
+    features = torch.empty(n_steps, n, distribution.features, device=device)
+    starts = torch.empty(n_steps, n, dtype=torch.bool, device=device)
+    rewards = np.empty((n_steps, n), np.float32)
+    ends = np.empty((n_steps, n), bool)
+    cut: list[tuple[int, int]] = []
+    cut_observations: list[Any] = []
+    cut_states: list[BrainState] = []
+
+    for t in range(n_steps):
+        now = {**present.senses, "previous_action": present.action}
+        now = {name: x.unsqueeze(0) for name, x in now.items()}
+        starts[t] = present.start
+        output, present.state = brain(now, present.state, present.start.unsqueeze(0), brain.acting)
+        action = distribution.sample(output[brain.roles["actor"]][0], log_std, noise[t])
+        actions[t] = action
+        features[t] = distribution.encode(action)
+        known.append(now)
+        outputs.append(output)
+
+        observation, reward, done, infos = env.step(distribution.to_environment(action))
+        rewards[t], ends[t] = reward, done
+        if done.any():
+            here = [i for i in np.flatnonzero(done) if infos[i].get("TimeLimit.truncated", False)]
+            if here:
+                cut += [(t, int(i)) for i in here]
+                cut_observations += [infos[i]["terminal_observation"] for i in here]
+                cut_states.append(gather_state(present.state, torch.as_tensor(here, device=device)))
+        present.senses = {
+            name: torch.as_tensor(x, device=device) for name, x in senses(observation).items()
+        }
+        present.start = torch.as_tensor(done, device=device)
+        present.action = features[t] * (~present.start).unsqueeze(-1)
+        if not on_step({"rewards": reward, "dones": done, "infos": infos, "new_obs": observation}):
+            return None
+
+    tensors = {name: torch.cat([k[name] for k in known]) for name in known[0]}
+    tensors["action"] = features
+    tensors["reward"] = torch.as_tensor(rewards, device=device)
+    tensors["episode_start"] = starts
+    end = torch.as_tensor(ends, device=device)
+    truncated_at = torch.as_tensor(cut, dtype=torch.long, device=device).reshape(-1, 2).t()
+    terminated = end.clone()
+    terminated[truncated_at[0], truncated_at[1]] = False
+    return Rollout(
+        tensors,
+        {name: torch.cat([o[name] for o in outputs]) for name in outputs[0]},
+        actions,
+        first_state,
+        end,
+        terminated,
+        truncated_at,
+        _after(present, features, senses, truncated_at, cut_observations, cut_states),
+    )
+
+
+def _after(
+    present: Present,
+    features: Tensor,
+    senses: Senses,
+    truncated_at: Tensor,
+    observations: list[Any],
+    states: list[BrainState],
+) -> tuple[dict[str, Tensor], BrainState]:
+    """Return the step that follows: of every world, then of each truncated episode."""
+    known = {**present.senses, "previous_action": present.action}
+    state = present.state
+    if observations:
+        first = observations[0]
+        batch = (
+            {name: np.stack([o[name] for o in observations]) for name in first}
+            if isinstance(first, dict)
+            else np.stack(observations)
+        )
+        last = {k: torch.as_tensor(x, device=features.device) for k, x in senses(batch).items()}
+        last["previous_action"] = features[truncated_at[0], truncated_at[1]]
+        known = {name: torch.cat((x, last[name])) for name, x in known.items()}
+        state = {
+            area: {
+                name: torch.cat((x, *(s[area][name] for s in states))) for name, x in parts.items()
+            }
+            for area, parts in state.items()
+        }
+    return {name: x.unsqueeze(0) for name, x in known.items()}, state

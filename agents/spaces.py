@@ -1,0 +1,137 @@
+"""Observation and action spaces: as named tensors, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+
+from motley.costs.registry import unknown
+
+Arrays = dict[str, npt.NDArray[np.float32]]
+SOLE = "observation"
+"""Name of the only sense where the observation space is no Dict."""
+
+
+class Senses:
+    """Turns observations of any supported space into float32 arrays by name.
+
+    A Dict gives one sense an entry, any other space the one sense ``observation``. Boxes are
+    flattened, images of uint8 divided by 255, Discrete, MultiDiscrete and MultiBinary one-hot.
+
+    Args:
+        space: the observation space of a single environment.
+
+    Raises:
+        ValueError: an entry's space has no form as numbers; the message names it.
+    """
+
+    def __init__(self, space: spaces.Space[Any]):
+        self.space = space
+        self.entries: Mapping[str, spaces.Space[Any]] = (
+            space.spaces if isinstance(space, spaces.Dict) else {SOLE: space}
+        )
+        self.sizes = {name: _size(name, entry) for name, entry in self.entries.items()}
+
+    def __call__(self, observation: Any) -> Arrays:
+        """Return the senses of a batch, each (worlds, features)."""
+        given = observation if isinstance(self.space, spaces.Dict) else {SOLE: observation}
+        missing = [name for name in self.entries if name not in given]
+        if missing:
+            raise ValueError(f"the observation lacks the sense {missing[0]!r}")
+        return {name: self._numbers(name, np.asarray(given[name])) for name in self.entries}
+
+    def _numbers(self, name: str, batch: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        entry = self.entries[name]
+        if isinstance(entry, spaces.Box):
+            if batch.shape[1:] != entry.shape:
+                raise ValueError(
+                    f"sense {name!r} must be (worlds, {', '.join(map(str, entry.shape))}), "
+                    f"not {batch.shape}"
+                )
+            flat = batch.reshape(len(batch), -1).astype(np.float32, copy=False)
+            return flat / np.float32(255.0) if entry.dtype == np.uint8 else flat
+        if isinstance(entry, spaces.Discrete):
+            return np.eye(int(entry.n), dtype=np.float32)[batch.reshape(-1) - int(entry.start)]
+        if isinstance(entry, spaces.MultiDiscrete):
+            parts = [
+                np.eye(int(n), dtype=np.float32)[column]
+                for n, column in zip(entry.nvec, batch.reshape(len(batch), -1).T)
+            ]
+            return np.concatenate(parts, 1)
+        return batch.reshape(len(batch), -1).astype(np.float32)
+
+    def is_single(self, observation: Any) -> bool:
+        """Whether ``observation`` is of one environment, without the axis of worlds."""
+        name, entry = next(iter(self.entries.items()))
+        one = observation[name] if isinstance(self.space, spaces.Dict) else observation
+        return np.shape(one) == (entry.shape or ())
+
+
+def _size(name: str, space: spaces.Space[Any]) -> int:
+    if isinstance(space, spaces.Box | spaces.MultiBinary):
+        return int(np.prod(space.shape))
+    if isinstance(space, spaces.Discrete):
+        return int(space.n)
+    if isinstance(space, spaces.MultiDiscrete):
+        return int(space.nvec.sum())
+    raise ValueError(
+        f"sense {name!r} has the space {type(space).__name__}, which has no form as numbers here; "
+        f"wrap the environment to give Box, Discrete, MultiDiscrete or MultiBinary"
+    )
+
+
+def to_json(space: spaces.Space[Any]) -> dict[str, Any]:
+    """Return a space as JSON values; the inverse of :func:`from_json`."""
+    if isinstance(space, spaces.Dict):
+        entries = {name: to_json(entry) for name, entry in space.spaces.items()}
+        return {"type": "Dict", "spaces": entries}
+    if isinstance(space, spaces.Box):
+        low, high = _bound(space.low), _bound(space.high)
+        dtype = str(np.dtype(space.dtype))
+        return {"type": "Box", "low": low, "high": high, "shape": space.shape, "dtype": dtype}
+    if isinstance(space, spaces.Discrete):
+        return {"type": "Discrete", "n": int(space.n), "start": int(space.start)}
+    if isinstance(space, spaces.MultiDiscrete):
+        return {"type": "MultiDiscrete", "nvec": space.nvec.tolist()}
+    if isinstance(space, spaces.MultiBinary):
+        return {"type": "MultiBinary", "n": list(space.shape)}
+    raise ValueError(f"a {type(space).__name__} space cannot be saved")
+
+
+def _bound(values: npt.NDArray[Any]) -> Any:
+    """Return one number where all are the same; infinities as text, which JSON lacks."""
+    same = values.size > 0 and bool(np.all(values == values.flat[0]))
+    return str(values.flat[0]) if same else [str(v) for v in values.flat]
+
+
+def from_json(data: Mapping[str, Any]) -> spaces.Space[Any]:
+    """Return the space that :func:`to_json` wrote.
+
+    Raises:
+        ValueError: the type is not known.
+    """
+    kind = data["type"]
+    if kind == "Dict":
+        return spaces.Dict({name: from_json(entry) for name, entry in data["spaces"].items()})
+    if kind == "Box":
+        dtype, shape = np.dtype(data["dtype"]), tuple(data["shape"])
+        low, high = (
+            np.full(shape, float(v), dtype)
+            if isinstance(v, str)
+            else np.array([float(x) for x in v], dtype).reshape(shape)
+            for v in (data["low"], data["high"])
+        )
+        return spaces.Box(low, high, shape, data["dtype"])
+    if kind == "Discrete":
+        return spaces.Discrete(data["n"], start=data["start"])
+    if kind == "MultiDiscrete":
+        return spaces.MultiDiscrete(data["nvec"])
+    if kind == "MultiBinary":
+        return spaces.MultiBinary(data["n"])
+    raise ValueError(
+        unknown("space", kind, ("Dict", "Box", "Discrete", "MultiDiscrete", "MultiBinary"))
+    )

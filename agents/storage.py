@@ -1,0 +1,122 @@
+"""Files of an agent: a zip of JSON and tensors, written atomically, read without running code."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+FORMAT_VERSION = 1
+FACTS, TENSORS = "agent.json", "tensors.safetensors"
+PathLike = str | Path | IO[bytes]
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``, and move it there when all went well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        yield Path(temporary)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def write(path: PathLike, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """Write ``agent.json`` and ``tensors.safetensors`` into a zip.
+
+    Args:
+        path: a file name, to which ``.zip`` is added where it has no ending, or an open file.
+        facts: JSON values.
+        tensors: by name.
+    """
+    if not isinstance(path, str | Path):
+        _write(path, facts, tensors)
+        return
+    with atomic(_named(path)) as temporary, open(temporary, "wb") as file:
+        _write(file, facts, tensors)
+
+
+def _write(file: IO[bytes], facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    whole = {name: x.detach().cpu().contiguous().clone() for name, x in tensors.items()}
+    with zipfile.ZipFile(file, "w") as archive:
+        text = json.dumps({"format_version": FORMAT_VERSION, **facts}, indent=1)
+        # A fixed date makes equal agents equal files.
+        archive.writestr(zipfile.ZipInfo(FACTS), text)
+        archive.writestr(zipfile.ZipInfo(TENSORS), safetensors.torch.save(whole))
+
+
+def read(
+    path: PathLike, device: torch.device | str = "cpu"
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read what :func:`write` wrote.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not an agent's file, or of another format.
+    """
+    if isinstance(path, str | Path):
+        path = Path(path)
+        path = path if path.is_file() else _named(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"no agent at {path}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            facts = json.loads(archive.read(FACTS))
+            tensors = safetensors.torch.load(archive.read(TENSORS))
+    except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"{path} is not an agent's file ({FACTS} and {TENSORS} in a zip)"
+        ) from error
+    if facts["format_version"] != FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has format {facts['format_version']}, this version reads {FORMAT_VERSION}"
+        )
+    return facts, {name: x.to(device) for name, x in tensors.items()}
+
+
+def _named(path: str | Path) -> Path:
+    path = Path(path)
+    return path if path.suffix else path.with_suffix(".zip")
+
+
+def to_bytes(facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
+    """Return the file's content."""
+    buffer = io.BytesIO()
+    _write(buffer, facts, tensors)
+    return buffer.getvalue()
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Tensor]:
+    """Return the tensors of nested dicts by their path, joined by slashes."""
+    flat: dict[str, Tensor] = {}
+    for name, value in tree.items():
+        path = f"{prefix}{name}"
+        flat |= flatten(value, f"{path}/") if isinstance(value, Mapping) else {path: value}
+    return flat
+
+
+def unflatten(flat: Mapping[str, Tensor], prefix: str) -> dict[str, Any]:
+    """Return the nested dicts below ``prefix``; the inverse of :func:`flatten`."""
+    tree: dict[str, Any] = {}
+    for path, value in flat.items():
+        if path.startswith(prefix):
+            *parents, name = path.removeprefix(prefix).split("/")
+            node = tree
+            for parent in parents:
+                node = node.setdefault(parent, {})
+            node[name] = value
+    return tree

@@ -1,0 +1,337 @@
+"""Learning from a rollout: PPO for every score, a gradient step for every loss, exactly routed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from motley.agents.actions import ActionDistribution
+from motley.agents.brain import Brain, BrainState, gather_state, seeded
+from motley.agents.rollout import Rollout
+from motley.agents.values import ReturnNormaliser, gae
+from motley.costs import Cost, Trace, Value
+from motley.costs.base import Sizes, State, check_loss
+from motley.costs.routing import Routing, routing
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the update; see :class:`motley.agents.Agent`."""
+
+    n_epochs: int
+    n_minibatches: int
+    gamma: float
+    gae_lambda: float
+    target_kl: float | None
+    max_grad_norm: float
+    clip_by_area: bool
+    normalise_returns: bool
+    log_gradients_every: int
+
+
+@dataclass
+class Batch:
+    """What an update learns from, (time, worlds, ...); see :class:`Rollout`."""
+
+    tensors: dict[str, Tensor]
+    actions: Tensor
+    log_prob: Tensor
+    advantages: dict[str, Tensor]
+    state: BrainState
+
+    def minibatches(
+        self, count: int, keep_order: bool, generator: torch.Generator
+    ) -> Iterator[Batch]:
+        """Yield random parts: whole sequences of some worlds, or single steps.
+
+        Args:
+            count: how many parts.
+            keep_order: False cuts sequences into steps, each a sequence of its own.
+            generator: of the permutation.
+        """
+        whole = self if keep_order else self._flat()
+        n = whole.log_prob.shape[1]
+        order = torch.randperm(n, generator=generator, device=generator.device)
+        for part in order.chunk(count):
+            yield Batch(
+                {name: x[:, part] for name, x in whole.tensors.items()},
+                whole.actions[:, part],
+                whole.log_prob[:, part],
+                {name: x[:, part] for name, x in whole.advantages.items()},
+                gather_state(whole.state, part),
+            )
+
+    def _flat(self) -> Batch:
+        """Return every step as a world of its own, world by world (SB3's order)."""
+
+        def flat(x: Tensor) -> Tensor:
+            return x.transpose(0, 1).reshape(1, -1, *x.shape[2:])
+
+        return Batch(
+            {name: flat(x) for name, x in self.tensors.items()},
+            flat(self.actions),
+            flat(self.log_prob),
+            {name: flat(x) for name, x in self.advantages.items()},
+            {},
+        )
+
+
+class Learner(nn.Module):
+    """Everything that learning changes, and how: areas, the costs' heads, normalisers.
+
+    Args:
+        brain: the areas.
+        distribution: over actions.
+        costs: at least one that scores, each score with its :class:`Value`.
+        settings: of the update.
+        learning_rate: initial; set anew by the agent's schedule.
+        seed: of the heads' initial weights: each depends on it and the cost's name only.
+    """
+
+    def __init__(
+        self,
+        brain: Brain,
+        distribution: ActionDistribution,
+        costs: Sequence[Cost],
+        settings: Settings,
+        learning_rate: float,
+        seed: int,
+    ):
+        super().__init__()
+        self.brain, self.distribution, self.settings = brain, distribution, settings
+        self.costs = {cost.name: cost for cost in costs}
+        roles = {name: node.role for name, node in brain.blueprint.items()}
+        self.routes: Routing = routing(costs, roles)
+        sizes = Sizes({**brain.sizes, "action": distribution.features}, brain.roles)
+        self.heads = nn.ModuleDict()
+        for cost in costs:
+            with seeded(seed, f"cost/{cost.name}"):
+                head = cost.heads(sizes)
+            if head is not None:
+                self.heads[cost.name] = head
+        self.scores = [cost for cost in costs if cost.scores]
+        self.values = {cost.of: cost for cost in costs if isinstance(cost, Value)}
+        self.normalisers = nn.ModuleDict(
+            {cost.name: ReturnNormaliser(settings.normalise_returns) for cost in self.scores}
+        )
+        self.cost_states: dict[str, State] = {}
+        self.keep_order = brain.has_memory or any(cost.in_time for cost in costs)
+        self.area_parameters = {
+            name: [p for p in area.parameters() if p.requires_grad]
+            for name, area in brain.areas.items()
+        }
+        self.optimizer = torch.optim.Adam(
+            [p for p in self.parameters() if p.requires_grad],
+            lr=learning_rate,
+            eps=1e-5,
+            fused=True,
+        )
+
+    # ---------------------------------------------------------------- before the update
+
+    @torch.no_grad()
+    def prepare(self, rollout: Rollout, age: int) -> tuple[Batch, dict[str, float]]:
+        """Score a rollout and estimate advantages.
+
+        Args:
+            rollout: what happened.
+            age: environment steps lived before it.
+
+        Returns:
+            What to learn from, and ``value/<score>``, the mean value of each score, to log.
+        """
+        brain, tensors = self.brain, dict(rollout.tensors)
+        starts = tensors["episode_start"]
+        known = {**tensors, **rollout.outputs}
+        watched, _ = brain(known, rollout.state, starts, brain.watching)
+        outputs = {**rollout.outputs, **watched}
+        known_after, state_after = rollout.after
+        fresh = torch.zeros_like(next(iter(known_after.values()))[..., 0], dtype=torch.bool)
+        outputs_after, _ = brain(known_after, state_after, fresh)
+
+        trace = Trace({**tensors, **outputs}, brain.roles)
+        for cost in self.costs.values():
+            notes, state = cost.annotate(trace, self.cost_states.get(cost.name, {}))
+            tensors |= notes
+            if state:
+                self.cost_states[cost.name] = state
+        trace = Trace({**tensors, **outputs}, brain.roles)
+        trace_after = Trace({**known_after, **outputs_after}, brain.roles)
+
+        x = outputs[brain.roles["actor"]]
+        log_prob = self.distribution.log_prob(x, brain.actor.log_std, rollout.actions)
+        advantages, log = {}, {}
+        for cost in self.scores:
+            name, score = cost.name, cost.score(trace)
+            check_loss(cost, score, tuple(starts.shape))
+            advantage, returns, values = self._advantages(cost, score, rollout, trace, trace_after)
+            normaliser, head = self.normalisers[name], self.heads[f"value_{name}"]
+            normaliser.update(returns, head)
+            tensors[f"value/{name}/target"] = normaliser.normalise(returns)
+            weight = cost.schedule.at(age)
+            if weight > 0:
+                advantages[name] = advantage * (weight / normaliser.deviation)
+            log[f"value/{name}"] = float(values.mean())
+        return Batch(tensors, rollout.actions, log_prob, advantages, rollout.state), log
+
+    def _advantages(
+        self, cost: Cost, score: Tensor, rollout: Rollout, trace: Trace, after: Trace
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return advantages, returns and values of a score, each (time, worlds), in its units."""
+        critic, head = self.values[cost.name], self.heads[f"value_{cost.name}"]
+        normaliser = self.normalisers[cost.name]
+        values = normaliser.restore(critic.predict(trace, head))
+        last = normaliser.restore(critic.predict(after, head))[0]
+        worlds = values.shape[1]
+        next_values = torch.cat((values[1:], last[None, :worlds]))
+        next_values = next_values * ~rollout.terminated
+        time, world = rollout.truncated_at
+        next_values[time, world] = last[worlds:]
+        gamma = self.settings.gamma if cost.gamma is None else cost.gamma
+        advantage = gae(score, values, next_values, rollout.ends, gamma, self.settings.gae_lambda)
+        return advantage, advantage + values, values
+
+    # ---------------------------------------------------------------- the update
+
+    def update(
+        self, batch: Batch, age: int, clip_range: float, generator: torch.Generator, n_update: int
+    ) -> dict[str, float]:
+        """Take gradient steps on a batch.
+
+        Args:
+            batch: what to learn from.
+            age: environment steps lived before it, for the schedules.
+            clip_range: of PPO's probability ratio.
+            generator: of the minibatches.
+            n_update: number of this update, counted from 0.
+
+        Returns:
+            What to log: ``cost/<name>``, ``grad/<cost>/<area>`` every few updates, and PPO's own.
+
+        Raises:
+            FloatingPointError: a cost is not finite; the message names it.
+        """
+        settings, sums, log = self.settings, dict[str, Tensor](), dict[str, float]()
+        weights = {name: cost.schedule.at(age) for name, cost in self.costs.items()}
+        count, stop = 0, False
+        for _ in range(settings.n_epochs):
+            for part in batch.minibatches(settings.n_minibatches, self.keep_order, generator):
+                losses, facts = self.losses(part, weights, clip_range)
+                if settings.target_kl is not None and facts["approx_kl"] > 1.5 * settings.target_kl:
+                    stop = True
+                    break
+                if count == 0 and n_update % settings.log_gradients_every == 0:
+                    log |= self.gradient_norms(losses)
+                self.optimizer.zero_grad(set_to_none=True)
+                self.route(losses)
+                self.clip()
+                self.optimizer.step()
+                count += 1
+                for name, loss in losses.items():
+                    facts[f"cost/{name}"] = loss.detach()
+                for name, value in facts.items():
+                    sums[name] = sums[name] + value if name in sums else value
+            if stop:
+                break
+        log |= {name: float(total) / max(count, 1) for name, total in sums.items()}
+        log["gradient_steps"] = count
+        for name, value in log.items():
+            if name.startswith("cost/") and not math.isfinite(value):
+                raise FloatingPointError(
+                    f"cost {name.removeprefix('cost/')!r} is not finite in update {n_update}; "
+                    f"look for a root or a logarithm of zero in it, or lower the learning rate"
+                )
+        return log
+
+    def losses(
+        self, part: Batch, weights: Mapping[str, float], clip_range: float
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return the weighted mean loss of each cost on a minibatch, and PPO's facts.
+
+        A score's loss is the clipped surrogate (Schulman et al. 2017, equation 7) on its
+        advantages. All advantages share one normalisation, so that weights keep their meaning.
+        """
+        brain, distribution = self.brain, self.distribution
+        starts = part.tensors["episode_start"]
+        outputs, _ = brain(part.tensors, part.state, starts)
+        x, log_std = outputs[brain.roles["actor"]], brain.actor.log_std
+        log_prob = distribution.log_prob(x, log_std, part.actions)
+        tensors = {**part.tensors, **outputs, "entropy": distribution.entropy(x, log_std)}
+        trace = Trace(tensors, brain.roles)
+
+        log_ratio = log_prob - part.log_prob
+        ratio = log_ratio.exp()
+        clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
+        losses: dict[str, Tensor] = {}
+        if part.advantages:
+            total = torch.stack(list(part.advantages.values())).sum(0)
+            mean, scale = total.mean(), total.std() + 1e-8
+            # The minimum is chosen by the whole advantage and then shared out among the scores, so
+            # that the losses add up to the surrogate and each can be routed by itself.
+            whole = total - mean
+            chosen = torch.where(ratio * whole <= clipped * whole, ratio, clipped)
+            share = mean / len(part.advantages)
+            for name, advantage in part.advantages.items():
+                losses[name] = -(chosen * (advantage - share)).mean() / scale
+        for name, cost in self.costs.items():
+            if cost.has_loss and weights[name] > 0:
+                loss = cost.loss(trace, self.heads[name] if name in self.heads else _NO_HEADS)
+                check_loss(cost, loss, (starts.shape[0], starts.shape[1]))
+                losses[name] = loss.mean() * weights[name]
+        with torch.no_grad():
+            facts = {
+                "approx_kl": (ratio - 1 - log_ratio).mean(),
+                "clip_fraction": ((ratio - 1).abs() > clip_range).float().mean(),
+                "entropy": tensors["entropy"].mean(),
+            }
+        return losses, facts
+
+    def route(self, losses: Mapping[str, Tensor], retain_graph: bool = False) -> None:
+        """Add each loss's gradient to the areas that it trains and to its own head, no others.
+
+        Losses that train the same areas share one backward pass; a gradient passes through an
+        area that it may not train.
+
+        Args:
+            losses: scalars by cost.
+            retain_graph: keep the graph for another pass.
+        """
+        groups: dict[frozenset[str], list[str]] = {}
+        for name in losses:
+            groups.setdefault(self.routes[name], []).append(name)
+        for i, (areas, names) in enumerate(groups.items()):
+            inputs = [p for area in areas for p in self.area_parameters[area]]
+            inputs += [
+                p for name in names if name in self.heads for p in self.heads[name].parameters()
+            ]
+            total = torch.stack([losses[name] for name in names]).sum()
+            if inputs and total.requires_grad:
+                total.backward(inputs=inputs, retain_graph=retain_graph or i + 1 < len(groups))
+
+    def gradient_norms(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
+        """Return ``grad/<cost>/<area>``: the norm of what :meth:`route` adds, cost by cost."""
+        norms = {}
+        for name, loss in losses.items():
+            self.optimizer.zero_grad(set_to_none=True)
+            self.route({name: loss}, retain_graph=True)
+            for area, parameters in self.area_parameters.items():
+                gradients = [p.grad for p in parameters if p.grad is not None]
+                norm = nn.utils.get_total_norm(gradients) if gradients else 0.0
+                norms[f"grad/{name}/{area}"] = float(norm)
+        return norms
+
+    def clip(self) -> None:
+        """Clip gradients: area by area and head by head, or all together."""
+        groups: list[list[nn.Parameter]] = list(self.area_parameters.values())
+        groups += [list(head.parameters()) for head in self.heads.values()]
+        if not self.settings.clip_by_area:
+            groups = [[p for group in groups for p in group]]
+        for group in groups:
+            nn.utils.clip_grad_norm_(group, self.settings.max_grad_norm)
+
+
+_NO_HEADS = nn.Module()

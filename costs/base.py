@@ -1,0 +1,215 @@
+"""What a cost is: a score per step, a loss per batch, or both.
+
+A cost sees a :class:`Trace`, plain tensors by name, never an agent or a world,
+so that it can be tried on any recording and moved between agents.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from motley.costs.development import Schedule, constant
+
+State = dict[str, Tensor]
+
+
+class Trace:
+    """What happened, by name: tensors of shape (time, worlds) or (time, worlds, features).
+
+    Always there: every sense and every area's output by its own name, ``action``,
+    ``previous_action`` (both as the areas see them: one-hot where discrete), ``reward``
+    and ``episode_start`` (True where a step is the first of its episode).
+
+    A name may also be a role, or several with bars between them: ``"integrator|core"`` is
+    the integrator's output, or the core's in an agent that has no integrator.
+
+    Args:
+        tensors: the tensors by name.
+        roles: the area that has each role.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor], roles: Mapping[str, str] | None = None):
+        self.tensors = tensors
+        self.roles = roles or {}
+
+    def __getitem__(self, name: str) -> Tensor:
+        """Return the tensor called ``name``.
+
+        Raises:
+            KeyError: there is none; the message lists what there is.
+        """
+        for option in name.split("|"):
+            key = self.roles.get(option, option)
+            if key in self.tensors:
+                return self.tensors[key]
+        raise KeyError(
+            f"nothing in this trace is called {name!r}; it has {', '.join(self.tensors)}, "
+            f"and the roles {', '.join(self.roles) or 'none'}"
+        )
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and any(
+            self.roles.get(option, option) in self.tensors for option in name.split("|")
+        )
+
+    @property
+    def episode_start(self) -> Tensor:
+        """(time, worlds) bool: the step is the first of its episode."""
+        return self.tensors["episode_start"]
+
+    @property
+    def has_next(self) -> Tensor:
+        """(time, worlds) bool: the next step is in this trace and of the same episode."""
+        mask = torch.zeros_like(self.episode_start)
+        mask[:-1] = ~self.episode_start[1:]
+        return mask
+
+    def next(self, name: str) -> Tensor:
+        """Return the tensor one step on, (time, worlds, features); the last row is the last step.
+
+        Only rows where :attr:`has_next` holds mean anything.
+        """
+        x = self[name]
+        return torch.cat((x[1:], x[-1:]))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Base class of the costs.
+
+    A subclass is a frozen dataclass that defines :meth:`score`, :meth:`loss` or both.
+
+    Attributes:
+        kind: the name, where it is not the class's in lower case with underscores.
+        in_time: whether the loss compares steps, so that a batch must keep their order.
+        weight: factor of the loss, and of the score's advantages; a number or a schedule
+            over age. A cost whose weight is the number 0 is left out altogether.
+        trains: names or roles of the areas that this cost's gradient may change; ``"all"``
+            means every area, ``"a|b"`` means the areas of role a, or of role b where there is
+            no a. A role that an agent lacks is passed over.
+        gamma: discount of the score, per step; None takes the agent's.
+    """
+
+    kind: ClassVar[str | None] = None
+    in_time: ClassVar[bool] = False
+    weight: float | Schedule = 1.0
+    trains: tuple[str, ...] = ("all",)
+    gamma: float | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.trains, str):
+            raise TypeError(
+                f"{type(self).__name__}(trains={self.trains!r}): give a tuple of names, "
+                f"({self.trains!r},)"
+            )
+        if isinstance(self.weight, int | float) and not 0 <= self.weight < float("inf"):
+            raise ValueError(f"{type(self).__name__}(weight={self.weight}): give a number >= 0")
+
+    @property
+    def name(self) -> str:
+        """The name in logs, routing tables and files."""
+        return self.kind or re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+
+    @property
+    def schedule(self) -> Schedule:
+        """The weight as a schedule over age."""
+        return self.weight if isinstance(self.weight, Schedule) else constant(self.weight)
+
+    @property
+    def scores(self) -> bool:
+        """Whether this cost gives a reward per step."""
+        return type(self).score is not Cost.score
+
+    @property
+    def has_loss(self) -> bool:
+        """Whether this cost gives something to minimise."""
+        return type(self).loss is not Cost.loss
+
+    def heads(self, sizes: Mapping[str, int]) -> nn.Module | None:
+        """Return the modules that only this cost uses, or None.
+
+        They are trained by this cost alone and do not count in the parameter budget.
+
+        Args:
+            sizes: features of each tensor of a trace, by the names a trace takes.
+        """
+        return None
+
+    def annotate(self, trace: Trace, state: State) -> tuple[dict[str, Tensor], State]:
+        """Compute, once a rollout and without gradient, what needs memory across rollouts.
+
+        Args:
+            trace: a whole rollout, (time, worlds, ...).
+            state: what the last call returned; empty at the first.
+
+        Returns:
+            Tensors to add to the trace (prefix their names with the cost's), and the state.
+        """
+        return {}, state
+
+    def score(self, trace: Trace) -> Tensor:
+        """Return the reward of each step, (time, worlds), without gradient."""
+        raise TypeError(f"the cost {self.name} gives no score")
+
+    def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
+        """Return what to minimise, (time, worlds).
+
+        Args:
+            trace: part of a rollout, (time, worlds, ...), areas' outputs with their graph.
+            heads: what :meth:`heads` returned.
+        """
+        raise TypeError(f"the cost {self.name} gives no loss")
+
+
+class Sizes(Mapping[str, int]):
+    """Features of each tensor of a trace, under the names a :class:`Trace` takes."""
+
+    def __init__(self, sizes: Mapping[str, int], roles: Mapping[str, str]):
+        self._sizes, self._roles = dict(sizes), dict(roles)
+
+    def __getitem__(self, name: str) -> int:
+        for option in name.split("|"):
+            key = self._roles.get(option, option)
+            if key in self._sizes:
+                return self._sizes[key]
+        raise KeyError(
+            f"no sense or area is called {name!r}; there are {', '.join(self._sizes)}, "
+            f"and the roles {', '.join(self._roles)}"
+        )
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter(self._sizes)
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+
+def masked_mean_square(error: Tensor, mask: Tensor) -> Tensor:
+    """Mean square over features where ``mask`` holds, zero elsewhere: (time, worlds).
+
+    Rescaled so that the mean over all steps is the mean over the steps that count; with no
+    such step it is zero.
+    """
+    kept = mask.to(error.dtype)
+    return error.square().mean(-1) * kept * (kept.numel() / kept.sum().clamp(min=1.0))
+
+
+def check_loss(cost: Cost, loss: Tensor, shape: tuple[int, int]) -> None:
+    """Raise where a cost's loss has the wrong shape.
+
+    Raises:
+        ValueError: names the cost and what it returned.
+    """
+    if tuple(loss.shape) != shape:
+        raise ValueError(
+            f"cost {cost.name}: loss must be (time, worlds) = {shape}, not {tuple(loss.shape)}"
+        )
+
+
+__all__ = ["Cost", "Sizes", "State", "Trace", "check_loss", "masked_mean_square"]

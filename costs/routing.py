@@ -1,0 +1,68 @@
+"""Routing: which cost trains which area."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from motley.costs.base import Cost
+
+ROLES = ("encoder", "core", "memory", "integrator", "readout", "actor", "critic")
+"""Roles that a cost may name though an agent lacks them."""
+
+Routing = dict[str, frozenset[str]]
+"""For each cost, by name, the areas that it trains."""
+
+
+def trained_areas(cost: Cost, areas: Mapping[str, str]) -> frozenset[str]:
+    """Return the names of the areas that a cost trains.
+
+    Args:
+        cost: its ``trains`` are names, roles, ``"a|b"`` (b where there is no a) or ``"all"``.
+        areas: the role of each area, by the area's name.
+
+    Raises:
+        ValueError: a name is no area, no role and not ``all``.
+    """
+    trained: set[str] = set()
+    for entry in cost.trains:
+        for option in entry.split("|"):
+            if option == "all":
+                found = set(areas)
+            elif option in areas:
+                found = {option}
+            else:
+                found = {name for name, role in areas.items() if role == option}
+                if not found and option not in ROLES:
+                    raise ValueError(
+                        f"cost {cost.name!r} trains {option!r}, which is no area "
+                        f"({', '.join(areas)}), no role ({', '.join(ROLES)}) and not 'all'"
+                    )
+            if found:
+                trained |= found
+                break
+    return frozenset(trained)
+
+
+def routing(costs: Iterable[Cost], areas: Mapping[str, str]) -> Routing:
+    """Return the routing of several costs; see :func:`trained_areas`.
+
+    Raises:
+        ValueError: two costs have the same name.
+    """
+    table: Routing = {}
+    for cost in costs:
+        if cost.name in table:
+            raise ValueError(f"two costs are called {cost.name!r}; leave one out")
+        table[cost.name] = trained_areas(cost, areas)
+    return table
+
+
+def table(routes: Routing, areas: Sequence[str]) -> str:
+    """Return the routing as text: costs down, areas across."""
+    width = max(len(name) for name in routes)
+    lines = [" " * width + "  " + "  ".join(areas)]
+    for name, trained in routes.items():
+        marks = ("x" if area in trained else "." for area in areas)
+        cells = "  ".join(mark.center(len(area)) for mark, area in zip(marks, areas))
+        lines.append(f"{name:<{width}}  {cells}")
+    return "\n".join(lines)

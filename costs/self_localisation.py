@@ -1,0 +1,53 @@
+"""Knowing where one is: predicting the way back to where the episode began."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from motley.costs.base import Cost, State, Trace
+
+
+@dataclass(frozen=True)
+class SelfLocalisation(Cost):
+    """Squared error of the home vector, in the body's frame.
+
+    The target is no privileged label: it is the sum of what the body itself felt of its motion
+    (the noisy sense ``egomotion``: forward displacement, sine and cosine of the turn) since
+    the episode began. Computing it takes an integrator, so this is a teacher that contains part
+    of the answer (Banino et al. 2018 trained on true positions; this is the weaker form).
+
+    Attributes:
+        reads: the area that must know the way.
+        reach: displacements as long as this many times the sense's unit give a target of 1.
+    """
+
+    trains: tuple[str, ...] = ("integrator|encoder", "integrator|core")
+    reads: str = "integrator|core"
+    reach: float = 5.0
+
+    def heads(self, sizes: Mapping[str, int]) -> nn.Linear:
+        """Return the linear read-out: area -> (ahead, left)."""
+        return nn.Linear(sizes[self.reads], 2)
+
+    def annotate(self, trace: Trace, state: State) -> tuple[dict[str, Tensor], State]:
+        """Integrate the rollout's egomotion: the vector home, (time, worlds, 2) / ``reach``."""
+        felt, starts = trace["egomotion"], trace.episode_start
+        home = state.get("home", felt.new_zeros(felt.shape[1], 2))
+        targets = torch.empty(*felt.shape[:2], 2, dtype=felt.dtype, device=felt.device)
+        for t in range(len(felt)):
+            forward, sine, cosine = felt[t].unbind(-1)
+            # The body turns and then moves, so home turns the other way and then falls behind.
+            ahead = cosine * home[:, 0] + sine * home[:, 1] - forward
+            left = cosine * home[:, 1] - sine * home[:, 0]
+            home = torch.stack((ahead, left), -1) * ~starts[t].unsqueeze(-1)
+            targets[t] = home
+        return {f"{self.name}/target": targets / self.reach}, {"home": home}
+
+    def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
+        """Return the squared error, (time, worlds)."""
+        error = heads(trace[self.reads]) - trace[f"{self.name}/target"]
+        return error.square().mean(-1)
