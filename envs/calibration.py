@@ -29,6 +29,8 @@ from motley.envs.task import Policy, Task
 from motley.envs.world import World
 
 FORMAT_VERSION = 1
+CALIBRATION_SEED = 1_000_000
+"""First seed of the stored figures; tests use others."""
 BATCH = 500
 """Worlds that are rolled out at once."""
 
@@ -119,6 +121,19 @@ def measure(
     )
 
 
+def calibrate(task: type[Task], episodes: int = 1_000, seed: int = CALIBRATION_SEED) -> Path:
+    """Measure every level of a task, in and out of distribution and in each variant; store it."""
+    return write(
+        task,
+        [
+            measure(task, level, ood, episodes, seed, **variant)
+            for variant in task.variants
+            for level in range(len(task.levels))
+            for ood in (False, True)
+        ],
+    )
+
+
 def path(task: type[Task]) -> Path:
     """Where a task's figures lie: beside its file."""
     return Path(inspect.getfile(task)).with_suffix(".json")
@@ -171,13 +186,19 @@ def scale(task: Task) -> tuple[float, float]:
 
 
 def task_hash(task: type[Task]) -> str:
-    """Sixteen hex digits of the task's code, without comments and docstrings, and the physics."""
+    """Sixteen hex digits: the code of a task and its policies, bare of comments, and the physics."""
+    rules = task()
+    policies = [rules.observer(), *(make() for make in rules.heuristics().values())]
+    modules = {task.__module__} | {type(p).__module__ for p in policies if p is not None}
+    text = "\n".join(_bare(_source(name)) for name in sorted(modules))
+    return hashlib.sha256(f"{kernels.PHYSICS}\n{text}".encode()).hexdigest()[:16]
+
+
+def _source(module: str) -> str:
     try:
-        source = inspect.getsource(sys.modules[task.__module__])
-    except (OSError, TypeError, KeyError):
-        source = task.__qualname__
-    text = f"{kernels.PHYSICS}\n{_bare(source)}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return inspect.getsource(sys.modules[module])
+    except (OSError, TypeError):
+        return ""  # typed at a prompt: there is no file, and so no calibration to go stale
 
 
 def _bare(source: str) -> str:

@@ -150,11 +150,13 @@ class Door:
 
     def pictures(self, count: int) -> npt.NDArray[np.uint8]:
         """The first ``count`` worlds in one mosaic, (H, W, 3) uint8."""
-        frames = [self.picture(i) for i in range(count)]
         columns = int(np.ceil(np.sqrt(count)))
-        frames += [np.zeros_like(frames[0])] * (-count % columns)
-        lines = [np.concatenate(frames[i : i + columns], 1) for i in range(0, len(frames), columns)]
-        return np.concatenate(lines, 0)
+        size = self.render_size
+        mosaic = np.zeros((-(-count // columns) * size, columns * size, 3), np.uint8)
+        for i in range(count):
+            top, left = i // columns * size, i % columns * size
+            mosaic[top : top + size, left : left + size] = self.picture(i)
+        return mosaic
 
     def show(self, frame: npt.NDArray[np.uint8]) -> None:
         """Show a picture in the window, which opens at the first."""

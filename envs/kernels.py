@@ -145,7 +145,9 @@ def move(floats, flags, counters, actions, body, n_shapes, shapes_at):  # type: 
     """Move every body by one step and mark what it touched on its way.
 
     Args:
-        floats, flags, counters: the packed state, changed in place.
+        floats: (N, 10 + k + 6S) packed state, changed in place like the next two.
+        flags: (N, 2 + 3S).
+        counters: (N, 4).
         actions: (N, 2) float32 [forward, turn], clipped to [0, 1] and [-1, 1].
         body: (7,) float32 speed (m), turn (rad), radius (m), motor noise of forward and turn,
             egomotion noise of forward (fraction) and turn (rad).
@@ -171,7 +173,7 @@ def move(floats, flags, counters, actions, body, n_shapes, shapes_at):  # type: 
         if flags[i, FREE]:
             go = min(max(float(actions[i, 0]), 0.0), 1.0)
             steer = min(max(float(actions[i, 1]), -1.0), 1.0)
-            # Noise grows with the command, and a body at rest stays at rest (Harris & Wolpert 1998).
+            # Noise grows with the command, so rest is exact (Harris & Wolpert 1998).
             distance = max(0.0, go * (1.0 + body[3] * motor_forward)) * body[0]
             turn = steer * body[1] + body[4] * motor_turn * max(go, abs(steer))
             heading = float(floats[i, HEADING]) + turn
@@ -218,12 +220,14 @@ def perceive(floats, flags, rows, rays, places, n_shapes, shapes_at, out):  # ty
     """Write what the bodies ``rows`` perceive.
 
     Args:
-        floats, flags: the packed state, (N, ...).
+        floats: (N, 10 + k + 6S) packed state.
+        flags: (N, 2 + 3S).
         rows: (R,) worlds to read.
         rays: (2, V) float32 unit vectors of the rays in the body's frame.
         places: (5, 2) int64 [offset, size] in numbers per world of vision, egomotion, touch,
             cue and go; offset -1 where the body lacks the sense.
-        n_shapes, shapes_at: as in `move`.
+        n_shapes: S.
+        shapes_at: as in `move`.
         out: flat float32; a sense is a block (N, size) that begins at N x offset.
     """
     n = floats.shape[0]

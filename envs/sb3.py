@@ -90,7 +90,7 @@ class WorldVecEnv(VecEnv):
         """Take the actions (N, 2) of the step that `step_wait` makes."""
         self._actions = self._door.actions(actions)
 
-    def step_wait(self) -> tuple[Observation, Floats, Bools, list[dict[str, Any]]]:  # type: ignore[override]
+    def step_wait(self) -> tuple[Observation, Floats, Bools, list[dict[str, Any]]]:
         """One control step of 0.25 s in every world."""
         world = self.world
         reward, terminated, truncated = world.step(self._actions)

@@ -42,8 +42,9 @@ class WorldEnv(gym.Env[Observation, npt.NDArray[np.float32]]):
         self._split = self._world.reader.split_one
         self._width = self._world.reader.width
         self.render_mode = render_mode
-        self.observation_space = self._door.observation_space
-        self.action_space = self._door.action_space
+        # Spaces say less about their dtype than Env's type parameters ask for.
+        self.observation_space: Any = self._door.observation_space
+        self.action_space: Any = self._door.action_space
         self._seeded = False
 
     @property
@@ -103,11 +104,13 @@ class WorldEnv(gym.Env[Observation, npt.NDArray[np.float32]]):
 
     def oracle(self) -> Floats:
         """The oracle's action (2,) for the present state."""
-        return self._door.oracle()[0]
+        action: Floats = self._door.oracle()[0]
+        return action
 
     def observer(self) -> Floats:
         """The observer's action (2,), from the senses' history alone; ask it at every step."""
-        return self._door.observer()[0]
+        action: Floats = self._door.observer()[0]
+        return action
 
     def get_state(self) -> State:
         """A copy of the whole world, random stream included."""
@@ -118,7 +121,7 @@ class WorldEnv(gym.Env[Observation, npt.NDArray[np.float32]]):
         self._door.set_state(state)
         self._seeded = True
 
-    def render(self) -> npt.NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> npt.NDArray[np.uint8] | None:
         """A picture (H, W, 3) uint8, or None after showing it in the window."""
         if self.render_mode is None:
             return None

@@ -87,7 +87,8 @@ class Policy(Protocol):
 class Task:
     """Base class of all tasks.
 
-    A task sets the class attributes, sets ``horizon`` and ``n_shapes`` (and ``body``, if its own)
+    A task sets the class attributes (``variants`` lists the settings of its further constructor
+    arguments that are calibrated), sets ``horizon`` and ``n_shapes`` (and ``body``, if its own)
     in ``__init__`` after calling this one, and writes the methods that raise below.
 
     Args:
@@ -101,6 +102,7 @@ class Task:
     problem: ClassVar[str]
     levels: ClassVar[tuple[Level, ...]]
     default_level: ClassVar[int] = 0
+    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
     senses: tuple[Sense, ...]
     horizon: int
     n_shapes: int

@@ -42,6 +42,16 @@ class World:
         n: number of worlds.
     """
 
+    task: Task
+    n: int
+    n_shapes: int
+    shapes_at: int
+    reader: Reader
+    rows: npt.NDArray[np.int64]
+    floats: npt.NDArray[np.float32]
+    flags: npt.NDArray[np.bool_]
+    counters: npt.NDArray[np.uint64]
+    fields: State
     position: npt.NDArray[np.float32]
     heading: npt.NDArray[np.float32]
     displacement: npt.NDArray[np.float32]
@@ -108,14 +118,12 @@ class World:
         self.__dict__.update(fields)
         self.__dict__["fields"] = fields
 
-    if not TYPE_CHECKING:
-
-        def __setattr__(self, name: str, value: Any) -> None:
-            """Only in-place operators pass: an array put over a view would be lost."""
-            if self.__dict__.get(name) is not value:
-                raise AttributeError(
-                    f"write into the array, world.{name}[...] = ..., or declare it in Task.fields()"
-                )
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Only in-place operators pass: an array put over a view would be lost."""
+        if self.__dict__.get(name) is not value:
+            raise AttributeError(
+                f"write into the array, world.{name}[...] = ..., or declare it in Task.fields()"
+            )
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"World has no array {name!r}: declare it in Task.fields()")
@@ -183,10 +191,13 @@ class World:
         self.reader.write(self, self.rows, out)
         return self.reader.split(out, self.n)
 
+    def _arrays(self) -> State:
+        blocks: State = {"floats": self.floats, "flags": self.flags, "counters": self.counters}
+        return blocks | self.fields
+
     def get_state(self) -> State:
         """A copy of everything that the worlds' future depends on."""
-        blocks = {"floats": self.floats, "flags": self.flags, "counters": self.counters}
-        return {name: array.copy() for name, array in (blocks | self.fields).items()}
+        return {name: array.copy() for name, array in self._arrays().items()}
 
     def set_state(self, state: State) -> None:
         """Put the worlds into a state that `get_state` gave, of as many worlds of this task.
@@ -194,8 +205,7 @@ class World:
         Raises:
             ValueError: names or shapes differ.
         """
-        blocks = {"floats": self.floats, "flags": self.flags, "counters": self.counters}
-        mine = blocks | self.fields
+        mine = self._arrays()
         if state.keys() != mine.keys():
             raise ValueError(f"state has {sorted(state)}, this world needs {sorted(mine)}")
         for name, array in mine.items():

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from motley.envs import senses
-from motley.envs.kernels import FORWARD_SCALE
-from motley.envs.senses import Observation
 from motley.envs.streams import Bools, Floats, Ints, Streams, length
 from motley.envs.task import Body, Level, Policy, Task
+from motley.envs.tasks.dark_home_policies import HEURISTICS, Reckoner
 from motley.envs.world import World
 
 
@@ -27,17 +27,98 @@ class Bends(Level):
 
 
 class DarkHome(Task):
-    """Find home in the dark. (page to come)"""
+    """Find home in the dark by adding up one's own motion.
+
+    Goal:
+        Leave the nest, touch the foods one after another, then return to the nest in the dark.
+
+    Picture:
+        An open field without walls. The body starts on its nest, which it neither sees nor
+        feels. One green disc is in view, the next food; touched, it vanishes and the next one
+        appears. With the last food the light goes out.
+
+    Actions:
+        ====== ========================== ===================================================
+        number range                      effect in a step of 0.25 s
+        ====== ========================== ===================================================
+        0      [-1, 1], below 0 is 0      forward speed: 1 is 0.4 m, walked after the turn
+        1      [-1, 1]                    turn: 1 is 60 degrees to the left
+        ====== ========================== ===================================================
+
+        Out of range is clipped. The motion realised differs from the command by a fifth of the
+        distance and 0.25 rad at full command (standard deviations); a body at rest stays so.
+
+    Senses:
+        ========= ======= ======= ==========================================================
+        name      shape   range   unit
+        ========= ======= ======= ==========================================================
+        vision    (96,)   [0, 1]  24 rays x [1 - distance / 8 m, red, green, blue]; 0 in the dark
+        egomotion (3,)    [-1, 1] [forward / 0.8 m, sine, cosine of the turn] of the last step,
+                                  noisy; forward is multiplied by the episode's gain
+        touch     (1,)    [0, 1]  1 in the step in which a food was touched
+        cue       (1,)    [0, 1]  the episode's gain / 2; the gain is drawn from [0.8, 1.2]
+        ========= ======= ======= ==========================================================
+
+    Reward:
+        0.2 in all for the foods, in equal parts; 1 for home: the body's centre within 0.5 m of
+        the nest (with ``stop=True`` it must stand still there).
+
+    Termination:
+        Home reached; or home not reached within 1.5 x the time of the straight line from where
+        the light went out, plus 4 steps. Truncated after 24 steps a food, plus 16.
+
+    Score:
+        1 for home reached, else 0. The oracle reaches home in 0.95 of the episodes or more.
+
+    Levels:
+        ===== ===== ===================== ====================== ======
+        level foods noise of forward, sd  noise of turn, sd      chance
+        ===== ===== ===================== ====================== ======
+        0     1     5% of it              0.010 rad              0.68
+        1     2     4%                    0.008 rad              0.18
+        2     3     3%                    0.006 rad              0.10
+        3     5     2%                    0.004 rad              0.06
+        4     8     1%                    0.0025 rad             0.06
+        ===== ===== ===================== ====================== ======
+
+        The default is level 2. The noise of the reading shrinks with the way, so that dead
+        reckoning suffices at every level (the observer's score01 is 0.9 or more). A food lies
+        1.2 to 2.5 m from the one before, in any direction that leaves it more than 1.5 m from
+        the nest. Foods have a radius of 0.35 m.
+
+    Out of distribution:
+        Three times as many foods, and a gain of 1.5, which the cue announces.
+
+    Problem:
+        Path integration: turn and distance of every step have to be added up, along a way with
+        bends, to know where home is.
+
+    Shortcuts:
+        Chance is what the best of them reaches: standing still, going straight on, turning
+        back, walking away from where the last food was seen with the course held by felt turns,
+        an outward spiral, and dead reckoning by one's own commands, which the motor noise
+        spoils. No wall is in sight, and home gives no sign of itself. Level 0 has one leg, so
+        that walking back along it is nearly the answer: it is no test of path integration, its
+        chance says so, and it serves to see whether an agent learns to walk and to home at all.
+        A distant food can slip between two rays for a moment (a disc of 0.35 m beyond 2.7 m);
+        the last food is then not yet touched, and turning a little brings it back.
+
+    Source:
+        Mittelstaedt & Mittelstaedt 1980, Homing by path integration in a mammal; Etienne &
+        Jeffery 2004, Path integration in mammals; Banino et al. 2018, Vector-based navigation
+        using grid-like representations in artificial agents.
+    """
 
     problem: ClassVar[str] = "path integration"
     levels: ClassVar[tuple[Bends, ...]] = (
-        Bends(chance=0.95, foods=1, noise_forward=0.05, noise_turn=0.01),
-        Bends(chance=0.2, foods=2, noise_forward=0.05, noise_turn=0.01),
-        Bends(chance=0.1, foods=3, noise_forward=0.03, noise_turn=0.01),
-        Bends(chance=0.1, foods=5, noise_forward=0.02, noise_turn=0.005),
-        Bends(chance=0.1, foods=8, noise_forward=0.01, noise_turn=0.003),
+        Bends(chance=0.68, foods=1, noise_forward=0.05, noise_turn=0.010),
+        Bends(chance=0.18, foods=2, noise_forward=0.04, noise_turn=0.008),
+        Bends(chance=0.10, foods=3, noise_forward=0.03, noise_turn=0.006),
+        Bends(chance=0.06, foods=5, noise_forward=0.02, noise_turn=0.004),
+        Bends(chance=0.06, foods=8, noise_forward=0.01, noise_turn=0.0025),
     )
     default_level = 2
+    variants = ({"stop": False}, {"stop": True})
 
     food_radius = 0.35
     home_radius = 0.5
@@ -48,6 +129,8 @@ class DarkHome(Task):
     ood_gain = 1.5
     ood_foods = 3
     gain_cue = 2.0
+    motor_noise = (0.2, 0.25)
+    stop_within = 0.35
 
     def __init__(self, level: int | None = None, ood: bool = False, stop: bool = False) -> None:
         super().__init__(level, ood)
@@ -57,8 +140,8 @@ class DarkHome(Task):
         self.n_shapes = self.foods + 1
         self.horizon = 24 * self.foods + 16
         self.body = Body(
-            motor_forward=0.1,
-            motor_turn=0.15,
+            motor_forward=self.motor_noise[0],
+            motor_turn=self.motor_noise[1],
             egomotion_forward=setting.noise_forward,
             egomotion_turn=setting.noise_turn,
         )
@@ -86,11 +169,7 @@ class DarkHome(Task):
         world.cue[which, 0] = world.gain[which] / np.float32(self.gain_cue)
         spot = np.zeros((which.size, 2), np.float32)
         for food in range(self.foods):
-            last = spot
-            spot = rng.until(
-                lambda last=last: last + rng.uniform(*self.food_step)[:, None] * rng.direction(),
-                lambda spots: length(spots) > self.food_from_nest,
-            )
+            spot = rng.until(partial(self._onward, rng, spot), self._away)
             world.shape_position[which, food] = spot
         world.shape_radius[which, : self.foods] = self.food_radius
         # Not a thing, but the body's disc meets it within `home_radius` of the nest.
@@ -98,6 +177,13 @@ class DarkHome(Task):
         world.shape_color[which] = senses.hue(120.0)
         world.shape_visible[which, 0] = True
         world.shape_touchable[which, 0] = True
+
+    def _onward(self, rng: Streams, last: Floats) -> Floats:
+        near, far = self.food_step
+        return last + rng.uniform(near, far)[:, None] * rng.direction()
+
+    def _away(self, spots: Floats) -> Bools:
+        return length(spots) > self.food_from_nest
 
     def outcome(self, world: World) -> tuple[npt.NDArray[Any], Bools]:
         """Foods in their order, then home."""
@@ -130,62 +216,23 @@ class DarkHome(Task):
 
     def score(self, world: World) -> npt.NDArray[Any]:
         """1 for home reached."""
-        return world.home.astype(np.float64)
+        return np.asarray(world.home, np.float64)
 
     def oracle(self, world: World) -> Floats:
         """Straight to the next food, then straight home."""
         action = self.toward(world, world.shape_position[world.rows, world.goal])
         if self.stop:
-            action[(world.goal == self.foods) & (length(world.position) < 0.4)] = 0.0
+            action[(world.goal == self.foods) & (length(world.position) < self.stop_within)] = 0.0
         return action
 
     def observer(self) -> Policy:
-        """Dead reckoning."""
+        """Dead reckoning by the felt egomotion."""
         return Reckoner(self)
 
     def heuristics(self) -> dict[str, Callable[[], Policy]]:
-        """Shortcuts."""
-        return {}
+        """Ways to home without path integration, and dead reckoning by efference copy."""
+        return {name: partial(make, self) for name, make in HEURISTICS.items()}
 
     def scene(self, world: World, index: int) -> dict[str, Any]:
         """Where the nest is."""
         return {"markers": [("nest", 0.0, 0.0, self.home_radius)]}
-
-
-class Reckoner:
-    """Steers to the food in view, then home by the egomotion that it has added up."""
-
-    def __init__(self, task: DarkHome) -> None:
-        self.task = task
-        self.angles = senses.vision().angles
-
-    def reset(self, n: int) -> None:
-        """Start at the nest."""
-        self.position = np.zeros((n, 2), np.float32)
-        self.heading = np.zeros(n, np.float32)
-        self.foods = np.zeros(n, np.int64)
-
-    def act(self, observation: Observation, episode_start: Bools) -> Floats:
-        """Add up the last step, then steer."""
-        self.position[episode_start] = self.heading[episode_start] = 0.0
-        self.foods[episode_start] = 0
-        forward, sin, cos = observation["egomotion"].T
-        gain = self.task.gain_cue * observation["cue"][:, 0]
-        self.heading += np.arctan2(sin, cos)
-        walked = forward * np.float32(FORWARD_SCALE) / gain
-        self.position[:, 0] += walked * np.cos(self.heading)
-        self.position[:, 1] += walked * np.sin(self.heading)
-        self.foods += observation["touch"][:, 0] > 0.5
-        near = observation["vision"].reshape(len(forward), -1, 4)[:, :, 0]
-        bearing = np.arctan2(near @ np.sin(self.angles), near @ np.cos(self.angles))
-        # A disc far away can slip between two rays: turn by half their spacing and look again.
-        bearing[near.max(1) == 0.0] = np.pi / near.shape[1]
-        ahead = self.heading + bearing
-        view = self.position + 2.0 * np.stack([np.cos(ahead), np.sin(ahead)], 1)
-        dark = self.foods >= self.task.foods
-        action = self.task.steer(
-            self.position, self.heading, np.where(dark[:, None], np.float32(0.0), view)
-        )
-        if self.task.stop:
-            action[dark & (length(self.position) < 0.3)] = 0.0
-        return action
