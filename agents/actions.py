@@ -38,7 +38,7 @@ class ActionDistribution(ABC):
 
     @abstractmethod
     def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        """Return noise for samples of ``shape``: (\\*shape, noise)."""
+        """Return noise for samples of ``shape``, with ``noise`` numbers as last axis."""
 
     @abstractmethod
     def sample(self, x: Tensor, log_std: Tensor, noise: Tensor | None) -> Tensor:
@@ -116,17 +116,17 @@ class Categorical(ActionDistribution):
     def sample(self, x: Tensor, log_std: Tensor, noise: Tensor | None) -> Tensor:
         """See :class:`ActionDistribution`; the argument of the largest, with Gumbel noise."""
         perturbed = x if noise is None else x + noise
-        chosen = [part.argmax(-1) for part in perturbed.split(self.counts, -1)]
+        chosen = [part.argmax(-1) for part in torch.split(perturbed, self.counts, -1)]
         return torch.stack(chosen, -1).to(x.dtype)
 
     def _log_probs(self, x: Tensor) -> list[Tensor]:
-        return [part.log_softmax(-1) for part in x.split(self.counts, -1)]
+        return [part.log_softmax(-1) for part in torch.split(x, self.counts, -1)]
 
     def log_prob(self, x: Tensor, log_std: Tensor, action: Tensor) -> Tensor:
         """See :class:`ActionDistribution`."""
         chosen = [
             part.gather(-1, index.unsqueeze(-1)).squeeze(-1)
-            for part, index in zip(self._log_probs(x), action.long().unbind(-1))
+            for part, index in zip(self._log_probs(x), action.long().unbind(-1), strict=True)
         ]
         return torch.stack(chosen).sum(0)
 
@@ -138,7 +138,7 @@ class Categorical(ActionDistribution):
         """See :class:`ActionDistribution`; one-hot."""
         parts = [
             torch.nn.functional.one_hot(index, n)
-            for index, n in zip(action.long().unbind(-1), self.counts)
+            for index, n in zip(action.long().unbind(-1), self.counts, strict=True)
         ]
         return torch.cat(parts, -1).to(action.dtype)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -68,7 +69,7 @@ class Brain(nn.Module):
             self.areas[name] = area
             self.sizes[name] = area.size
         self.roles = blueprint.roles
-        self.actor = self.areas[self.roles["actor"]]
+        self.actor = cast(Actor, self.areas[self.roles["actor"]])
         self.acting = self._needed_by(self.roles["actor"])
         self.watching = tuple(name for name in blueprint if name not in self.acting)
 
@@ -95,7 +96,7 @@ class Brain(nn.Module):
 
     def initial_state(self, n: int) -> BrainState:
         """Return the state of ``n`` worlds before an episode, areas with a memory only."""
-        states = {name: area.initial_state(n) for name, area in self.areas.items()}  # type: ignore[operator]
+        states = {name: cast(Area, area).initial_state(n) for name, area in self.areas.items()}
         return {name: state for name, state in states.items() if state}
 
     @property

@@ -38,6 +38,7 @@ class BrainPolicy(BasePolicy):
     ):
         super().__init__(observation_space, action_space)
         self.learner = learner
+        self.optimizer = learner.optimizer
         self.senses = Senses(observation_space)
         # Not the generator of training: watching an agent must not change how it learns.
         self._generator = torch.Generator().manual_seed(seed)
@@ -46,11 +47,6 @@ class BrainPolicy(BasePolicy):
     def distribution(self) -> ActionDistribution:
         """The distribution over actions."""
         return self.learner.distribution
-
-    @property
-    def optimizer(self) -> torch.optim.Optimizer:
-        """The learner's; SB3 saves it under ``policy.optimizer``."""
-        return self.learner.optimizer
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> torch.Tensor:
         """Act on the first step of an episode; :meth:`predict` is the one that remembers."""

@@ -52,14 +52,17 @@ class Senses:
                     f"sense {name!r} must be (worlds, {', '.join(map(str, entry.shape))}), "
                     f"not {batch.shape}"
                 )
-            flat = batch.reshape(len(batch), -1).astype(np.float32, copy=False)
+            flat: npt.NDArray[np.float32] = batch.reshape(len(batch), -1).astype(
+                np.float32, copy=False
+            )
             return flat / np.float32(255.0) if entry.dtype == np.uint8 else flat
         if isinstance(entry, spaces.Discrete):
-            return np.eye(int(entry.n), dtype=np.float32)[batch.reshape(-1) - int(entry.start)]
+            one_hot: npt.NDArray[np.float32] = np.eye(int(entry.n), dtype=np.float32)
+            return one_hot[batch.reshape(-1) - int(entry.start)]
         if isinstance(entry, spaces.MultiDiscrete):
             parts = [
                 np.eye(int(n), dtype=np.float32)[column]
-                for n, column in zip(entry.nvec, batch.reshape(len(batch), -1).T)
+                for n, column in zip(entry.nvec, batch.reshape(len(batch), -1).T, strict=True)
             ]
             return np.concatenate(parts, 1)
         return batch.reshape(len(batch), -1).astype(np.float32)
@@ -68,7 +71,7 @@ class Senses:
         """Whether ``observation`` is of one environment, without the axis of worlds."""
         name, entry = next(iter(self.entries.items()))
         one = observation[name] if isinstance(self.space, spaces.Dict) else observation
-        return np.shape(one) == (entry.shape or ())
+        return bool(np.shape(one) == (entry.shape or ()))
 
 
 def _size(name: str, space: spaces.Space[Any]) -> int:

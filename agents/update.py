@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -111,8 +112,7 @@ class Learner(nn.Module):
         for cost in costs:
             with seeded(seed, f"cost/{cost.name}"):
                 head = cost.heads(sizes)
-            if head is not None:
-                self.heads[cost.name] = head
+            self.heads[cost.name] = nn.Module() if head is None else head
         self.scores = [cost for cost in costs if cost.scores]
         self.values = {cost.of: cost for cost in costs if isinstance(cost, Value)}
         self.normalisers = nn.ModuleDict(
@@ -167,9 +167,9 @@ class Learner(nn.Module):
         advantages, log = {}, {}
         for cost in self.scores:
             name, score = cost.name, cost.score(trace)
-            check_loss(cost, score, tuple(starts.shape))
+            check_loss(cost, score, (starts.shape[0], starts.shape[1]))
             advantage, returns, values = self._advantages(cost, score, rollout, trace, trace_after)
-            normaliser, head = self.normalisers[name], self.heads[f"value_{name}"]
+            normaliser, head = self._critic(name)
             normaliser.update(returns, head)
             tensors[f"value/{name}/target"] = normaliser.normalise(returns)
             weight = cost.schedule.at(age)
@@ -178,12 +178,17 @@ class Learner(nn.Module):
             log[f"value/{name}"] = float(values.mean())
         return Batch(tensors, rollout.actions, log_prob, advantages, rollout.state), log
 
+    def _critic(self, score: str) -> tuple[ReturnNormaliser, nn.Linear]:
+        """Return what a score's critic has of its own: the normaliser and the read-out."""
+        normaliser, head = self.normalisers[score], self.heads[self.values[score].name]
+        return cast(ReturnNormaliser, normaliser), cast(nn.Linear, head)
+
     def _advantages(
         self, cost: Cost, score: Tensor, rollout: Rollout, trace: Trace, after: Trace
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return advantages, returns and values of a score, each (time, worlds), in its units."""
-        critic, head = self.values[cost.name], self.heads[f"value_{cost.name}"]
-        normaliser = self.normalisers[cost.name]
+        critic = self.values[cost.name]
+        normaliser, head = self._critic(cost.name)
         values = normaliser.restore(critic.predict(trace, head))
         last = normaliser.restore(critic.predict(after, head))[0]
         worlds = values.shape[1]
@@ -239,8 +244,8 @@ class Learner(nn.Module):
                 break
         log |= {name: float(total) / max(count, 1) for name, total in sums.items()}
         log["gradient_steps"] = count
-        for name, value in log.items():
-            if name.startswith("cost/") and not math.isfinite(value):
+        for name, mean in log.items():
+            if name.startswith("cost/") and not math.isfinite(mean):
                 raise FloatingPointError(
                     f"cost {name.removeprefix('cost/')!r} is not finite in update {n_update}; "
                     f"look for a root or a logarithm of zero in it, or lower the learning rate"
@@ -279,7 +284,7 @@ class Learner(nn.Module):
                 losses[name] = -(chosen * (advantage - share)).mean() / scale
         for name, cost in self.costs.items():
             if cost.has_loss and weights[name] > 0:
-                loss = cost.loss(trace, self.heads[name] if name in self.heads else _NO_HEADS)
+                loss = cost.loss(trace, self.heads[name])
                 check_loss(cost, loss, (starts.shape[0], starts.shape[1]))
                 losses[name] = loss.mean() * weights[name]
         with torch.no_grad():
@@ -305,12 +310,11 @@ class Learner(nn.Module):
             groups.setdefault(self.routes[name], []).append(name)
         for i, (areas, names) in enumerate(groups.items()):
             inputs = [p for area in areas for p in self.area_parameters[area]]
-            inputs += [
-                p for name in names if name in self.heads for p in self.heads[name].parameters()
-            ]
+            inputs += [p for name in names for p in self.heads[name].parameters()]
             total = torch.stack([losses[name] for name in names]).sum()
             if inputs and total.requires_grad:
-                total.backward(inputs=inputs, retain_graph=retain_graph or i + 1 < len(groups))
+                keep = retain_graph or i + 1 < len(groups)
+                torch.autograd.backward(total, inputs=inputs, retain_graph=keep)
 
     def gradient_norms(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
         """Return ``grad/<cost>/<area>``: the norm of what :meth:`route` adds, cost by cost."""
@@ -332,6 +336,3 @@ class Learner(nn.Module):
             groups = [[p for group in groups for p in group]]
         for group in groups:
             nn.utils.clip_grad_norm_(group, self.settings.max_grad_norm)
-
-
-_NO_HEADS = nn.Module()

@@ -46,5 +46,5 @@ class NoiseTarget(Cost):
 
     def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
         """Return the squared error, (time, worlds)."""
-        error = heads(trace[self.reads]) - trace[f"{self.name}/target"]
+        error: Tensor = heads(trace[self.reads]) - trace[f"{self.name}/target"]
         return error.square().mean(-1)

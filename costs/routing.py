@@ -63,6 +63,6 @@ def table(routes: Routing, areas: Sequence[str]) -> str:
     lines = [" " * width + "  " + "  ".join(areas)]
     for name, trained in routes.items():
         marks = ("x" if area in trained else "." for area in areas)
-        cells = "  ".join(mark.center(len(area)) for mark, area in zip(marks, areas))
+        cells = "  ".join(mark.center(len(area)) for mark, area in zip(marks, areas, strict=True))
         lines.append(f"{name:<{width}}  {cells}")
     return "\n".join(lines)

@@ -49,5 +49,5 @@ class SelfLocalisation(Cost):
 
     def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
         """Return the squared error, (time, worlds)."""
-        error = heads(trace[self.reads]) - trace[f"{self.name}/target"]
+        error: Tensor = heads(trace[self.reads]) - trace[f"{self.name}/target"]
         return error.square().mean(-1)

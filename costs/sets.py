@@ -143,7 +143,9 @@ def from_json(data: Sequence[Mapping[str, Any]]) -> tuple[Cost, ...]:
     for entry in data:
         if entry["cost"] not in known:
             raise ValueError(unknown("cost", entry["cost"], known))
-        options = {k: tuple(v) if isinstance(v, list) else v for k, v in entry["options"].items()}
+        options: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in entry["options"].items()
+        }
         if isinstance(options["weight"], Mapping):
             options["weight"] = Schedule(**options["weight"])
         costs.append(known[entry["cost"]](**options))

@@ -27,4 +27,15 @@ def register(area: type[Area]) -> type[Area]:
 for _area in (Actor, EpisodicMemory, GRU, PathIntegrator, Perceptron, VisualSearch):
     register(_area)
 
-__all__ = ["AREAS", "Area", "State", "register"]
+__all__ = [
+    "AREAS",
+    "GRU",
+    "Actor",
+    "Area",
+    "EpisodicMemory",
+    "PathIntegrator",
+    "Perceptron",
+    "State",
+    "VisualSearch",
+    "register",
+]

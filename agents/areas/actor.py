@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -34,7 +36,7 @@ class Actor(Area):
         super().__init__(sizes, size)
         self.activation = ACTIVATIONS[activation]
         widths = [sum(sizes), *hidden]
-        self.layers = [Linear(a, b, GAINS[activation]) for a, b in zip(widths, widths[1:])]
+        self.layers = [Linear(a, b, GAINS[activation]) for a, b in pairwise(widths)]
         for i, layer in enumerate(self.layers):
             self.add_module(f"layer{i}", layer)
         # A small last layer starts from the same policy in every state (Andrychowicz et al. 2021).

@@ -12,7 +12,7 @@ PRIORS = ("exact", "learnt_value", "learnt_key", "learnt_gate")
 
 
 class EpisodicMemory(Area):
-    """A key-value store of the episode, read by similarity (Pritzel et al. 2017; Wayne et al. 2018).
+    """A key-value store of an episode, read by similarity (Pritzel et al. 2017; Wayne et al. 2018).
 
     A step is written where its gate is open and read from in the same step: the store is
     written first. Reading attends to the stored keys by squared distance to the present key,
@@ -149,8 +149,9 @@ class EpisodicMemory(Area):
         seen = entries[..., self.sizes[0] : self.sizes[0] + self.sizes[1]]
         if self.value is not None:
             # The value is linear, so the sensed can be mixed first and encoded once.
-            return self.value(attention @ seen)  # type: ignore[no-any-return]
-        rays = seen.unflatten(-1, (-1, self.channels))
+            value: Tensor = self.value(attention @ seen)
+            return value
+        rays = torch.unflatten(seen, -1, (-1, self.channels))
         lit = (rays[..., :1] > 0).to(seen.dtype)
         color = ((rays[..., 1:] - 0.5) * lit).sum(-2) / lit.sum(-2).clamp(min=1.0)
         return attention @ (2 * color)

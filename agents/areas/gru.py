@@ -38,7 +38,8 @@ class GRU(Area):
         keep = (~episode_start).to(gates.dtype).unsqueeze(-1)
         hidden, outputs = state["hidden"], []
         # unbind, since indexing by time inside the loop is quadratic in time under autograd
-        for gate, candidate, kept in zip(gates.unbind(0), candidates.unbind(0), keep.unbind(0)):
+        steps = zip(gates.unbind(0), candidates.unbind(0), keep.unbind(0), strict=True)
+        for gate, candidate, kept in steps:
             hidden = hidden * kept
             gate_h, candidate_h = self.recurrent(hidden).split((split, self.size), -1)
             reset, update = torch.sigmoid(gate + gate_h).chunk(2, -1)

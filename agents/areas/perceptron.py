@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor
 
 from motley.agents.areas.base import Area, State
@@ -24,7 +26,7 @@ class Perceptron(Area):
         super().__init__(sizes, size)
         self.activation = ACTIVATIONS[activation]
         widths = [sum(sizes)] + [size] * depth
-        self.layers = [Linear(a, b, GAINS[activation]) for a, b in zip(widths, widths[1:])]
+        self.layers = [Linear(a, b, GAINS[activation]) for a, b in pairwise(widths)]
         for i, layer in enumerate(self.layers):
             self.add_module(f"layer{i}", layer)
 

@@ -38,5 +38,5 @@ class VisualSearch(Area):
         """See :class:`Area`; the output is (time, worlds, rays)."""
         *others, vision = inputs
         query = self.query(concatenate(tuple(others)))
-        rays = vision.unflatten(-1, (self.size, self.channels))
+        rays = torch.unflatten(vision, -1, (self.size, self.channels))
         return torch.tanh((rays * query.unsqueeze(-2)).sum(-1)), state
