@@ -1,0 +1,193 @@
+"""What a run is: its configuration, checked before anything starts, and the worlds it asks for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+import gymnasium as gym
+import numpy as np
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.vec_env import VecEnv
+
+from motley.agents import Agent
+from motley.agents.blueprints import BLUEPRINTS
+from motley.costs.sets import COST_SETS, COSTS
+from motley.envs import TASKS, Task, calibration
+from motley.envs.sb3 import WorldVecEnv
+
+TRAINING, EVALUATION = 0, 1
+GIVEN_BY_RUN = ("self", "structure", "env", "costs", "n_envs", "seed", "device", "env_kwargs")
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be; the message names it and what would do."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One training run; equal configurations give equal numbers on the same machine.
+
+    Attributes:
+        task: one of our tasks (``DarkHome``, ``motley/DarkHome-v0``) or any Gymnasium id.
+        level: rung of the task's ladder; None is its default, and what others' tasks take.
+        ood: train in the out-of-distribution variant.
+        structure: a blueprint's name. costs: cost sets or costs, joined by ``+``.
+        steps: environment steps to train for, all worlds together.
+        seed: of weights, exploration, training worlds and evaluation worlds.
+        n_envs: training worlds in lock step. device: of the tensors.
+        eval_every: steps between evaluations. eval_episodes: episodes of each.
+        imports: plug-in modules, imported before any name is looked up.
+        agent: further arguments of :class:`motley.agents.Agent`, such as ``learning_rate``.
+    """
+
+    task: str = "DarkHome"
+    level: int | None = None
+    ood: bool = False
+    structure: str = "matched"
+    costs: str = "heterogeneous"
+    steps: int = 500_000
+    seed: int = 0
+    n_envs: int = 64
+    device: str = "cpu"
+    eval_every: int = 20_000
+    eval_episodes: int = 200
+    imports: tuple[str, ...] = ()
+    agent: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ours(self) -> type[Task] | None:
+        """The task's class, None for other people's environments."""
+        return TASKS.get(plain(self.task))
+
+    @property
+    def task_hash(self) -> str | None:
+        """Of the task's constants and code; None for other people's environments."""
+        return None if self.ours is None else calibration.task_hash(self.ours)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values, with the level resolved, so that a changed default changes no run."""
+        data = asdict(self) | {"imports": list(self.imports), "agent": dict(self.agent)}
+        if self.ours is not None:
+            level = self.ours.default_level if self.level is None else self.level
+            data |= {"task": plain(self.task), "level": level}
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`to_json`; also imports the plug-ins that it names."""
+        config = cls(**{**data, "imports": tuple(data["imports"])})
+        import_plugins(config.imports)
+        return config
+
+
+def plain(task: str) -> str:
+    """The task's name without the wrapping of its Gymnasium id."""
+    return task.removeprefix("motley.envs:").removeprefix("motley/").removesuffix("-v0")
+
+
+def import_plugins(modules: Iterable[str]) -> None:
+    """Import modules that register tasks, areas, structures or costs.
+
+    The current folder counts as a place to look, as with ``python -m``.
+
+    Raises:
+        ConfigError: there is no such module.
+    """
+    for module in modules:
+        if os.getcwd() not in sys.path and "" not in sys.path:
+            sys.path.append(os.getcwd())
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+                raise  # the module is there; something that it imports is not
+            raise ConfigError(
+                f"--import {module}: there is no module {error.name!r}; install it, or run in "
+                f"the folder that holds {module.replace('.', '/')}.py"
+            ) from error
+
+
+def nearest(kind: str, name: str, known: Iterable[str], command: str = "motley list") -> str:
+    """The message for an unknown name."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
+    return f"unknown {kind} {name!r}; {hint} (`{command}` shows them all)"
+
+
+def check(config: RunConfig) -> None:
+    """Refuse what cannot be trained, before any folder is made.
+
+    Raises:
+        ConfigError: the message names the setting and what would do.
+    """
+    for name in ("steps", "n_envs", "eval_every", "eval_episodes"):
+        value = getattr(config, name)
+        if value < 1:
+            raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+    if config.seed < 0:
+        raise ConfigError(f"--seed must be 0 or more, not {config.seed}")
+    check_task(config.task, config.level, config.ood)
+    matched = ("matched", "mismatched")
+    if config.structure.partition(".")[0] not in matched and config.structure not in BLUEPRINTS:
+        raise ConfigError(nearest("structure", config.structure, (*matched, *BLUEPRINTS)))
+    for name in config.costs.split("+"):
+        if name not in COST_SETS and name not in COSTS:
+            raise ConfigError(nearest("cost set", name, (*COST_SETS, *COSTS)))
+    settings = [n for n in inspect.signature(Agent.__init__).parameters if n not in GIVEN_BY_RUN]
+    for name in config.agent:
+        if name not in settings:
+            raise ConfigError(nearest("setting of the agent", name, settings, "motley train --help"))
+
+
+def check_task(task: str, level: int | None, ood: bool) -> None:
+    """Refuse an unknown task and a level that it has not.
+
+    Raises:
+        ConfigError: the nearest names, or the levels there are.
+    """
+    if plain(task) in TASKS:
+        levels = len(TASKS[plain(task)].levels)
+        if level is not None and not 0 <= level < levels:
+            raise ConfigError(f"{plain(task)} has levels 0 to {levels - 1}, not --level {level}")
+    elif task not in gym.registry:
+        raise ConfigError(nearest("task", task, (*TASKS, *gym.registry)))
+    elif level is not None or ood:
+        raise ConfigError(f"{task} is not one of our tasks: it takes neither --level nor --ood")
+
+
+def build_agent(config: RunConfig) -> Agent:
+    """The agent in its training worlds, unlearnt.
+
+    Raises:
+        ConfigError: the structure or a cost does not fit the task's senses.
+    """
+    seed = stream(config, TRAINING)
+    worlds = build_worlds(config, config.n_envs, seed, config.ood)
+    settings = {"seed": seed, "device": config.device, **config.agent}
+    try:
+        return Agent(config.structure, worlds, config.costs, **settings)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def build_worlds(config: RunConfig, n: int, seed: int, ood: bool) -> VecEnv:
+    """``n`` worlds of the run's task; world i is seeded with ``seed + i``."""
+    if config.ours is None:
+        return make_vec_env(config.task, n, seed=seed)
+    return WorldVecEnv(config.ours, n, seed=seed, level=config.level, ood=ood)
+
+
+def stream(config: RunConfig, *key: int) -> int:
+    """A seed for one use of a run, 31 bits, far from those of other uses and of other runs.
+
+    Neighbouring seeds would share all but one of their worlds: world i gets ``seed + i``.
+    """
+    return int(np.random.SeedSequence([config.seed, *key]).generate_state(1)[0] >> 1)

@@ -1,0 +1,248 @@
+"""One training run and its folder.
+
+A run folder holds ``config.json`` (and with it the format of every file), ``versions.json``,
+``progress.csv`` (a row an update), ``eval.csv`` (a row an evaluation), ``model.zip`` (the agent
+as last evaluated), ``checkpoints/`` (what going on takes), ``tensorboard/`` and, written last,
+``done``. Killed at any instant and run again, it goes on from its last checkpoint and ends with
+the same numbers.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import configure
+
+from motley.agents import Agent
+from motley.studies import versions
+from motley.studies.config import RunConfig, build_agent, check
+from motley.studies.evaluate import evaluate
+from motley.studies.folder import (
+    CsvLog,
+    FolderError,
+    locked,
+    read_csv,
+    read_json,
+    write_json,
+)
+
+PROGRESS = ("steps", "wall_s", "return", "score01", "success")
+EVAL = (
+    "steps",
+    "episodes",
+    "score01",
+    "score01_sampled",
+    "score01_ood",
+    "success",
+    "return",
+    "length",
+    "wall_s",
+)
+
+
+class Interrupted(Exception):
+    """Ctrl-C: the run stands in a checkpoint."""
+
+    def __init__(self, out: Path, steps: int) -> None:
+        super().__init__(
+            f"stopped at {steps:,} steps, saved; go on with: motley train --resume --out {out}"
+        )
+
+
+class Listener:
+    """Is told how a run goes; every method may be left out."""
+
+    def started(self, config: RunConfig, agent: Agent, out: Path) -> None:
+        """Training begins, or goes on from ``agent.num_timesteps``."""
+
+    def progressed(self, row: Mapping[str, float]) -> None:
+        """A row was added to progress.csv."""
+
+    def evaluated(self, row: Mapping[str, float]) -> None:
+        """A row was added to eval.csv."""
+
+
+def run(
+    config: RunConfig, out: Path, *, resume: bool = False, listeners: Sequence[Listener] = ()
+) -> dict[str, float]:
+    """Train, evaluating as it goes; returns the last row of eval.csv.
+
+    Args:
+        config: what to train on what.
+        out: the run folder.
+        resume: go on from the folder's last checkpoint; an empty folder begins, a finished run
+            returns at once.
+        listeners: are told of each row.
+
+    Raises:
+        ConfigError: the configuration cannot be.
+        FolderError: the folder holds something else, or another process trains in it.
+        Interrupted: ctrl-C was pressed.
+    """
+    check(config)
+    out.mkdir(parents=True, exist_ok=True)
+    if not out.is_dir():
+        raise FolderError(f"{out} is a file; --out names a folder")
+    with locked(out):
+        began = (out / "config.json").exists()
+        if not began and any(p.name[0] != "." for p in out.iterdir()):
+            raise FolderError(f"{out} holds something that is no run; give --out another folder")
+        if began and not resume:
+            raise FolderError(
+                f"{out} holds a run already: go on with --resume, or give --out another folder"
+            )
+        if began:
+            _same(config, out)
+        if not (out / "done").exists():
+            _train(config, out, listeners)
+    return {name: float(column[-1]) for name, column in read_csv(out / "eval.csv").items()}
+
+
+def _same(config: RunConfig, out: Path) -> None:
+    """Refuse to go on with another configuration or another task under the same name."""
+    old, new = read_json(out / "config.json"), config.to_json()
+    differing = [f"{k} was {old.get(k)!r}, is now {new[k]!r}" for k in new if old.get(k) != new[k]]
+    if differing:
+        raise FolderError(f"{out} was begun with another configuration: {'; '.join(differing)}")
+    task_hash = read_json(out / "versions.json")["task_hash"]
+    if task_hash != config.task_hash:
+        raise FolderError(
+            f"the task {config.task} has changed since {out} was begun ({task_hash} then, "
+            f"{config.task_hash} now): scores would not compare; train anew in another folder"
+        )
+
+
+def _train(config: RunConfig, out: Path, listeners: Sequence[Listener]) -> None:
+    torch.set_num_threads(1)  # two threads on a busy machine are many times slower than one
+    agent = build_agent(config)
+    if not (out / "config.json").exists():
+        write_json(out / "versions.json", versions.collect() | {"task_hash": config.task_hash})
+        write_json(out / "config.json", config.to_json())
+    wall = 0.0
+    if (out / "checkpoint.json").exists():
+        saved = read_json(out / "checkpoint.json")
+        agent.restore(out / saved["file"])
+        wall = saved["wall_s"]
+    agent.set_logger(configure(str(out / "tensorboard"), ["tensorboard"]))
+    for listener in listeners:
+        listener.started(config, agent, out)
+    with _polite_interrupt() as asked:
+        recorder = Recorder(config, out, wall, listeners, asked)
+        agent.learn(
+            max(config.steps - agent.num_timesteps, 0),
+            callback=recorder,
+            reset_num_timesteps=False,
+        )
+    agent.logger.close()
+    assert agent.env is not None
+    agent.env.close()
+    write_json(out / "done", {"steps": agent.num_timesteps, "wall_s": recorder.wall})
+
+
+class Recorder(BaseCallback):
+    """Writes the run folder, always between two updates, where nothing is half done.
+
+    Args:
+        config: the run's.
+        out: the run folder.
+        wall: seconds of training before this process.
+        listeners: are told of each row.
+        asked: set when the run is to stop.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        out: Path,
+        wall: float,
+        listeners: Sequence[Listener],
+        asked: threading.Event,
+    ) -> None:
+        super().__init__()
+        self.config, self.out, self.wall = config, out, wall
+        self.listeners, self.asked = listeners, asked
+        self._since: float | None = None
+
+    def _on_training_start(self) -> None:
+        steps = self.model.num_timesteps if self.model.num_timesteps else -1
+        self.progress = CsvLog(self.out / "progress.csv", PROGRESS, steps)
+        self.eval = CsvLog(self.out / "eval.csv", EVAL, steps)
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_start(self) -> None:
+        self._record(last=False)
+        self._since = time.perf_counter()
+
+    def _on_training_end(self) -> None:
+        self._record(last=True)
+
+    def _record(self, last: bool) -> None:
+        agent, steps = self.model, self.model.num_timesteps
+        assert isinstance(agent, Agent)
+        if self._since is not None:  # evaluations and checkpoints are not training time
+            self.wall += time.perf_counter() - self._since
+        if steps > max(self.progress.last, 0):
+            row = {"steps": steps, "wall_s": round(self.wall, 3)} | agent.diagnostics()
+            self.progress.append(row)
+            for listener in self.listeners:
+                listener.progressed(row)
+        every = self.config.eval_every
+        if steps > self.eval.last and (last or steps // every > self.eval.last // every):
+            self._evaluate(agent, steps)
+            self._checkpoint(agent, steps)
+        elif self.asked.is_set():
+            self._checkpoint(agent, steps)
+        if self.asked.is_set() and not last:
+            raise Interrupted(self.out, steps)
+
+    def _evaluate(self, agent: Agent, steps: int) -> None:
+        agent.save(self.out / "model.zip")
+        index = len(read_csv(self.out / "eval.csv")["steps"])
+        found = evaluate(self.config, self.out / "model.zip", index)
+        row = {"steps": steps, **found, "wall_s": round(self.wall, 3)}
+        self.eval.append(row)
+        for name, value in found.items():
+            agent.logger.record(f"eval/{name}", value)
+        agent.logger.dump(steps)
+        for listener in self.listeners:
+            listener.evaluated(row)
+
+    def _checkpoint(self, agent: Agent, steps: int) -> None:
+        folder = self.out / "checkpoints"
+        folder.mkdir(exist_ok=True)
+        file = folder / f"{steps:012d}.zip"
+        agent.checkpoint(file)
+        state = {"file": f"checkpoints/{file.name}", "steps": steps, "wall_s": self.wall}
+        write_json(self.out / "checkpoint.json", state)
+        for old in folder.iterdir():  # the newest is whole now
+            if old != file:
+                old.unlink()
+
+
+@contextmanager
+def _polite_interrupt() -> Iterator[threading.Event]:
+    """Give an event that the first ctrl-C sets; the second one interrupts as usual."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def on_signal(number: int, frame: Any) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,151 @@
+"""Statistics of runs: a few lines on NumPy and SciPy each.
+
+Rules: scores are summarised by the interquartile mean with stratified bootstrap intervals
+(Agarwal et al. 2021, "Deep reinforcement learning at the edge of the statistical precipice");
+steps to solved are times to an event, censored where the budget ended first, so they are
+summarised by Kaplan-Meier curves, never by a mean that takes the budget for a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import trim_mean
+
+SOLVED = 0.8
+"""score01 from which a task counts as solved."""
+IN_A_ROW = 2
+"""Evaluations in a row at or above SOLVED that it takes."""
+
+Floats = npt.NDArray[np.float64]
+Strata = Sequence[npt.ArrayLike]
+Statistic = Callable[[Floats], float]
+
+
+class Interval(NamedTuple):
+    """An estimate with the ends of its 95% interval; the ends are NaN where there is none."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+class Solved(NamedTuple):
+    """When a run solved its task.
+
+    Attributes:
+        steps: of the first evaluation from which the score stayed; where censored, the steps
+            after which the run was last looked at.
+        censored: the run ended unsolved: the true figure is ``steps`` or more.
+    """
+
+    steps: float
+    censored: bool
+
+    def __str__(self) -> str:
+        return f"{'≥ ' if self.censored else ''}{self.steps:,.0f}"
+
+
+def interquartile_mean(scores: npt.ArrayLike) -> float:
+    """The mean of the middle half of all scores, whatever their shape; NaN counts as missing."""
+    flat = np.asarray(scores, np.float64).ravel()
+    flat = flat[~np.isnan(flat)]
+    return float(trim_mean(flat, 0.25)) if flat.size else float("nan")
+
+
+def bootstrap(
+    strata: Strata,
+    statistic: Statistic = interquartile_mean,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """The statistic of pooled scores with its stratified percentile bootstrap interval.
+
+    Args:
+        strata: scores by stratum (a task), each with one entry a run; runs are drawn anew within
+            each stratum.
+        statistic: of a flat array.
+        resamples: how many.
+        seed: of the resampling, so that a report is the same twice.
+
+    Returns:
+        The interval's ends are NaN where no stratum has two runs.
+    """
+    groups = [np.asarray(group, np.float64).ravel() for group in strata]
+    estimate = statistic(np.concatenate(groups))
+    if max(group.size for group in groups) < 2:
+        return Interval(estimate, float("nan"), float("nan"))
+    rng = np.random.default_rng(seed)
+    draws = [
+        statistic(np.concatenate([g[rng.integers(g.size, size=g.size)] for g in groups]))
+        for _ in range(resamples)
+    ]
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Interval(estimate, float(low), float(high))
+
+
+def steps_to_solved(
+    steps: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    threshold: float = SOLVED,
+    in_a_row: int = IN_A_ROW,
+) -> Solved:
+    """The first evaluation from which the score stays at the threshold ``in_a_row`` times.
+
+    Args:
+        steps: (E,) experience at each evaluation, ascending; may be empty.
+        scores: (E,) score01; NaN is never solved.
+        threshold: what counts as solved.
+        in_a_row: how many evaluations confirm it, the first included.
+    """
+    at, reached = np.asarray(steps, np.float64), np.asarray(scores, np.float64) >= threshold
+    for first in range(len(at) - in_a_row + 1):
+        if reached[first : first + in_a_row].all():
+            return Solved(float(at[first]), False)
+    return Solved(float(at[-1]) if len(at) else 0.0, True)
+
+
+def kaplan_meier(times: Sequence[Solved]) -> tuple[Floats, Floats]:
+    """The share of runs still unsolved after each time at which one was solved.
+
+    Returns:
+        times (K,) ascending and survival (K,); the survival before the first time is 1.
+    """
+    at = np.array([t.steps for t in times], np.float64)
+    solved = np.array([not t.censored for t in times], np.bool_)
+    events = np.unique(at[solved])
+    # A run that was censored at t was still at risk at t.
+    factors = [1 - (solved & (at == t)).sum() / (at >= t).sum() for t in events]
+    return events, np.cumprod(factors) if factors else np.empty(0)
+
+
+def median_steps(times: Sequence[Solved]) -> Solved:
+    """The Kaplan-Meier median; censored at the longest time where half the runs never solved."""
+    events, survival = kaplan_meier(times)
+    reached = events[survival <= 0.5 + 1e-12]
+    if reached.size:
+        return Solved(float(reached[0]), False)
+    return Solved(max(t.steps for t in times), True)
+
+
+def restricted_mean(times: Sequence[Solved], budget: float) -> float:
+    """Mean steps to solved within ``budget``: the area under the Kaplan-Meier curve up to it.
+
+    Unsolved runs count as the budget, so that a censored arm has a finite figure that must be
+    stated with its budget.
+    """
+    events, survival = kaplan_meier(times)
+    inside = events < budget
+    edges = np.concatenate([[0.0], events[inside], [budget]])
+    heights = np.concatenate([[1.0], survival[inside]])
+    return float(np.sum(np.diff(edges) * heights))
+
+
+def probability_of_improvement(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
+    """The probability that a run of ``first`` scores above one of ``second``; ties count half."""
+    a = np.asarray(first, np.float64).ravel()[:, None]
+    b = np.asarray(second, np.float64).ravel()[None, :]
+    return float(np.mean((a > b) + 0.5 * (a == b)))
