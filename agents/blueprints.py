@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from motley.agents.areas import (
 )
 from motley.costs.registry import Registry
 
+SKIP = bool(os.environ.get("SKIP"))
 WIDTH = "width"
 """Stands in an option for the width that is solved for to meet the parameter budget."""
 
@@ -153,7 +155,7 @@ def assemble(
         inputs = ("encoder", *others, "previous_action", *extra)
         read = ("core", *extra)
         readout = {"search": Node(VisualSearch, (*read, "vision"), "readout")}
-        heads = (*read, "search")
+        heads = (*read, "search", "encoder")
     else:
         areas = {"encoder": Node(Perceptron, tuple(senses), "encoder", {"size": 64})}
         inputs = ("encoder", "previous_action", *extra)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from motley.agents.areas.base import Area, State
 from motley.agents.layers import Linear, concatenate
@@ -31,6 +31,8 @@ class VisualSearch(Area):
         super().__init__(sizes, vision // channels)
         self.channels = channels
         self.query = Linear(sum(others), channels)
+        # Begin by looking for whatever there is: the map is of use before the query is learnt.
+        nn.init.ones_(self.query.bias)
 
     def forward(
         self, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
