@@ -1,10 +1,11 @@
 """Agents: areas, the blueprints that wire them, and the algorithm that trains them."""
 
-from motley.agents.agent import Agent, make_worlds
+from motley.agents.agent import Agent
 from motley.agents.areas import AREAS, Area
 from motley.agents.areas import register as register_area
 from motley.agents.blueprints import BLUEPRINTS, WIDTH, Blueprint, Node
 from motley.agents.layers import Linear
+from motley.agents.worlds import make_worlds
 
 __all__ = [
     "AREAS",

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import gymnasium as gym
 import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
-from stable_baselines3.common.utils import safe_mean
-from stable_baselines3.common.vec_env import VecEnv
 
-from motley.agents import spaces as space_files
-from motley.agents import storage
+from motley.agents import files, storage
 from motley.agents.actions import action_distribution
 from motley.agents.blueprints import Blueprint, structure
 from motley.agents.brain import Brain, seed_of, width_for
+from motley.agents.diary import Diary, record
 from motley.agents.policy import BrainPolicy, RecurrentState
 from motley.agents.rollout import Present, collect
 from motley.agents.spaces import Senses
 from motley.agents.update import Learner, Settings
+from motley.agents.worlds import make_worlds, problem_of
 from motley.costs import Cost, cost_set
 from motley.costs import routing as routes
-from motley.costs import sets as cost_files
-
-EPISODE_FACTS = ("return", "score01", "success")
 
 
 class Agent(BaseAlgorithm):
@@ -129,8 +120,7 @@ class Agent(BaseAlgorithm):
             log_gradients_every=log_gradients_every,
         )
         self.n_updates = 0
-        self._facts: dict[str, float] = {}
-        self._ended: dict[str, list[float]] = {name: [] for name in EPISODE_FACTS}
+        self._diary = Diary()
         super().__init__(
             policy=BrainPolicy,
             env=env,
@@ -190,15 +180,7 @@ class Agent(BaseAlgorithm):
 
     def describe(self) -> str:
         """Return the areas, their wiring and the routing as text."""
-        rows = [f"{self.blueprint.name}: {self.n_parameters:,} parameters"]
-        for name, node in self.blueprint.items():
-            area = self.brain.areas[name]
-            count = sum(p.numel() for p in area.parameters())
-            rows.append(
-                f"  {name} ({node.role}, {node.area.__name__} {area.size}, {count:,}) "
-                f"<- {', '.join(node.inputs)}"
-            )
-        return "\n".join(rows) + "\n" + routes.table(self.learner.routes, list(self.blueprint))
+        return f"{self.brain}\n" + routes.table(self.learner.routes, list(self.blueprint))
 
     # ---------------------------------------------------------------- learning
 
@@ -206,13 +188,13 @@ class Agent(BaseAlgorithm):
         self,
         total_timesteps: int,
         callback: MaybeCallback = None,
-        log_interval: int = 1,
+        log_interval: int | None = 1,
         tb_log_name: str = "Agent",
         reset_num_timesteps: bool = True,
         progress_bar: bool = False,
     ) -> Self:
         """Train for at least ``total_timesteps`` more environment steps; see SB3."""
-        iteration = 0
+        iteration, learner = 0, self.learner
         total_timesteps, callback = self._setup_learn(
             total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
         )
@@ -224,7 +206,8 @@ class Agent(BaseAlgorithm):
         def on_step(facts: dict[str, Any]) -> bool:
             self.num_timesteps += self.n_envs
             if facts["dones"].any():
-                self._note_ends(facts["infos"], facts["dones"])
+                self._update_info_buffer(facts["infos"], facts["dones"])
+                self._diary.note_ends(facts["infos"], facts["dones"])
             callback.update_locals(facts)
             return callback.on_step()
 
@@ -234,7 +217,7 @@ class Agent(BaseAlgorithm):
             rollout = collect(
                 self.env,
                 self.brain,
-                self.learner.distribution,
+                learner.distribution,
                 self.policy.senses,
                 self._present,
                 self.n_steps,
@@ -246,13 +229,12 @@ class Agent(BaseAlgorithm):
                 break
             self._update_current_progress_remaining(self.num_timesteps, total_timesteps)
             self._update_learning_rate(self.policy.optimizer)
-            batch, facts = self.learner.prepare(rollout, age)
-            facts |= self.learner.update(
-                batch, age, self.clip_range, self._generator, self.n_updates
-            )
+            batch, facts = learner.prepare(rollout, age)
+            facts |= learner.update(batch, age, self.clip_range, self._generator, self.n_updates)
             self.n_updates += 1
             iteration += 1
-            self._log(facts, iteration, log_interval)
+            self._diary.facts |= facts
+            record(self, facts, log_interval is not None and iteration % log_interval == 0)
         callback.on_training_end()
         return self
 
@@ -266,40 +248,6 @@ class Agent(BaseAlgorithm):
             self.device,
         )
 
-    def _note_ends(self, infos: list[dict[str, Any]], dones: np.ndarray) -> None:
-        self._update_info_buffer(infos, dones)
-        for i in np.flatnonzero(dones):
-            info = infos[i]
-            if "episode" in info:
-                self._ended["return"].append(float(info["episode"]["r"]))
-            if "score01" in info:
-                self._ended["score01"].append(float(info["score01"]))
-            if "is_success" in info:
-                self._ended["success"].append(float(info["is_success"]))
-
-    def _log(self, facts: dict[str, float], iteration: int, log_interval: int) -> None:
-        self._facts |= facts
-        for name, value in facts.items():
-            kind = "" if "/" in name else "train/"
-            self.logger.record(f"{kind}{name}", value)
-        self.logger.record("train/learning_rate", self.policy.optimizer.param_groups[0]["lr"])
-        self.logger.record("train/n_updates", self.n_updates, exclude="tensorboard")
-        if log_interval is None or iteration % log_interval:
-            return
-        elapsed = max((time.time_ns() - self.start_time) / 1e9, sys.float_info.epsilon)
-        self.logger.record(
-            "time/fps", int((self.num_timesteps - self._num_timesteps_at_start) / elapsed)
-        )
-        self.logger.record("time/total_timesteps", self.num_timesteps, exclude="tensorboard")
-        if self.ep_info_buffer:
-            for key, name in (("r", "ep_rew_mean"), ("l", "ep_len_mean")):
-                self.logger.record(
-                    f"rollout/{name}", safe_mean([info[key] for info in self.ep_info_buffer])
-                )
-        if self.ep_success_buffer:
-            self.logger.record("rollout/success_rate", safe_mean(self.ep_success_buffer))
-        self.logger.dump(step=self.num_timesteps)
-
     def diagnostics(self) -> dict[str, float]:
         """Return what happened since the last call.
 
@@ -307,13 +255,7 @@ class Agent(BaseAlgorithm):
         where none did; ``cost/``, ``value/`` and ``grad/`` are of the newest update that measured
         them.
         """
-        means = {
-            name: float(np.mean(values)) if values else float("nan")
-            for name, values in self._ended.items()
-        }
-        for values in self._ended.values():
-            values.clear()
-        return means | self._facts
+        return self._diary.take()
 
     # ---------------------------------------------------------------- acting
 
@@ -332,8 +274,8 @@ class Agent(BaseAlgorithm):
     def save(
         self,
         path: storage.PathLike,
-        exclude: Any = None,
-        include: Any = None,
+        exclude: Iterable[str] | None = None,
+        include: Iterable[str] | None = None,
     ) -> None:
         """Write the agent, without its worlds, as a zip of JSON and tensors.
 
@@ -342,48 +284,10 @@ class Agent(BaseAlgorithm):
             exclude: for SB3's signature only: there are no attributes to leave out.
             include: likewise.
         """
-        storage.write(path, self._describe_for_file(), self._tensors())
-
-    def _describe_for_file(self) -> dict[str, Any]:
-        rate = self.learning_rate
-        return {
-            "blueprint": self.blueprint.to_json(),
-            "costs": cost_files.to_json(self.costs),
-            "width": self.width,
-            "n_parameters": self.n_parameters,
-            "settings": asdict(self.settings),
-            "n_steps": self.n_steps,
-            "clip_range": self.clip_range,
-            # A schedule is code, which a file does not hold: the rate now stands for it.
-            "learning_rate": rate if isinstance(rate, float | int) else self._rate_now(),
-            "seed": self.seed,
-            "observation_space": space_files.to_json(self.observation_space),
-            "action_space": space_files.to_json(self.action_space),
-            "num_timesteps": self.num_timesteps,
-            "n_updates": self.n_updates,
-        }
-
-    def _rate_now(self) -> float:
-        return float(self.policy.optimizer.param_groups[0]["lr"])
-
-    def _tensors(self) -> dict[str, torch.Tensor]:
-        parameters = {f"learner/{k}": v for k, v in self.learner.state_dict().items()}
-        moments = self.policy.optimizer.state_dict()["state"]
-        optimiser = {f"optimizer/{i}/{k}": v for i, s in moments.items() for k, v in s.items()}
-        return parameters | optimiser
-
-    def _take_tensors(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        parameters = {
-            k.removeprefix("learner/"): v for k, v in tensors.items() if k.startswith("learner/")
-        }
-        self.learner.load_state_dict(parameters)
-        state = self.policy.optimizer.state_dict()
-        moments = storage.unflatten(tensors, "optimizer/")
-        state["state"] = {int(i): dict(entries) for i, entries in moments.items()}
-        self.policy.optimizer.load_state_dict(state)
+        storage.write(path, files.facts_of(self), files.tensors_of(self))
 
     @classmethod
-    def load(  # type: ignore[override]
+    def load(
         cls,
         path: storage.PathLike,
         env: GymEnv | None = None,
@@ -405,34 +309,14 @@ class Agent(BaseAlgorithm):
             **kwargs: settings to change, as the constructor takes them.
 
         Raises:
-            ValueError: not an agent's file, other spaces, or an area or cost that is not registered.
+            ValueError: not an agent's file, other spaces, or an unregistered area or cost.
         """
         if custom_objects is not None:
             raise ValueError(
                 "an agent's file holds JSON and tensors, so there are no custom_objects to "
                 "replace; give settings as keyword arguments"
             )
-        facts, tensors = storage.read(path, device)
-        given = {name: facts[name] for name in ("n_steps", "clip_range", "learning_rate", "seed")}
-        given |= facts["settings"] | {"width": facts["width"], "budget": None, "device": device}
-        blueprint = Blueprint.from_json(facts["blueprint"])
-        costs = cost_files.from_json(facts["costs"])
-        agent = cls(blueprint, None, costs, **(given | kwargs), _init_setup_model=False)
-        agent.observation_space = space_files.from_json(facts["observation_space"])
-        agent.action_space = space_files.from_json(facts["action_space"])
-        if env is not None:
-            wrapped = cls._wrap_env(env, agent.verbose)
-            for name in ("observation_space", "action_space"):
-                if getattr(wrapped, name) != getattr(agent, name):
-                    raise ValueError(
-                        f"the agent's {name} is {getattr(agent, name)}, the environment's "
-                        f"{getattr(wrapped, name)}"
-                    )
-            agent.env, agent.n_envs = wrapped, wrapped.num_envs
-        agent._setup_model()
-        agent._take_tensors(tensors)
-        agent.num_timesteps, agent.n_updates = facts["num_timesteps"], facts["n_updates"]
-        return agent
+        return files.load(cls, path, env, device, kwargs)
 
     def get_parameters(self) -> dict[str, dict[str, Any]]:
         """Return the state dicts of the policy and of its optimiser."""
@@ -448,19 +332,7 @@ class Agent(BaseAlgorithm):
         device: torch.device | str = "auto",
     ) -> None:
         """Take over the parameters of a file or of :meth:`get_parameters`; see SB3."""
-        if not isinstance(load_path_or_dict, Mapping):
-            self._take_tensors(storage.read(load_path_or_dict, self.device)[1])
-            return
-        unknown = set(load_path_or_dict) - {"policy", "policy.optimizer"}
-        if unknown or (exact_match and "policy" not in load_path_or_dict):
-            raise ValueError(
-                f"parameters are a dict of 'policy' and 'policy.optimizer', "
-                f"not {sorted(load_path_or_dict)}"
-            )
-        if "policy" in load_path_or_dict:
-            self.learner.load_state_dict(load_path_or_dict["policy"], strict=exact_match)
-        if "policy.optimizer" in load_path_or_dict:
-            self.policy.optimizer.load_state_dict(load_path_or_dict["policy.optimizer"])
+        files.set_parameters(self, load_path_or_dict, exact_match)
 
     def checkpoint(self, path: str | Path) -> None:
         """Write everything that going on bit for bit takes, worlds included where they can tell.
@@ -468,9 +340,7 @@ class Agent(BaseAlgorithm):
         Worlds of other environments have no state to write; there a restored run goes on with
         new episodes.
         """
-        from motley.agents.checkpoint import write
-
-        write(self, path)
+        files.write_checkpoint(self, path)
 
     def restore(self, path: str | Path) -> None:
         """Go on from what :meth:`checkpoint` wrote, in an agent built with the same arguments.
@@ -478,28 +348,4 @@ class Agent(BaseAlgorithm):
         Raises:
             ValueError: the file is of an agent with other areas, costs or settings.
         """
-        from motley.agents.checkpoint import read
-
-        read(self, path)
-
-
-def make_worlds(id: str, n_envs: int, seed: int, **kwargs: Any) -> VecEnv:
-    """Return ``n_envs`` worlds of an id: our own batch for our tasks, else SB3's."""
-    from motley.envs.sb3 import WorldVecEnv
-    from motley.envs.tasks import TASKS
-
-    name = id.removeprefix("motley.envs:").removeprefix("motley/").removesuffix("-v0")
-    if name in TASKS:
-        return WorldVecEnv(id, n_envs, seed=seed, **kwargs)
-    if id not in gym.registry and "motley/" in id:
-        return WorldVecEnv(id, n_envs, seed=seed, **kwargs)  # says which names there are
-    return make_vec_env(id, n_envs, seed=seed, env_kwargs=kwargs)
-
-
-def problem_of(env: VecEnv | None) -> str | None:
-    """Return the problem that the environment's task poses, where it says."""
-    task = getattr(env, "task", None)
-    return getattr(task, "problem", None)
-
-
-__all__ = ["Agent", "make_worlds"]
+        files.read_checkpoint(self, path)

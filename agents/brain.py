@@ -136,6 +136,17 @@ class Brain(nn.Module):
                 after[name] = new
         return outputs, after
 
+    def __str__(self) -> str:
+        """Return a line for each area: role, class, sizes, inputs."""
+        rows = [f"{self.blueprint.name}: {self.n_parameters:,} parameters"]
+        for name, node in self.blueprint.items():
+            count = sum(p.numel() for p in self.areas[name].parameters())
+            rows.append(
+                f"  {name} ({node.role}, {node.area.__name__} {self.sizes[name]}, {count:,}) "
+                f"<- {', '.join(node.inputs)}"
+            )
+        return "\n".join(rows)
+
     @property
     def n_parameters(self) -> int:
         """Trainable numbers in the areas."""

@@ -57,8 +57,9 @@ class Senses:
             )
             return flat / np.float32(255.0) if entry.dtype == np.uint8 else flat
         if isinstance(entry, spaces.Discrete):
-            one_hot: npt.NDArray[np.float32] = np.eye(int(entry.n), dtype=np.float32)
-            return one_hot[batch.reshape(-1) - int(entry.start)]
+            row = batch.reshape(-1) - int(entry.start)
+            one_hot: npt.NDArray[np.float32] = np.eye(int(entry.n), dtype=np.float32)[row]
+            return one_hot
         if isinstance(entry, spaces.MultiDiscrete):
             parts = [
                 np.eye(int(n), dtype=np.float32)[column]

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import safetensors.torch
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor
 
 FORMAT_VERSION = 1
 FACTS, TENSORS = "agent.json", "tensors.safetensors"
-PathLike = str | Path | IO[bytes]
+PathLike = str | Path | io.BufferedIOBase
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def write(path: PathLike, facts: Mapping[str, Any], tensors: Mapping[str, Tensor
         tensors: by name.
     """
     if not isinstance(path, str | Path):
-        _write(path, facts, tensors)
+        _write(cast(IO[bytes], path), facts, tensors)
         return
     with atomic(_named(path)) as temporary, open(temporary, "wb") as file:
         _write(file, facts, tensors)
@@ -91,13 +91,6 @@ def read(
 def _named(path: str | Path) -> Path:
     path = Path(path)
     return path if path.suffix else path.with_suffix(".zip")
-
-
-def to_bytes(facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
-    """Return the file's content."""
-    buffer = io.BytesIO()
-    _write(buffer, facts, tensors)
-    return buffer.getvalue()
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Tensor]:

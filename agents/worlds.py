@@ -1,0 +1,34 @@
+"""Worlds for an agent, by id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.vec_env import VecEnv
+
+from motley.envs.sb3 import WorldVecEnv
+from motley.envs.tasks import TASKS
+
+
+def make_worlds(id: str, n_envs: int, seed: int, **kwargs: Any) -> VecEnv:
+    """Return ``n_envs`` worlds of an id: our own batch for our tasks, else SB3's.
+
+    Args:
+        id: ``motley/DarkHome-v0``, a task's name, or any id that Gymnasium knows.
+        n_envs: how many worlds.
+        seed: of the first world; world i gets ``seed + i``.
+        **kwargs: constructor arguments of the environment.
+    """
+    name = id.removeprefix("motley.envs:").removeprefix("motley/").removesuffix("-v0")
+    # An unknown id of ours goes the same way: the door says which names there are.
+    if name in TASKS or (id not in gym.registry and "motley/" in id):
+        return WorldVecEnv(id, n_envs, seed=seed, **kwargs)
+    return make_vec_env(id, n_envs, seed=seed, env_kwargs=kwargs)
+
+
+def problem_of(env: VecEnv | None) -> str | None:
+    """Return the problem that the environment's task poses, where it says."""
+    task = getattr(env, "task", None)
+    return getattr(task, "problem", None)
