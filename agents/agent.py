@@ -135,8 +135,6 @@ class Agent(BaseAlgorithm):
         if _init_setup_model and env is not None:
             self._setup_model()
 
-    # ---------------------------------------------------------------- building
-
     def _setup_model(self) -> None:
         assert self.seed is not None
         self._setup_lr_schedule()
@@ -182,8 +180,6 @@ class Agent(BaseAlgorithm):
         """Return the areas, their wiring and the routing as text."""
         return f"{self.brain}\n" + routes.table(self.learner.routes, list(self.blueprint))
 
-    # ---------------------------------------------------------------- learning
-
     def learn(
         self,
         total_timesteps: int,
@@ -195,12 +191,14 @@ class Agent(BaseAlgorithm):
     ) -> Self:
         """Train for at least ``total_timesteps`` more environment steps; see SB3."""
         iteration, learner = 0, self.learner
+        fresh = reset_num_timesteps or self._last_obs is None or self._present is None
         total_timesteps, callback = self._setup_learn(
             total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
         )
         assert self.env is not None
-        if self._present is None or reset_num_timesteps:
+        if fresh:
             self._present = self._stand()
+        assert self._present is not None
         callback.on_training_start(locals(), globals())
 
         def on_step(facts: dict[str, Any]) -> bool:
@@ -257,8 +255,6 @@ class Agent(BaseAlgorithm):
         """
         return self._diary.take()
 
-    # ---------------------------------------------------------------- acting
-
     def predict(
         self,
         observation: Any,
@@ -268,8 +264,6 @@ class Agent(BaseAlgorithm):
     ) -> tuple[np.ndarray, RecurrentState | None]:
         """See :meth:`BrainPolicy.predict`."""
         return self.policy.predict(observation, state, episode_start, deterministic)
-
-    # ---------------------------------------------------------------- files
 
     def save(
         self,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import torch
 from stable_baselines3.common.type_aliases import GymEnv
+from stable_baselines3.common.utils import get_device
 
 from motley.agents import spaces, storage
 from motley.agents.blueprints import Blueprint
@@ -84,6 +85,7 @@ def load(
         device: of the tensors.
         changed: arguments of the constructor that replace the file's.
     """
+    device = get_device(device)
     facts, tensors = storage.read(path, device)
     given = {name: facts[name] for name in ("n_steps", "clip_range", "learning_rate", "seed")}
     given |= facts["settings"] | {"width": facts["width"], "budget": None, "device": device}
@@ -163,6 +165,7 @@ def read_checkpoint(agent: Agent, path: str | Path) -> None:
     agent.learner.cost_states = storage.unflatten(tensors, "cost_state/")
     agent.num_timesteps, agent.n_updates = facts["num_timesteps"], facts["n_updates"]
     agent._diary.ended, agent._diary.facts = facts["ended"], facts["diagnostics"]
+    agent._present = agent._last_obs = None
     worlds = _worlds(agent)
     if worlds is None or "worlds" not in facts:
         return

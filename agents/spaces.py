@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
+from stable_baselines3.common.preprocessing import maybe_transpose
 
 from motley.costs.registry import unknown
 
@@ -42,10 +43,12 @@ class Senses:
         missing = [name for name in self.entries if name not in given]
         if missing:
             raise ValueError(f"the observation lacks the sense {missing[0]!r}")
-        return {name: self._numbers(name, np.asarray(given[name])) for name in self.entries}
+        return {name: self._numbers(name, given[name]) for name in self.entries}
 
-    def _numbers(self, name: str, batch: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    def _numbers(self, name: str, given: npt.ArrayLike) -> npt.NDArray[np.float32]:
         entry = self.entries[name]
+        # SB3 puts the channels of images first while training, and not when evaluating.
+        batch = maybe_transpose(np.asarray(given), entry)
         if isinstance(entry, spaces.Box):
             if batch.shape[1:] != entry.shape:
                 raise ValueError(
@@ -72,7 +75,7 @@ class Senses:
         """Whether ``observation`` is of one environment, without the axis of worlds."""
         name, entry = next(iter(self.entries.items()))
         one = observation[name] if isinstance(self.space, spaces.Dict) else observation
-        return bool(np.shape(one) == (entry.shape or ()))
+        return bool(maybe_transpose(np.asarray(one), entry).shape == (entry.shape or ()))
 
 
 def _size(name: str, space: spaces.Space[Any]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from motley.agents.actions import ActionDistribution
-from motley.agents.brain import Brain, BrainState, gather_state, seeded
+from motley.agents.batch import Batch
+from motley.agents.brain import Brain, seeded
 from motley.agents.rollout import Rollout
 from motley.agents.values import ReturnNormaliser, gae
 from motley.costs import Cost, Trace, Value
@@ -32,53 +33,6 @@ class Settings:
     clip_by_area: bool
     normalise_returns: bool
     log_gradients_every: int
-
-
-@dataclass
-class Batch:
-    """What an update learns from, (time, worlds, ...); see :class:`Rollout`."""
-
-    tensors: dict[str, Tensor]
-    actions: Tensor
-    log_prob: Tensor
-    advantages: dict[str, Tensor]
-    state: BrainState
-
-    def minibatches(
-        self, count: int, keep_order: bool, generator: torch.Generator
-    ) -> Iterator[Batch]:
-        """Yield random parts: whole sequences of some worlds, or single steps.
-
-        Args:
-            count: how many parts.
-            keep_order: False cuts sequences into steps, each a sequence of its own.
-            generator: of the permutation.
-        """
-        whole = self if keep_order else self._flat()
-        n = whole.log_prob.shape[1]
-        order = torch.randperm(n, generator=generator, device=generator.device)
-        for part in order.chunk(count):
-            yield Batch(
-                {name: x[:, part] for name, x in whole.tensors.items()},
-                whole.actions[:, part],
-                whole.log_prob[:, part],
-                {name: x[:, part] for name, x in whole.advantages.items()},
-                gather_state(whole.state, part),
-            )
-
-    def _flat(self) -> Batch:
-        """Return every step as a world of its own, world by world (SB3's order)."""
-
-        def flat(x: Tensor) -> Tensor:
-            return x.transpose(0, 1).reshape(1, -1, *x.shape[2:])
-
-        return Batch(
-            {name: flat(x) for name, x in self.tensors.items()},
-            flat(self.actions),
-            flat(self.log_prob),
-            {name: flat(x) for name, x in self.advantages.items()},
-            {},
-        )
 
 
 class Learner(nn.Module):
@@ -110,8 +64,14 @@ class Learner(nn.Module):
         sizes = Sizes({**brain.sizes, "action": distribution.features}, brain.roles)
         self.heads = nn.ModuleDict()
         for cost in costs:
-            with seeded(seed, f"cost/{cost.name}"):
-                head = cost.heads(sizes)
+            try:
+                with seeded(seed, f"cost/{cost.name}"):
+                    head = cost.heads(sizes)
+            except KeyError as error:
+                raise ValueError(
+                    f"cost {cost.name!r} does not fit structure {brain.blueprint.name!r}: "
+                    f"{error.args[0]}"
+                ) from error
             self.heads[cost.name] = nn.Module() if head is None else head
         self.scores = [cost for cost in costs if cost.scores]
         self.values = {cost.of: cost for cost in costs if isinstance(cost, Value)}
@@ -119,7 +79,6 @@ class Learner(nn.Module):
             {cost.name: ReturnNormaliser(settings.normalise_returns) for cost in self.scores}
         )
         self.cost_states: dict[str, State] = {}
-        self.keep_order = brain.has_memory or any(cost.in_time for cost in costs)
         self.area_parameters = {
             name: [p for p in area.parameters() if p.requires_grad]
             for name, area in brain.areas.items()
@@ -221,10 +180,13 @@ class Learner(nn.Module):
             FloatingPointError: a cost is not finite; the message names it.
         """
         settings, sums, log = self.settings, dict[str, Tensor](), dict[str, float]()
-        weights = {name: cost.schedule.at(age) for name, cost in self.costs.items()}
+        weights = self.weights(age)
+        keep_order = self.brain.has_memory or any(
+            cost.in_time and weights[name] > 0 for name, cost in self.costs.items()
+        )
         count, stop = 0, False
         for _ in range(settings.n_epochs):
-            for part in batch.minibatches(settings.n_minibatches, self.keep_order, generator):
+            for part in batch.minibatches(settings.n_minibatches, keep_order, generator):
                 losses, facts = self.losses(part, weights, clip_range)
                 if settings.target_kl is not None and facts["approx_kl"] > 1.5 * settings.target_kl:
                     stop = True
@@ -251,6 +213,13 @@ class Learner(nn.Module):
                     f"look for a root or a logarithm of zero in it, or lower the learning rate"
                 )
         return log
+
+    def weights(self, age: int) -> dict[str, float]:
+        """Return the weight of each cost at an age; with a score at zero, its value is too."""
+        weights = {name: cost.schedule.at(age) for name, cost in self.costs.items()}
+        return weights | {
+            value.name: 0.0 for score, value in self.values.items() if weights[score] == 0
+        }
 
     def losses(
         self, part: Batch, weights: Mapping[str, float], clip_range: float
