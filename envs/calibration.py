@@ -186,11 +186,11 @@ def scale(task: Task) -> tuple[float, float]:
 
 
 def task_hash(task: type[Task]) -> str:
-    """Sixteen hex digits: the code of a task and its policies, bare of comments, and the physics."""
+    """Sixteen hex digits of a task's and its policies' code, bare of comments, and the physics."""
     rules = task()
     policies = [rules.observer(), *(make() for make in rules.heuristics().values())]
     modules = {task.__module__} | {type(p).__module__ for p in policies if p is not None}
-    text = "\n".join(_bare(_source(name)) for name in sorted(modules))
+    text = "\n".join(bare(_source(name)) for name in sorted(modules))
     return hashlib.sha256(f"{kernels.PHYSICS}\n{text}".encode()).hexdigest()[:16]
 
 
@@ -201,7 +201,7 @@ def _source(module: str) -> str:
         return ""  # typed at a prompt: there is no file, and so no calibration to go stale
 
 
-def _bare(source: str) -> str:
+def bare(source: str) -> str:
     """Source without comments, docstrings and blank lines."""
     dropped: set[int] = set()
     for node in ast.walk(ast.parse(source)):

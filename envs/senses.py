@@ -6,6 +6,7 @@ the body, each with the nearness and the colour of the nearest visible disc.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -118,7 +119,9 @@ def hue(degrees: npt.ArrayLike) -> npt.NDArray[np.float32]:
 
 def observation_space(senses: Sequence[Sense]) -> spaces.Dict:
     """The `Dict` of boxes of a body with these senses, in their order."""
-    return spaces.Dict({s.name: spaces.Box(s.low, s.high, (s.size,), np.float32) for s in senses})
+    # A plain dict would be sorted by name.
+    boxes = ((s.name, spaces.Box(s.low, s.high, (s.size,), np.float32)) for s in senses)
+    return spaces.Dict(OrderedDict(boxes))
 
 
 class Reader:

@@ -73,7 +73,7 @@ class WorldEnv(gym.Env[Observation, npt.NDArray[np.float32]]):
             self._world.seed(seed)
             self._seeded = True
         self._world.reset()
-        observation = self.observe()
+        observation = self._door.see(self.observe())
         if self.render_mode == "human":
             self.render()
         return observation, {}
@@ -90,7 +90,7 @@ class WorldEnv(gym.Env[Observation, npt.NDArray[np.float32]]):
         info: dict[str, Any] = {}
         if ended or late:
             info = {k: v[0].item() for k, v in self._door.ends(self._world.rows).items()}
-        observation = self.observe()
+        observation = self._door.see(self.observe())
         if self.render_mode == "human":
             self.render()
         return observation, float(reward[0]), ended, late, info
@@ -100,7 +100,7 @@ class WorldEnv(gym.Env[Observation, npt.NDArray[np.float32]]):
         world = self._world
         out = np.empty(self._width, np.float32)
         world.reader.write(world, world.rows, out)
-        return self._door.see(self._split(out))
+        return self._split(out)
 
     def oracle(self) -> Floats:
         """The oracle's action (2,) for the present state."""

@@ -74,7 +74,7 @@ class DarkHome(Task):
         ===== ===== ===================== ====================== ======
         level foods noise of forward, sd  noise of turn, sd      chance
         ===== ===== ===================== ====================== ======
-        0     1     5% of it              0.010 rad              0.68
+        0     1     5% of it              0.010 rad              0.70
         1     2     4%                    0.008 rad              0.18
         2     3     3%                    0.006 rad              0.10
         3     5     2%                    0.004 rad              0.06
@@ -111,7 +111,7 @@ class DarkHome(Task):
 
     problem: ClassVar[str] = "path integration"
     levels: ClassVar[tuple[Bends, ...]] = (
-        Bends(chance=0.68, foods=1, noise_forward=0.05, noise_turn=0.010),
+        Bends(chance=0.70, foods=1, noise_forward=0.05, noise_turn=0.010),
         Bends(chance=0.18, foods=2, noise_forward=0.04, noise_turn=0.008),
         Bends(chance=0.10, foods=3, noise_forward=0.03, noise_turn=0.006),
         Bends(chance=0.06, foods=5, noise_forward=0.02, noise_turn=0.004),

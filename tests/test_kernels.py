@@ -1,0 +1,193 @@
+"""The compiled kernels against slow NumPy."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from motley.envs import kernels, senses
+from motley.envs.senses import hue
+from motley.envs.streams import Bools, Ints, Streams
+from motley.envs.task import Body, Task
+from motley.envs.world import World
+
+STILL = Body()
+
+
+class Field(Task):
+    """Discs strewn about: a world to test perception and motion in."""
+
+    problem = "none"
+    levels = ()
+    horizon = 1_000
+    n_shapes = 9
+    senses = (senses.vision(), senses.egomotion(), senses.touch(), senses.cue(2, "x"), senses.go())
+
+    def __init__(self, body: Body = STILL) -> None:
+        self.body = body
+
+    def layout(self, world: World, which: Ints, rng: Streams) -> None:
+        world.position[which] = rng.uniform(-4, 4, (2,))
+        world.heading[which] = rng.uniform(-np.pi, np.pi)
+        world.shape_position[which] = rng.uniform(-5, 5, (self.n_shapes, 2))
+        world.shape_radius[which] = rng.uniform(0.1, 1.2, (self.n_shapes,))
+        world.shape_color[which] = rng.uniform(0, 1, (self.n_shapes, 3))
+        world.shape_visible[which] = rng.uniform(0, 1, (self.n_shapes,)) < 0.7
+        world.shape_touchable[which] = rng.uniform(0, 1, (self.n_shapes,)) < 0.5
+        world.light[which] = rng.integers(0, 3)
+        world.light[which] /= 2
+        world.cue[which] = rng.uniform(0, 1, (2,))
+
+    def outcome(self, world: World) -> tuple[npt.NDArray[Any], Bools]:
+        return np.zeros(world.n), np.zeros(world.n, bool)
+
+
+def make(n: int, body: Body = STILL, seed: int = 0) -> World:
+    world = World(Field(body), n)
+    world.seed(seed + np.arange(n))
+    world.reset()
+    return world
+
+
+def look(world: World, i: int) -> npt.NDArray[np.float64]:
+    """What world i sees, ray by ray and disc by disc, (24, 4) in float64."""
+    view = np.zeros((24, 4))
+    for ray in range(24):
+        angle = float(world.heading[i]) + 2 * np.pi * ray / 24
+        direction = np.array([np.cos(angle), np.sin(angle)])
+        best = kernels.RANGE
+        for s in np.flatnonzero(world.shape_visible[i]):
+            to = world.shape_position[i, s].astype(float) - world.position[i]
+            radius = float(world.shape_radius[i, s])
+            along = to @ direction
+            beside = to @ to - along**2
+            if beside >= radius**2 or along + np.sqrt(radius**2 - beside) <= 0:
+                continue
+            distance = max(along - np.sqrt(radius**2 - beside), 0.0)
+            if distance < best:
+                best = distance
+                view[ray, 0] = 1 - distance / kernels.RANGE
+                view[ray, 1:] = world.shape_color[i, s] * world.light[i]
+    return view if world.light[i] > 0 else np.zeros((24, 4))
+
+
+def test_vision_equals_the_slow_reference() -> None:
+    world = make(200)
+    seen = world.observe()["vision"].reshape(200, 24, 4)
+    slow = np.stack([look(world, i) for i in range(200)])
+    # A ray that grazes a disc may fall on either side of it in float32.
+    off = np.abs(seen - slow).max((1, 2)) > 1e-4
+    assert off.sum() <= 2
+    assert (slow[..., 0] > 0).mean() > 0.1
+    assert (seen.reshape(200, -1)[world.light == 0] == 0).all()
+
+
+def test_each_ray_sees_what_stands_in_its_direction() -> None:
+    world = make(24)
+    world.shape_visible[:] = False
+    world.shape_visible[:, 0] = True
+    world.light[:] = 1.0
+    angles = world.heading + senses.vision().angles
+    world.shape_position[:, 0, 0] = world.position[:, 0] + 2 * np.cos(angles)
+    world.shape_position[:, 0, 1] = world.position[:, 1] + 2 * np.sin(angles)
+    world.shape_radius[:, 0] = 0.2
+    nearness = world.observe()["vision"].reshape(24, 24, 4)[..., 0]
+    np.testing.assert_array_equal(nearness > 0, np.eye(24, dtype=bool))
+    np.testing.assert_allclose(np.diag(nearness), 1 - 1.8 / 8, atol=1e-5)
+
+
+def test_a_nearer_disc_hides_the_one_behind_in_any_order() -> None:
+    world = make(2)
+    world.light[:] = 1.0
+    world.shape_visible[:] = False
+    world.shape_visible[:, :2] = True
+    world.position[:] = world.heading[:] = 0.0
+    world.shape_radius[:] = 0.3
+    world.shape_position[0, :2] = [[1, 0], [2, 0]]
+    world.shape_position[1, :2] = [[2, 0], [1, 0]]
+    world.shape_color[0, :2] = [[1, 0, 0], [0, 1, 0]]
+    world.shape_color[1, :2] = [[0, 1, 0], [1, 0, 0]]
+    ahead = world.observe()["vision"].reshape(2, 24, 4)[:, 0]
+    np.testing.assert_allclose(ahead, [[1 - 0.7 / 8, 1, 0, 0]] * 2, atol=1e-6)
+
+
+def test_motion_without_noise_equals_the_slow_reference() -> None:
+    world = make(100)
+    actions = np.random.default_rng(0).uniform(-1.5, 1.5, (100, 2)).astype(np.float32)
+    world.free[::5] = False
+    position, heading = world.position.astype(float), world.heading.astype(float)
+    world.step(actions)
+    turn = np.clip(actions[:, 1], -1, 1) * np.pi / 3 * world.free
+    forward = np.clip(actions[:, 0], 0, 1) * 0.4 * world.free
+    heading += turn
+    position += forward[:, None] * np.stack([np.cos(heading), np.sin(heading)], 1)
+    np.testing.assert_allclose(world.position, position, atol=1e-5)
+    np.testing.assert_allclose(np.sin(world.heading - heading), 0.0, atol=1e-5)
+    np.testing.assert_allclose(world.displacement, forward, atol=1e-6)
+    np.testing.assert_allclose(world.turn, turn, atol=1e-6)
+    felt = np.stack([forward / kernels.FORWARD_SCALE, np.sin(turn), np.cos(turn)], 1)
+    observation = world.observe()
+    np.testing.assert_allclose(observation["egomotion"], felt, atol=1e-6)
+    np.testing.assert_array_equal(observation["go"][:, 0], world.free)
+    np.testing.assert_array_equal(observation["cue"], world.cue)
+    assert (np.abs(world.heading) <= np.float32(np.pi)).all()
+
+
+def test_contact_is_tested_along_the_path() -> None:
+    fast = make(200, Body(speed=3.0))
+    before = fast.position.astype(float)
+    fast.step(np.tile(np.array([1, 0], np.float32), (200, 1)))
+    path = before[:, None] + np.linspace(0, 1, 3_001)[:, None] * (fast.position - before)[:, None]
+    gaps = np.linalg.norm(path[:, :, None] - fast.shape_position[:, None], axis=-1).min(1)
+    gaps -= fast.shape_radius + 0.25
+    clear = np.abs(gaps) > 1e-3
+    np.testing.assert_array_equal(fast.contact[clear], (gaps <= 0)[clear])
+    jumped = (
+        fast.contact
+        & (
+            np.linalg.norm(before[:, None] - fast.shape_position, axis=-1)
+            > fast.shape_radius + 0.25
+        )
+        & (
+            np.linalg.norm(fast.position[:, None] - fast.shape_position, axis=-1)
+            > fast.shape_radius + 0.25
+        )
+    )
+    assert jumped.sum() > 20
+    felt = (fast.contact & fast.shape_touchable).any(1)
+    np.testing.assert_array_equal(fast.observe()["touch"][:, 0], felt)
+    assert 0 < felt.sum() < 200
+
+
+def test_noise_has_the_sizes_that_the_body_states() -> None:
+    noisy = Body(motor_forward=0.1, motor_turn=0.2, egomotion_forward=0.05, egomotion_turn=0.03)
+    world = make(20_000, noisy)
+    world.gain[:] = 1.2
+    world.step(np.tile(np.array([1, -0.5], np.float32), (20_000, 1)))
+    assert abs(world.displacement.mean() - 0.4) < 0.002
+    assert abs(world.displacement.std() - 0.04) < 0.002
+    assert abs(world.turn.mean() + np.pi / 6) < 0.01
+    assert abs(world.turn.std() - 0.2) < 0.01
+    reading = world.observe()["egomotion"]
+    error = reading[:, 0] * kernels.FORWARD_SCALE / (1.2 * world.displacement) - 1
+    assert abs(error.std() - 0.05) < 0.002
+    assert abs((np.arctan2(reading[:, 1], reading[:, 2]) - world.turn).std() - 0.03) < 0.002
+    world.step(np.zeros((20_000, 2), np.float32))
+    assert (world.displacement == 0).all()
+    assert (world.turn == 0).all()
+
+
+def test_an_action_that_is_not_finite_is_refused_and_nothing_moves() -> None:
+    world = make(3)
+    before = world.get_state()
+    with pytest.raises(ValueError, match=r"action of world 1 is not finite: \[nan"):
+        world.step(np.array([[1, 0], [np.nan, 0], [1, 0]], np.float32))
+    for name, array in world.get_state().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_colours_of_hues_are_a_tight_frame() -> None:
+    colors = hue(np.arange(0, 360, 30)) - 0.5
+    cosine = np.cos(np.deg2rad(np.arange(0, 360, 30)))
+    np.testing.assert_allclose(colors @ colors[0], 0.375 * cosine, atol=1e-6)
