@@ -1,0 +1,144 @@
+"""A smooth canvas measured in metres, for `motley.envs.render`.
+
+Everything is drawn two to four times larger than wanted and then scaled down, which
+smooths every edge. Colours are mixed with the ground beforehand instead of blended by
+alpha, so that a frame of 256 x 256 takes a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from itertools import pairwise
+
+import pygame
+
+Color = tuple[int, int, int]
+Point = tuple[float, float]
+
+
+def mix(a: Color, b: Color, share: float) -> Color:
+    """The colour `share` (0 to 1) of the way from `a` to `b`."""
+    return (
+        round(a[0] + (b[0] - a[0]) * share),
+        round(a[1] + (b[1] - a[1]) * share),
+        round(a[2] + (b[2] - a[2]) * share),
+    )
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours of a picture at one amount of light."""
+
+    ground: Color
+    grid: Color
+    shadow: Color
+    ink: Color
+    faint: Color
+    panel: Color
+    body: Color
+    rim: Color
+
+    def toward(self, other: Palette, share: float) -> Palette:
+        """The palette `share` (0 to 1) of the way to `other`."""
+        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return Palette(*(mix(a, b, share) for a, b in pairs))
+
+
+DAY = Palette(
+    ground=(245, 241, 232),
+    grid=(232, 226, 213),
+    shadow=(221, 214, 200),
+    ink=(54, 58, 70),
+    faint=(158, 152, 142),
+    panel=(255, 253, 249),
+    body=(70, 78, 104),
+    rim=(255, 255, 255),
+)
+NIGHT = Palette(
+    ground=(19, 23, 43),
+    grid=(30, 36, 62),
+    shadow=(12, 15, 30),
+    ink=(222, 228, 246),
+    faint=(108, 117, 158),
+    panel=(11, 14, 29),
+    body=(142, 154, 200),
+    rim=(226, 232, 250),
+)
+
+
+@lru_cache(maxsize=16)
+def font(pixels: int) -> pygame.font.Font:
+    """Pygame's own font, the same on every machine, `pixels` high."""
+    pygame.font.init()
+    return pygame.font.Font(None, pixels)
+
+
+class Canvas:
+    """A surface addressed in metres, y upwards.
+
+    Args:
+        size: (width, height) of the finished picture in pixels.
+        centre: the point in metres at the picture's centre.
+        span: metres that the shorter side shows.
+    """
+
+    def __init__(self, size: tuple[int, int], centre: Point, span: float) -> None:
+        self.size = size
+        self.oversample = 4 if size[1] < 160 else 3 if size[1] < 512 else 2
+        self.surface = pygame.Surface((size[0] * self.oversample, size[1] * self.oversample), 0, 32)
+        self.centre = centre
+        self.scale = min(size) * self.oversample / span
+        self.pixel = self.oversample / self.scale
+        """Metres that one pixel of the finished picture covers."""
+
+    def at(self, point: Point) -> Point:
+        """A point in metres, in pixels of the large surface."""
+        width, height = self.surface.get_size()
+        return (
+            width / 2 + (point[0] - self.centre[0]) * self.scale,
+            height / 2 - (point[1] - self.centre[1]) * self.scale,
+        )
+
+    def finished(self, point: Point) -> Point:
+        """A point in metres, in pixels of the finished picture."""
+        x, y = self.at(point)
+        return x / self.oversample, y / self.oversample
+
+    def line(self, color: Color, start: Point, end: Point, width: float) -> None:
+        """A line `width` metres wide, at least one finished pixel."""
+        (ax, ay), (bx, by) = self.at(start), self.at(end)
+        length = math.hypot(bx - ax, by - ay)
+        if length < 1e-6:
+            return
+        half = max(self.oversample, width * self.scale) / 2 / length
+        nx, ny = -(by - ay) * half, (bx - ax) * half
+        corners = [(ax + nx, ay + ny), (bx + nx, by + ny), (bx - nx, by - ny), (ax - nx, ay - ny)]
+        pygame.draw.polygon(self.surface, color, corners)
+
+    def disc(self, color: Color, at: Point, radius: float) -> None:
+        """A filled circle, `radius` in metres."""
+        pygame.draw.circle(self.surface, color, self.at(at), radius * self.scale)
+
+    def ring(self, color: Color, at: Point, radius: float, width: float) -> None:
+        """A circle's outline, `width` metres inwards from `radius`."""
+        w = max(self.oversample, round(width * self.scale))
+        pygame.draw.circle(self.surface, color, self.at(at), radius * self.scale, w)
+
+    def dashes(self, color: Color, at: Point, radius: float, width: float, n: int = 16) -> None:
+        """A ring of `n` dashes, at `radius` metres."""
+        for k in range(n):
+            turns = [2 * math.pi * (k + part) / n for part in (0.0, 0.2, 0.4, 0.6)]
+            ends = [(at[0] + radius * math.cos(t), at[1] + radius * math.sin(t)) for t in turns]
+            for start, end in pairwise(ends):
+                self.line(color, start, end, width)
+
+    def polygon(self, color: Color, points: Iterable[Point]) -> None:
+        """A filled polygon, its corners in metres."""
+        pygame.draw.polygon(self.surface, color, [self.at(point) for point in points])
+
+    def finish(self) -> pygame.Surface:
+        """The picture at its finished size."""
+        return pygame.transform.smoothscale(self.surface, self.size)
