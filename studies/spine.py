@@ -1,0 +1,48 @@
+"""The spine: does matched structure with costs of its own learn from less, on two tasks?
+
+Exploratory: a pilot saw these two levels, so no claim rests on them. Written before the run: the
+arms, the seeds, the search space and the number of trials, the same for every arm.
+"""
+
+from __future__ import annotations
+
+from motley.studies.study import STUDIES, Arm, Study
+
+MATCHED, LONG = 500_000, 1_000_000
+
+PATH_INTEGRATION = {
+    "matched": Arm("matched", "heterogeneous", MATCHED, "learnt"),
+    "matched_reward": Arm("matched", "reward", LONG, "learnt"),
+    "noisy": Arm("matched.noisy", "heterogeneous", MATCHED, "noisy"),
+    "exact": Arm("matched.exact", "heterogeneous", MATCHED, "exact"),
+    "uniform": Arm("uniform", "reward", LONG),
+    "uniform_heterogeneous": Arm("uniform", "heterogeneous", LONG),
+    "uniform_placebo": Arm("uniform", "placebo", LONG, control="placebo cost"),
+    "mismatched": Arm("mismatched", "heterogeneous", LONG, control="another problem's structure"),
+}
+
+EPISODIC_MEMORY = {
+    "matched": Arm("matched", "heterogeneous", MATCHED, "learnt_value"),
+    "matched_reward": Arm("matched", "reward", LONG, "learnt_value"),
+    "exact": Arm("matched.exact", "heterogeneous", MATCHED, "exact"),
+    "learnt_key": Arm("matched.learnt_key", "heterogeneous", LONG, "learnt_key"),
+    "learnt_gate": Arm("matched.learnt_gate", "heterogeneous", LONG, "learnt_gate"),
+    "uniform": Arm("uniform", "reward", LONG),
+    "uniform_heterogeneous": Arm("uniform", "heterogeneous", LONG),
+    "uniform_placebo": Arm("uniform", "placebo", LONG, control="placebo cost"),
+    "mismatched": Arm("mismatched", "heterogeneous", LONG, control="another problem's structure"),
+}
+
+SPINE = Study(
+    name="spine",
+    claim="Structure matched to the problem, with costs of its own, learns it from less.",
+    tasks=(("DarkHome", 2), ("CacheRecall", 2)),
+    arms={"DarkHome": PATH_INTEGRATION, "CacheRecall": EPISODIC_MEMORY},
+    seeds=(0, 1, 2, 3, 4),
+    tuning_seeds=tuple(range(100, 110)),
+    search={"learning_rate": (1e-3, 2e-3, 3e-3), "gae_lambda": (0.8, 0.9, 0.95)},
+    trials=4,
+    trial_steps=300_000,
+    fixed={"n_steps": 32},
+)
+STUDIES["spine"] = SPINE

@@ -1,0 +1,218 @@
+"""A study: arms x tasks x seeds as data, run on all cores, collected into one table.
+
+Tuning comes first and is the same for every arm: the same trials on the same tuning seeds. Its
+choice is written to ``results/<study>/settings.json`` before any run of the study itself.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from motley.costs.registry import Registry
+from motley.studies.config import ConfigError, RunConfig, build_agent
+from motley.studies.demo import train
+from motley.studies.folder import read_csv, read_json, write_json, write_text
+
+COLUMNS = [
+    "arm",
+    "task",
+    "level",
+    "structure",
+    "prior",
+    "costs",
+    "routing",
+    "time",
+    "credit",
+    "control",
+    "seed",
+    "n_params",
+    "steps",
+    "score01",
+    "score01_sampled",
+    "score01_ood",
+    "success",
+    "wall_s",
+    "flops",
+]
+"""Of ``curves.csv``: a row an evaluation."""
+
+TUNING_COLUMNS = ("task", "arm", "trial", "seed", "score01")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One condition.
+
+    Attributes:
+        structure, costs: as in :class:`RunConfig`. prior: the rung of prior strength, or "".
+        steps: environment steps of each run. control: what it controls for, or "".
+    """
+
+    structure: str
+    costs: str
+    steps: int
+    prior: str = ""
+    control: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is asked and how, all of it fixed before the first run.
+
+    Attributes:
+        name: of its folders. claim: what it asks, in a sentence.
+        tasks: (task, level) pairs. arms: by task and name.
+        seeds: of the runs. tuning_seeds: of the trials, disjoint from ``seeds``.
+        search: values of each setting of the agent that tuning draws from.
+        trials: how many draws, the same ones for every arm. trial_steps: of each.
+        fixed: settings of the agent that all runs share.
+    """
+
+    name: str
+    claim: str
+    tasks: tuple[tuple[str, int], ...]
+    arms: Mapping[str, Mapping[str, Arm]]
+    seeds: tuple[int, ...]
+    tuning_seeds: tuple[int, ...]
+    search: Mapping[str, tuple[Any, ...]]
+    trials: int
+    trial_steps: int
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if set(self.seeds) & set(self.tuning_seeds):
+            raise ValueError(f"study {self.name!r} would tune on its own seeds")
+
+    def draws(self) -> list[dict[str, Any]]:
+        """The settings that every arm is tried with; a function of the study alone."""
+        rng = random.Random(self.name)
+        drawn: list[dict[str, Any]] = []
+        while len(drawn) < self.trials:
+            draw = {name: rng.choice(values) for name, values in self.search.items()}
+            if draw not in drawn:
+                drawn.append(draw)
+        return drawn
+
+    def cells(self) -> Iterator[tuple[str, int, str, Arm]]:
+        """Every (task, level, arm's name, arm)."""
+        for task, level in self.tasks:
+            for name, arm in self.arms[task].items():
+                yield task, level, name, arm
+
+    def config(self, task: str, level: int, arm: Arm, seed: int, **settings: Any) -> RunConfig:
+        """The configuration of one run."""
+        return RunConfig(
+            task=task,
+            level=level,
+            structure=arm.structure,
+            costs=arm.costs,
+            steps=arm.steps,
+            seed=seed,
+            agent=dict(self.fixed) | settings,
+        )
+
+
+STUDIES: Registry[Study] = Registry("study")
+"""Studies by name."""
+
+Progress = Callable[[dict[str, tuple[float, float]]], None]
+
+
+def tune(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
+    """Try every arm with the same draws and write the best to ``settings.json``.
+
+    The best has the highest mean score01 over the second half of its evaluations. Every trial
+    is kept in ``tuning.csv``.
+    """
+    table: dict[str, RunConfig] = {}
+    keys: dict[str, tuple[str, str, int, int]] = {}
+    for task, level, name, arm in study.cells():
+        short = Arm(arm.structure, arm.costs, study.trial_steps)
+        for trial, draw in enumerate(study.draws()):
+            seed = study.tuning_seeds[trial % len(study.tuning_seeds)]
+            key = f"tune/{task}-{level}/{name}/{trial}"
+            table[key] = study.config(task, level, short, seed, **draw)
+            keys[key] = (task, name, trial, seed)
+    train(table, runs, on_look)
+    rows, best = [], dict[str, dict[str, tuple[float, int]]]()
+    for key, (task, name, trial, seed) in keys.items():
+        scores = np.asarray(read_csv(runs / key / "eval.csv")["score01"])
+        score = float(scores[len(scores) // 2 :].mean())
+        rows.append((task, name, trial, seed, f"{score:.4f}"))
+        arms = best.setdefault(task, {})
+        arms[name] = max(arms.get(name, (-np.inf, 0)), (score, trial))
+    results.mkdir(parents=True, exist_ok=True)
+    write_table(results / "tuning.csv", TUNING_COLUMNS, rows)
+    draws = study.draws()
+    chosen = {
+        task: {name: draws[trial] for name, (_, trial) in arms.items()}
+        for task, arms in best.items()
+    }
+    write_json(results / "settings.json", {"draws": draws, "chosen": chosen})
+
+
+def run(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
+    """Run every arm with its chosen settings, then collect; goes on where it was stopped.
+
+    Raises:
+        ConfigError: the study was not tuned.
+    """
+    train(dict(_runs(study, results)), runs, on_look)
+    collect(study, runs, results)
+
+
+def _runs(study: Study, results: Path) -> Iterator[tuple[str, RunConfig]]:
+    if not (results / "settings.json").exists():
+        raise ConfigError(
+            f"{results / 'settings.json'} is missing: tune first (motley study tune {study.name})"
+        )
+    chosen = read_json(results / "settings.json")["chosen"]
+    for seed in study.seeds:
+        for task, level, name, arm in study.cells():
+            key = f"{task}-{level}/{name}/{seed}"
+            yield key, study.config(task, level, arm, seed, **chosen[task][name])
+
+
+def collect(study: Study, runs: Path, results: Path) -> None:
+    """Write ``curves.csv`` from the run folders there are."""
+    rows = []
+    configs = dict(_runs(study, results))
+    for seed in study.seeds:
+        for task, level, name, arm in study.cells():
+            key = f"{task}-{level}/{name}/{seed}"
+            if not (runs / key / "eval.csv").exists():
+                continue
+            curve = read_csv(runs / key / "eval.csv")
+            agent = build_agent(configs[key])
+            effort = agent.n_parameters * (1 + 3 * agent.settings.n_epochs)
+            for i, steps in enumerate(curve["steps"]):
+                rows.append(
+                    (name, task, level, agent.blueprint.name, arm.prior, arm.costs)
+                    + ("matched", "constant", "backprop", arm.control, seed, agent.n_parameters)
+                    + (int(steps),)
+                    + tuple(curve[c][i] for c in COLUMNS[13:18])
+                    # multiply-adds: one forward pass to act, three a pass of the update
+                    + (int(steps) * effort,)
+                )
+    write_table(results / "curves.csv", COLUMNS, rows)
+
+
+def write_table(path: Path, columns: tuple[str, ...] | list[str], rows: list[Any]) -> None:
+    """Write a CSV file, whole or not at all."""
+    lines: list[str] = []
+
+    class Lines:
+        def write(self, line: str) -> None:
+            lines.append(line)
+
+    writer = csv.writer(Lines(), lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    write_text(path, "".join(lines))
