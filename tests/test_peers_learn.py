@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from motley.envs.sb3 import WorldVecEnv
 from sb3_contrib import RecurrentPPO
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
+
+from motley.envs.sb3 import WorldVecEnv
 
 SETTINGS: dict[str, Any] = {
     "n_steps": 64,
