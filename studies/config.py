@@ -144,7 +144,7 @@ def check(config: RunConfig) -> None:
     settings = [n for n in inspect.signature(Agent.__init__).parameters if n not in GIVEN_BY_RUN]
     for name in config.agent:
         if name not in settings:
-            raise ConfigError(nearest("setting of the agent", name, settings, "motley train --help"))
+            raise ConfigError(nearest("agent setting", name, settings, "motley train -h"))
 
 
 def check_task(task: str, level: int | None, ood: bool) -> None:

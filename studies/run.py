@@ -48,7 +48,7 @@ EVAL = (
 )
 
 
-class Interrupted(Exception):
+class InterruptedRunError(Exception):
     """Ctrl-C: the run stands in a checkpoint."""
 
     def __init__(self, out: Path, steps: int) -> None:
@@ -69,6 +69,9 @@ class Listener:
     def evaluated(self, row: Mapping[str, float]) -> None:
         """A row was added to eval.csv."""
 
+    def stopped(self) -> None:
+        """Training ended, well or not; follows every ``started``."""
+
 
 def run(
     config: RunConfig, out: Path, *, resume: bool = False, listeners: Sequence[Listener] = ()
@@ -85,7 +88,7 @@ def run(
     Raises:
         ConfigError: the configuration cannot be.
         FolderError: the folder holds something else, or another process trains in it.
-        Interrupted: ctrl-C was pressed.
+        InterruptedRunError: ctrl-C was pressed.
     """
     check(config)
     out.mkdir(parents=True, exist_ok=True)
@@ -134,16 +137,20 @@ def _train(config: RunConfig, out: Path, listeners: Sequence[Listener]) -> None:
     agent.set_logger(configure(str(out / "tensorboard"), ["tensorboard"]))
     for listener in listeners:
         listener.started(config, agent, out)
-    with _polite_interrupt() as asked:
-        recorder = Recorder(config, out, wall, listeners, asked)
-        agent.learn(
-            max(config.steps - agent.num_timesteps, 0),
-            callback=recorder,
-            reset_num_timesteps=False,
-        )
-    agent.logger.close()
-    assert agent.env is not None
-    agent.env.close()
+    try:
+        with _polite_interrupt() as asked:
+            recorder = Recorder(config, out, wall, listeners, asked)
+            agent.learn(
+                max(config.steps - agent.num_timesteps, 0),
+                callback=recorder,
+                reset_num_timesteps=False,
+            )
+    finally:
+        for listener in listeners:
+            listener.stopped()
+        agent.logger.close()
+        assert agent.env is not None
+        agent.env.close()
     write_json(out / "done", {"steps": agent.num_timesteps, "wall_s": recorder.wall})
 
 
@@ -203,7 +210,7 @@ class Recorder(BaseCallback):
         elif self.asked.is_set():
             self._checkpoint(agent, steps)
         if self.asked.is_set() and not last:
-            raise Interrupted(self.out, steps)
+            raise InterruptedRunError(self.out, steps)
 
     def _evaluate(self, agent: Agent, steps: int) -> None:
         agent.save(self.out / "model.zip")

@@ -1,0 +1,77 @@
+"""`motley demo`: two agents learn one task, side by side."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from motley.scripts.progress import bars
+from motley.studies import demo
+from motley.studies.config import ConfigError
+from motley.studies.report import write
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Two agents with equally many parameters learn to find home in the dark, side by side.
+
+    One has the structure and the costs that match the task, one is uniform. Leaves a page of
+    curves and videos. Stopped or killed, the same command goes on.
+    """
+
+    steps: int = 400_000
+    """Environment steps of each agent."""
+    seed: int = 0
+    """Of weights, exploration and worlds."""
+    out: Path = Path("runs/demo")
+    """The folder of both runs and the page."""
+
+
+def main(args: Demo) -> int:
+    """Train both, write the page; returns the exit code.
+
+    Raises:
+        ConfigError: no steps.
+    """
+    if args.steps < 1 or args.seed < 0:
+        raise ConfigError("--steps must be at least 1 and --seed at least 0")
+    console = Console()
+    runs = demo.configs(args.steps, args.seed)
+    console.print(
+        "Two agents learn [bold]DarkHome[/]: touch three foods, then find home in the dark. "
+        "Both have equally many parameters.\n"
+        "  [bold]matched[/]  a path integrator, and costs of their own for its areas\n"
+        "  [bold]uniform[/]  one recurrent core, trained by reward alone",
+        highlight=False,
+    )
+    shown = dict.fromkeys(runs, -1.0)
+    with bars(console) as progress:
+        lines = {arm: progress.add_task(arm, total=args.steps, speed="", score="-") for arm in runs}
+
+        def on_look(state: dict[str, tuple[float, float]]) -> None:
+            for arm, (steps, score) in state.items():
+                text = "-" if math.isnan(score) else f"{score:.2f}"
+                progress.update(lines[arm], completed=min(steps, args.steps), score=text)
+                if not console.is_terminal and steps >= shown[arm] + 0.1 * args.steps:
+                    shown[arm] = steps
+                    console.print(f"{arm}: {steps:,.0f} steps, score01 {text}", highlight=False)
+
+        try:
+            demo.train(runs, args.out, on_look)
+        except KeyboardInterrupt:
+            progress.stop()
+            console.print("stopped and saved; the same command goes on from here")
+            return 130
+    console.print("Filming an episode of each, writing the page ...")
+    page = write(args.out, None, video=True)
+    console.print(
+        f"\nThe page:   [bold]{page}[/] (open it in a browser)\n"
+        + "".join(f"A video:    {args.out / arm / 'video.mp4'}\n" for arm in runs)
+        + f"A window:   motley watch {args.out / 'matched'}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return 0

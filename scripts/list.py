@@ -1,0 +1,61 @@
+"""`motley list`: what there is."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from motley.agents.blueprints import BLUEPRINTS, PROBLEMS
+from motley.costs.sets import COST_SETS, COSTS
+from motley.envs import TASKS
+from motley.scripts.train import Import
+from motley.studies.config import import_plugins
+
+
+@dataclass(frozen=True)
+class List:
+    """Show the tasks, structures, cost sets and costs that there are."""
+
+    imports: Import = ()
+    """A plug-in module to import first; may be given again for more."""
+
+
+def main(args: List) -> None:
+    """Print the tables."""
+    import_plugins(args.imports)
+    console = Console()
+    tasks = Table(title="Tasks (--task)", title_justify="left", title_style="bold")
+    for heading in ("task", "levels (default)", "problem", "structure matched to it", "what it is"):
+        tasks.add_column(heading, overflow="fold")
+    for name, task in TASKS.items():
+        tasks.add_row(
+            f"[cyan]{name}",
+            f"0 to {len(task.levels) - 1} ({task.default_level})",
+            task.problem,
+            PROBLEMS.get(task.problem, "none yet"),
+            about(task),
+        )
+    console.print(tasks)
+    structures = {
+        "matched": "the structure matched to the task's problem",
+        "mismatched": "the structure of another problem: the control",
+    } | {name: about(builder) for name, builder in BLUEPRINTS.items()}
+    for title, entries in (
+        ("Structures (--structure)", structures),
+        ("Cost sets (--costs)", {name: about(built) for name, built in COST_SETS.items()}),
+        ("Costs (--costs, joined by +)", {name: about(cost) for name, cost in COSTS.items()}),
+    ):
+        table = Table(title=title, title_justify="left", title_style="bold", show_header=False)
+        for name, text in entries.items():
+            table.add_row(f"[cyan]{name}", text)
+        console.print(table)
+    console.print("Any Gymnasium id is a task too: motley train --task CartPole-v1 ...")
+
+
+def about(thing: Any) -> str:
+    """The first paragraph of its docstring, on one line."""
+    return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())

@@ -1,0 +1,102 @@
+"""`motley`: the command line, one file a command."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, get_type_hints
+
+import tyro
+from rich.console import Console
+
+COMMANDS = {
+    "demo": ("two agents learn one task, side by side", "motley demo"),
+    "list": ("tasks, structures and cost sets", "motley list"),
+    "train": (
+        "train an agent",
+        "motley train --task DarkHome --structure matched --costs heterogeneous --out runs/first",
+    ),
+    "watch": ("see a trained agent act, in a window or a video", "motley watch runs/first"),
+    "report": ("a page of curves, tables and videos of runs", "motley report runs"),
+    "audit": ("check a task against its reference policies", "motley audit DarkHome"),
+    "bench": ("time worlds and training beside peers", "motley bench --quick"),
+}
+"""What each command does, and an example; its code is in the file of its name."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 2 where what was asked cannot be.
+
+    Args:
+        argv: the words after ``motley``; None takes them from the process.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    if not words or words[0] in ("-h", "--help"):
+        overview()
+        return 0
+    name, *rest = words
+    if name not in COMMANDS:
+        from motley.studies.config import nearest
+
+        return fail(nearest("command", name, COMMANDS, "motley --help"))
+    try:
+        module = importlib.import_module(f"motley.scripts.{name}")
+        args = parse(name, module, rest)
+        return int(module.main(args) or 0)
+    except KeyboardInterrupt:
+        return fail("stopped", code=130)
+    except (ValueError, FileNotFoundError) as error:
+        if not meant_for_people(error):
+            raise
+        return fail(str(error))
+
+
+def parse(name: str, module: Any, words: Sequence[str]) -> Any:
+    """The command's arguments, an instance of the dataclass that its ``main`` takes.
+
+    A command may have ``settle(args, again)``: it can ask to read the words again with other
+    defaults.
+    """
+    kind = get_type_hints(module.main)["args"]
+    about, example = COMMANDS[name]
+    text = f"{inspect.getdoc(kind) or about}\n\nExample: {example}"
+
+    def read(default: Any = None) -> Any:
+        given = {} if default is None else {"default": default}
+        return tyro.cli(kind, args=words, prog=f"motley {name}", description=text, **given)
+
+    args = read()
+    return module.settle(args, read) if hasattr(module, "settle") else args
+
+
+def meant_for_people(error: BaseException) -> bool:
+    """Whether one of our own lines raised it on purpose; anything else is a fault to trace."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return str(frames[-1][0].f_globals.get("__name__", "")).startswith("motley.")
+
+
+def fail(message: str, code: int = 2) -> int:
+    """Say what is wrong on standard error; returns the exit code."""
+    Console(stderr=True, soft_wrap=True).print(
+        f"[bold red]motley:[/] {message.replace('[', chr(92) + '[')}", highlight=False
+    )
+    return code
+
+
+def overview() -> None:
+    """The commands."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print("[bold]motley[/]: embodied tasks, agents made of areas, and costs of their own\n")
+    console.print("Usage: motley COMMAND ... (`motley COMMAND --help` tells its flags)\n")
+    for name, (about, example) in COMMANDS.items():
+        console.print(f"  [bold cyan]{name:8}[/] {about}\n           [dim]{example}[/]")
+    console.print("\nBegin with [bold]motley demo[/], or [bold]motley list[/].")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""How far a run is: a bar in a terminal, a line an evaluation elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from motley.agents import Agent
+from motley.studies.config import RunConfig
+from motley.studies.run import Listener
+
+
+def bars(console: Console) -> Progress:
+    """Bars with speed, score and the time that is left."""
+    return Progress(
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=28),
+        TextColumn("{task.completed:,.0f} / {task.total:,.0f} steps"),
+        TextColumn("[dim]{task.fields[speed]}"),
+        TextColumn("score01 [bold cyan]{task.fields[score]}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=console,
+    )
+
+
+class Display(Listener):
+    """Shows one run on standard error."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._bar: Progress | None = None
+        self._line = TaskID(0)
+        self._total, self._begun_at, self._began = 0, 0.0, 0.0
+
+    def started(self, config: RunConfig, agent: Agent, out: Path) -> None:
+        """Say what begins."""
+        self._begun_at, self._began = float(agent.num_timesteps), time.perf_counter()
+        self._total = config.steps
+        going = f" from {agent.num_timesteps:,} steps on" if agent.num_timesteps else ""
+        self._console.print(
+            f"{config.task}, level {config.to_json()['level']}: structure {config.structure} "
+            f"({agent.n_parameters:,} parameters), costs {config.costs}, seed {config.seed}"
+            f"{going} -> {out}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        if self._console.is_terminal:
+            self._bar = bars(self._console)
+            self._line = self._bar.add_task(
+                config.structure,
+                total=self._total,
+                completed=int(self._begun_at),
+                speed="",
+                score="-",
+            )
+            self._bar.start()
+
+    def progressed(self, row: Mapping[str, float]) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            speed = (row["steps"] - self._begun_at) / (time.perf_counter() - self._began)
+            self._bar.update(
+                self._line, completed=min(row["steps"], self._total), speed=f"{speed:,.0f}/s"
+            )
+
+    def evaluated(self, row: Mapping[str, float]) -> None:
+        """Show the score."""
+        if self._bar is not None:
+            self._bar.update(self._line, score=f"{row['score01']:.2f}")
+        else:
+            self._console.print(
+                f"{row['steps']:>12,.0f} steps {row['wall_s']:>8.0f} s  "
+                f"score01 {row['score01']:6.3f}  out of distribution {row['score01_ood']:6.3f}  "
+                f"return {row['return']:8.3f}",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+    def stopped(self) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.stop()

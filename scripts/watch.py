@@ -1,0 +1,81 @@
+"""`motley watch`: a trained agent at work."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from motley.studies.config import ConfigError
+from motley.studies.video import FORMATS, SEED, End, episodes, make_env, open_run, record
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Watch the agent of a run: in a window, or in a video file where there is no display."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """The run folder."""
+    record: Path | None = None
+    """Film into this file instead, .mp4 or .gif."""
+    episodes: int = 4
+    """How many episodes; 0 goes on until the window is closed."""
+    level: int | None = None
+    """Another rung of the task's ladder than the run's."""
+    ood: bool = False
+    """The out-of-distribution variant."""
+    seed: int = SEED
+    """Of the first episode."""
+    sample: bool = False
+    """Draw actions as in training, instead of the mean action."""
+
+
+def main(args: Watch) -> None:
+    """Show or film, and print each episode's score.
+
+    Raises:
+        ConfigError: no display, or a number that cannot be.
+    """
+    if args.episodes < (1 if args.record else 0):
+        raise ConfigError(f"--episodes must be at least 1, not {args.episodes}")
+    if args.record is not None and args.record.suffix not in FORMATS:
+        raise ConfigError(f"--record {args.record}: the ending must be {' or '.join(FORMATS)}")
+    config, agent = open_run(args.run)
+    if args.record is None and not has_display():
+        raise ConfigError(
+            "there is no display to open a window on; film it instead: "
+            f"motley watch {args.run} --record episode.mp4"
+        )
+    env = make_env(config, "rgb_array" if args.record else "human", args.level, args.ood)
+    try:
+        if args.record:
+            for end in record(agent, env, args.record, args.episodes, args.seed, not args.sample):
+                print(line(end))
+            print(f"wrote {args.record}")
+            return
+        for count, end in enumerate(episodes(agent, env, args.seed, not args.sample), 1):
+            print(line(end), flush=True)
+            if count == args.episodes:
+                break
+    finally:
+        env.close()
+
+
+def line(end: End) -> str:
+    """An episode in words."""
+    verdict = {None: "", True: "  success", False: "  failure"}[end.success]
+    score = "" if end.score01 != end.score01 else f"  score01 {end.score01:.2f}"
+    return f"episode {end.seed}: {end.steps} steps  return {end.returns:.2f}{score}{verdict}"
+
+
+def has_display() -> bool:
+    """Whether a window would be seen."""
+    if os.environ.get("SDL_VIDEODRIVER") in ("dummy", "offscreen"):
+        return False
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

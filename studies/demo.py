@@ -1,0 +1,100 @@
+"""The demonstration: two arms with equally many parameters learn one task, side by side."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from motley.studies.config import RunConfig
+from motley.studies.folder import FolderError, read_csv
+from motley.studies.run import InterruptedRunError, run
+
+ARMS = {"matched": ("matched", "heterogeneous"), "uniform": ("uniform", "reward")}
+"""Arm -> structure and costs."""
+
+
+def configs(steps: int, seed: int) -> dict[str, RunConfig]:
+    """The runs, by arm."""
+    return {
+        arm: RunConfig("DarkHome", structure=structure, costs=costs, steps=steps, seed=seed)
+        for arm, (structure, costs) in ARMS.items()
+    }
+
+
+def train(
+    runs: Mapping[str, RunConfig],
+    out: Path,
+    on_look: Callable[[dict[str, tuple[float, float]]], None],
+) -> None:
+    """Train the arms at once, as many as there are cores; each goes on where it was stopped.
+
+    Args:
+        runs: configuration by arm; an arm's run folder is ``out / arm``.
+        out: the folder of all.
+        on_look: called twice a second with the steps and the newest score01 of each arm.
+
+    Raises:
+        KeyboardInterrupt: ctrl-C, when the arms have saved.
+        FolderError: an arm failed.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    waiting = {arm: spawn.Process(target=_arm, args=(runs[arm], out / arm)) for arm in runs}
+    going: dict[str, BaseProcess] = {}
+    try:
+        while waiting or going:
+            while waiting and len(going) < cores():
+                arm = next(iter(waiting))
+                going[arm] = waiting.pop(arm)
+                going[arm].start()
+            time.sleep(0.5)
+            on_look({arm: look(out / arm) for arm in runs})
+            for arm in [arm for arm, process in going.items() if not process.is_alive()]:
+                code = going.pop(arm).exitcode
+                if code == 130:
+                    raise KeyboardInterrupt
+                if code:
+                    raise FolderError(
+                        f"the arm {arm} ended with code {code}; see it alone: "
+                        f"motley train --resume --out {out / arm}"
+                    )
+    finally:
+        for process in going.values():  # after ctrl-C they got the signal too, and save
+            process.join(60)
+            if process.is_alive():
+                process.terminate()
+
+
+def look(folder: Path) -> tuple[float, float]:
+    """Steps so far and the newest score01 of a run under way; 0 and NaN before the first row."""
+    steps = read_csv(folder / "progress.csv").get("steps")
+    scores = read_csv(folder / "eval.csv").get("score01")
+    return (
+        float(steps[-1]) if steps is not None and steps.size else 0.0,
+        float(scores[-1]) if scores is not None and scores.size else float("nan"),
+    )
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _arm(config: RunConfig, out: Path) -> None:
+    """Train one arm in a process of its own, which ends when its parent does."""
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    try:
+        run(config, out, resume=True)
+    except InterruptedRunError:
+        raise SystemExit(130) from None
+
+
+def _follow_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)  # killed: what is not in a checkpoint is learnt anew

@@ -1,0 +1,296 @@
+"""The report: one self-contained page of all runs below a folder, the verdict first."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from motley.envs import TASKS, calibration
+from motley.studies import runs as run_folders
+from motley.studies.chart import Chart, Curve
+from motley.studies.folder import FolderError, write_text
+from motley.studies.page import COLOURS, page
+from motley.studies.runs import Arm, Run
+from motley.studies.statistics import (
+    IN_A_ROW,
+    SOLVED,
+    Interval,
+    median_steps,
+    restricted_mean,
+)
+from motley.studies.video import SPEED, film
+
+
+def write(folder: Path, out: Path | None = None, *, video: bool = True) -> Path:
+    """Write the page of the runs at and below ``folder``.
+
+    Args:
+        folder: where to look.
+        out: the page; None is ``report.html`` in the folder.
+        video: film an episode of each arm, unless its first run has a video already.
+
+    Raises:
+        FolderError: there are no runs, or their tasks do not compare.
+    """
+    runs = run_folders.gather(folder)
+    out = folder / "report.html" if out is None else out
+    places: dict[str, list[Run]] = {}
+    for run in runs:
+        places.setdefault(run.where, []).append(run)
+    body = "".join(section(where, found, video) for where, found in places.items())
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_text(out, page(escape(f"{folder}"), body + colophon(runs)))
+    return out
+
+
+def section(where: str, runs: Sequence[Run], video: bool) -> str:
+    """Everything about one task at one level."""
+    arms = run_folders.arms(runs)
+    scored = any(np.isfinite(run.eval["score01"]).any() for run in runs)
+    measure = "score01" if scored else "return"
+    videos = [(arm, *_video(arm.runs[0], video)) for arm in arms]
+    return (
+        f"<section><h2>{verdict(where, arms) if scored else escape(where)}</h2>"
+        f"{about(where, arms)}{table(arms, scored)}"
+        f"<h3>Learning curves</h3>{curves(arms, measure, runs[0])}"
+        f"{films(videos)}{routing(arms)}{rerun(runs)}</section>"
+    )
+
+
+def verdict(where: str, arms: Sequence[Arm]) -> str:
+    """One sentence: who solved it, and after how many steps."""
+    said = []
+    for arm in sorted(arms, key=lambda a: (median_steps(a.times).censored, median_steps(a.times))):
+        median = median_steps(arm.times)
+        if not median.censored:
+            said.append(f"{escape(arm.label)} solves it in {median.steps:,.0f} steps")
+        else:
+            said.append(f"{escape(arm.label)} does not within {median.steps:,.0f}")
+    if len(said) > 3:
+        solved = sum(not median_steps(arm.times).censored for arm in arms)
+        return f"{escape(where)}: {solved} of {len(arms)} arms solve it"
+    return f"{escape(where)}: {'; '.join(said)}"
+
+
+def about(where: str, arms: Sequence[Arm]) -> str:
+    """What the numbers mean, and how much they are worth."""
+    seeds = min(len(arm.runs) for arm in arms)
+    worth = (
+        "One seed an arm: this shows what happens, it is no evidence of a difference."
+        if seeds == 1
+        else f"{seeds} seeds an arm or more; intervals are 95%, from bootstrap over seeds."
+    )
+    unfinished = [str(r.folder) for arm in arms for r in arm.runs if not r.done]
+    note = f" Still under way: {escape(', '.join(unfinished))}." if unfinished else ""
+    return (
+        f'<p class="soft">Solved is a score01 of {SOLVED} in {IN_A_ROW} evaluations in a row, of '
+        f"the mean action, on worlds that never train. score01 is 0 for random actions and 1 for "
+        f"an oracle that sees everything. {worth}{note}</p>"
+    )
+
+
+def table(arms: Sequence[Arm], scored: bool) -> str:
+    """An arm a row."""
+    rows = []
+    budget = max(t.steps for arm in arms for t in arm.times)
+    budget = max(budget, max(float(r.eval["steps"][-1]) for arm in arms for r in arm.runs))
+    for i, arm in enumerate(arms):
+        median = median_steps(arm.times)
+        count = sum(not t.censored for t in arm.times)
+        mean = restricted_mean(arm.times, budget)
+        sizes = {f"{r.n_parameters:,}" for r in arm.runs if r.n_parameters is not None}
+        wall = np.median([run.eval["wall_s"][-1] for run in arm.runs])
+        cells = [
+            f'<span class="key c{i % COLOURS}"></span><b>{escape(arm.label)}</b>',
+            str(len(arm.runs)),
+            " to ".join(sorted(sizes)) or "–",
+            f'<b class="{"unsolved" if median.censored else "solved"}">{median}</b>'
+            f"<small>{count} of {len(arm.runs)} solved · restricted mean {mean:,.0f}</small>",
+            f"<b>{number(arm.final('score01'))}</b>",
+            number(arm.final("score01_sampled")),
+            number(arm.final("score01_ood")),
+            number(arm.final("success")),
+            duration(float(wall)),
+        ]
+        if not scored:
+            cells[3:7] = [f"<b>{number(arm.final('return'))}</b>"]
+        rows.append("".join(f"<td>{cell}</td>" for cell in cells))
+    measures = ["steps to solved", "final score01", "sampled policy", "out of distribution"]
+    heads = ["arm", "seeds", "parameters", *(measures if scored else ["final return"])]
+    heads += ["success", "training time"]
+    head = "".join(f"<th>{text}</th>" for text in heads)
+    lines = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f'<div class="card wide"><table><tr>{head}</tr>{lines}</table></div>'
+
+
+def curves(arms: Sequence[Arm], measure: str, run: Run) -> str:
+    """The main chart and the small ones."""
+    legend = "".join(
+        f'<span><span class="key c{i % COLOURS}"></span>{escape(arm.label)}</span>'
+        for i, arm in enumerate(arms)
+    )
+    reach = max(float(r.eval["steps"][-1]) for arm in arms for r in arm.runs)
+    main = Chart(
+        "score01 of the mean action" if measure == "score01" else "return of the mean action",
+        [_curve(arm, i, measure, mark=measure == "score01") for i, arm in enumerate(arms)],
+        lines=_levels(run) if measure == "score01" else (),
+        low=0.0 if measure == "score01" else None,
+        high=1.0 if measure == "score01" else None,
+        x_max=reach,
+    )
+    panels = [("return", "progress", "Return while training")]
+    if measure == "score01":
+        panels = [
+            ("score01_sampled", "eval", "Sampled policy, score01"),
+            ("score01_ood", "eval", "Out of distribution, score01"),
+            *panels,
+        ]
+    small = ""
+    for column, source, title in panels:
+        drawn = [_curve(arm, i, column, source) for i, arm in enumerate(arms)]
+        low, high = (0.0, 1.0) if source == "eval" else (None, None)
+        chart = Chart(title, drawn, low=low, high=high, width=380, height=240, x_max=reach)
+        small += f'<div class="card"><h4>{title}</h4><div class="plot">{chart.svg()}</div></div>'
+    return (
+        f'<div class="card"><h4>{main.title}</h4><div class="legend">{legend}</div>'
+        f'<div class="plot">{main.svg()}</div></div><div class="row">{small}</div>'
+    )
+
+
+def _curve(arm: Arm, index: int, measure: str, source: str = "eval", mark: bool = False) -> Curve:
+    found = arm.over_steps(measure, source)
+    median = median_steps(arm.times)
+    text = None if median.censored or not mark else (median.steps, f"solved at {median}")
+    several = source == "eval" and len(arm.runs) > 1
+    singles = [arm.curve(run, measure, source) for run in arm.runs] if several else []
+    x, y, low, high = found
+    return Curve(escape(arm.label), index % COLOURS, x, y, low, high, singles, text)
+
+
+def _levels(run: Run) -> list[tuple[float, str]]:
+    """Lines at solved, and at chance where the task states it."""
+    lines = [(SOLVED, f"solved {SOLVED}")]
+    task = TASKS.get(run.config["task"])
+    if task is not None and run.config["level"] < len(task.levels):
+        rules = task(run.config["level"], run.config["ood"])
+        entry = calibration.lookup(rules)
+        if entry is not None:
+            chance = (rules.chance - entry.random) / (entry.oracle - entry.random)
+            lines.append((chance, f"chance {chance:.2f}"))
+    return lines
+
+
+def _video(run: Run, make: bool) -> tuple[bytes | None, str]:
+    """A run's video, or why there is none."""
+    try:
+        path = film(run.folder) if make else run.folder / "video.mp4"
+        return (path.read_bytes(), "") if path.exists() else (None, "not filmed")
+    except FolderError as error:
+        return None, str(error)
+
+
+def films(videos: Sequence[tuple[Arm, bytes | None, str]]) -> str:
+    """An arm a video, of the same worlds."""
+    if not any(data for _, data, _ in videos):
+        return ""
+    cells = []
+    for i, (arm, data, reason) in enumerate(videos):
+        key = f'<span class="key c{i % COLOURS}"></span><b>{escape(arm.label)}</b>'
+        seed = f"seed {arm.runs[0].config['seed']}"
+        if data is None:
+            cells.append(f'<figure class="card">{key} {seed}: {escape(reason)}</figure>')
+            continue
+        source = "data:video/mp4;base64," + base64.b64encode(data).decode()
+        cells.append(
+            f'<figure class="card"><video controls autoplay loop muted playsinline '
+            f'src="{source}"></video><figcaption>{key}, {seed}, after '
+            f"{arm.runs[0].eval['steps'][-1]:,.0f} steps</figcaption></figure>"
+        )
+    return (
+        f'<h3>At work</h3><p class="soft">The same worlds for every arm, none of them trained on, '
+        f'at {SPEED} times life speed.</p><div class="row">{"".join(cells)}</div>'
+    )
+
+
+def routing(arms: Sequence[Arm]) -> str:
+    """Which cost moved which area: mean gradient norms, as they were measured."""
+    tables = ""
+    for i, arm in enumerate(arms):
+        columns = [run.progress for run in arm.runs]
+        names = [n.split("/")[1:] for n in columns[0] if n.startswith("grad/")]
+        if not names:
+            continue
+        costs = list(dict.fromkeys(cost for cost, _ in names))
+        areas = list(dict.fromkeys(area for _, area in names))
+        head = "".join(f"<th>{escape(area)}</th>" for area in areas)
+        body = ""
+        for cost in costs:
+            values = [_norm(columns, f"grad/{cost}/{area}") for area in areas]
+            cells = "".join(_cell(value, i % COLOURS) for value in values)
+            body += f"<tr><td>{escape(cost)}</td>{cells}</tr>"
+        tables += (
+            f'<div class="card wide"><h4><span class="key c{i % COLOURS}"></span>'
+            f'{escape(arm.label)}</h4><table class="heat"><tr><th>cost</th>{head}</tr>{body}'
+            f"</table></div>"
+        )
+    if not tables:
+        return ""
+    return (
+        f'<h3>Which cost trains which area</h3><p class="soft">Mean norm of each cost\'s gradient '
+        f"in each area, as measured while training; · is exactly zero.</p>{tables}"
+    )
+
+
+def _norm(columns: Sequence[dict[str, np.ndarray]], name: str) -> float:
+    values = np.concatenate([c[name] for c in columns if name in c])
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if values.size else 0.0
+
+
+def _cell(value: float, colour: int) -> str:
+    if value == 0:
+        return '<td class="soft">·</td>'
+    # Norms span decades: full colour at 1, none at 1e-4.
+    share = min(max((math.log10(value) + 4) / 4, 0.05), 1.0)
+    tint = f"background:color-mix(in srgb,var(--c) {55 * share:.0f}%,transparent)"
+    return f'<td class="cell c{colour}" style="{tint}">{value:.2g}</td>'
+
+
+def rerun(runs: Sequence[Run]) -> str:
+    """The commands that make these runs again."""
+    commands = "\n".join(escape(run.command) for run in runs)
+    return f'<h3>Make it again</h3><div class="card"><pre>{commands}</pre></div>'
+
+
+def colophon(runs: Sequence[Run]) -> str:
+    """What the numbers depend on."""
+    lines = []
+    for entry in {str(run.versions): run.versions for run in runs}.values():
+        libraries = ", ".join(f"{name} {version}" for name, version in entry["libraries"].items())
+        source = entry["git"] or "not a checkout"
+        lines.append(
+            f"Python {entry['python']}, {entry['machine']}; {libraries}; source {source}; "
+            f"task {entry['task_hash'] or 'not ours'}"
+        )
+    items = "".join(f"<p><small>{escape(line)}</small></p>" for line in lines)
+    return f"<h3>Made with</h3>{items}"
+
+
+def number(interval: Interval) -> str:
+    """An estimate with its interval below it."""
+    if math.isnan(interval.estimate):
+        return "–"
+    text = f"{interval.estimate:.2f}"
+    if math.isnan(interval.low):
+        return text
+    return f"{text}<small>{interval.low:.2f} to {interval.high:.2f}</small>"
+
+
+def duration(seconds: float) -> str:
+    """``95 s`` or ``12 min``."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

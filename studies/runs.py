@@ -1,0 +1,178 @@
+"""Finished and unfinished runs below a folder, gathered into arms."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from motley.studies.config import RunConfig
+from motley.studies.folder import Columns, FolderError, read_csv, read_json
+from motley.studies.statistics import Interval, Solved, bootstrap, steps_to_solved
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run folder holds."""
+
+    folder: Path
+    config: dict[str, Any]
+    versions: dict[str, Any]
+    eval: Columns
+    progress: Columns
+    n_parameters: int | None
+    done: bool
+
+    @property
+    def where(self) -> str:
+        """The task as it was set."""
+        level = self.config["level"]
+        ood = ", trained out of distribution" if self.config["ood"] else ""
+        return f"{self.config['task']}{'' if level is None else f' level {level}'}{ood}"
+
+    @property
+    def arm(self) -> str:
+        """Structure and costs, and what else was set."""
+        settings = "".join(f" {k}={v}" for k, v in self.config["agent"].items())
+        return f"{self.config['structure']} · {self.config['costs']}{settings}"
+
+    @property
+    def solved(self) -> Solved:
+        """When it solved its task."""
+        return steps_to_solved(self.eval["steps"], self.eval["score01"])
+
+    @property
+    def command(self) -> str:
+        """What makes it again."""
+        names = ("task", "level", "structure", "costs", "steps", "seed")
+        words = ["motley", "train"]
+        for name in names:
+            if self.config[name] is not None:
+                words += [f"--{name}", str(self.config[name])]
+        defaults = {f.name: f.default for f in fields(RunConfig)}
+        for name in ("n_envs", "device", "eval_every", "eval_episodes"):
+            if self.config[name] != defaults[name]:
+                words += [f"--{name.replace('_', '-')}", str(self.config[name])]
+        if self.config["ood"]:
+            words.append("--ood")
+        for module in self.config["imports"]:
+            words += ["--import", module]
+        for name, value in self.config["agent"].items():
+            words += ["--set", f"{name}={json.dumps(value)}"]
+        return shlex.join([*words, "--out", str(self.folder)])
+
+
+class Aggregate(NamedTuple):
+    """A measure over steps, across the seeds of an arm; each array is (K,)."""
+
+    steps: Floats
+    mean: Floats
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Runs that differ in their seed alone."""
+
+    label: str
+    runs: Sequence[Run]
+
+    def over_steps(self, measure: str, table: str = "eval") -> Aggregate:
+        """Interquartile mean and interval of a column, where at least one run has come to."""
+        curves = [self.curve(run, measure, table) for run in self.runs]
+        curves = [(x, y) for x, y in curves if len(x)]
+        if not curves:
+            return Aggregate(*(np.empty(0) for _ in range(4)))
+        grid = np.unique(np.concatenate([x for x, _ in curves]))
+        rows = np.array([np.interp(grid, x, y, right=np.nan) for x, y in curves])
+        found = [bootstrap([at[~np.isnan(at)]], resamples=500) for at in rows.T]
+        return Aggregate(
+            grid,
+            np.array([i.estimate for i in found]),
+            np.array([i.low for i in found]),
+            np.array([i.high for i in found]),
+        )
+
+    @staticmethod
+    def curve(run: Run, measure: str, table: str = "eval") -> tuple[Floats, Floats]:
+        """A run's column over its steps, without what is missing."""
+        columns: Columns = getattr(run, table)
+        if measure not in columns:
+            return np.empty(0), np.empty(0)
+        known = ~np.isnan(columns[measure])
+        return columns["steps"][known], columns[measure][known]
+
+    def final(self, measure: str) -> Interval:
+        """Of a column of eval.csv: interquartile mean of the runs' last values."""
+        return bootstrap([[run.eval[measure][-1] for run in self.runs]])
+
+    @property
+    def times(self) -> list[Solved]:
+        """Steps to solved, by run."""
+        return [run.solved for run in self.runs]
+
+
+def gather(folder: Path) -> list[Run]:
+    """The runs at and below a folder, in the order of their paths.
+
+    Raises:
+        FolderError: there is none, none was evaluated, or a task was changed between them.
+    """
+    if not folder.exists():
+        raise FolderError(f"{folder} does not exist; runs are made by: motley train --out {folder}")
+    paths = sorted(p.parent for p in folder.glob("**/versions.json"))
+    runs = [run for run in map(read, paths) if len(run.eval.get("steps", ()))]
+    if not runs:
+        raise FolderError(
+            f"there is no evaluated run in {folder}; make one: motley train --out {folder}/first"
+        )
+    for task in {run.config["task"] for run in runs}:
+        hashes: dict[str | None, list[str]] = {}
+        for run in runs:
+            if run.config["task"] == task:
+                hashes.setdefault(run.versions["task_hash"], []).append(str(run.folder))
+        if len(hashes) > 1:
+            groups = "; ".join(f"{h}: {', '.join(names)}" for h, names in hashes.items())
+            raise FolderError(
+                f"{task} was changed between these runs, so their scores do not compare "
+                f"({groups}). Report them apart, or train the older ones anew"
+            )
+    return runs
+
+
+def read(folder: Path) -> Run:
+    """A run folder, finished or under way."""
+    return Run(
+        folder,
+        read_json(folder / "config.json"),
+        read_json(folder / "versions.json"),
+        read_csv(folder / "eval.csv"),
+        read_csv(folder / "progress.csv"),
+        _n_parameters(folder / "model.zip"),
+        (folder / "done").exists(),
+    )
+
+
+def arms(runs: Sequence[Run]) -> list[Arm]:
+    """Runs grouped by arm, in the order of their first run."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.arm, []).append(run)
+    return [Arm(label, found) for label, found in groups.items()]
+
+
+def _n_parameters(model: Path) -> int | None:
+    if not model.exists():
+        return None
+    with zipfile.ZipFile(model) as archive:
+        return int(json.loads(archive.read("agent.json"))["n_parameters"])

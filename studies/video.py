@@ -1,0 +1,183 @@
+"""An agent at work: frames, videos, and the run it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import imageio.v2 as imageio
+import numpy as np
+import numpy.typing as npt
+
+from motley.agents import Agent
+from motley.studies.config import ConfigError, RunConfig, check_task, plain
+from motley.studies.folder import FolderError, read_json
+
+FORMATS = (".mp4", ".gif")
+SPEED = 2
+"""Videos play at this many times life speed."""
+HOLD = 5
+"""Frames that the last picture of an episode stays."""
+SEED = 900_000_000
+"""Of the first episode of a video: the same for every arm, far from training's."""
+
+Frame = npt.NDArray[np.uint8]
+
+
+class End(NamedTuple):
+    """How an episode went; NaN or None where the environment does not say."""
+
+    seed: int
+    steps: int
+    returns: float
+    score: float
+    score01: float
+    success: bool | None
+
+
+def open_run(folder: Path) -> tuple[RunConfig, Agent]:
+    """The configuration and the agent of a run folder.
+
+    Raises:
+        FolderError: it is no run folder, or has no model yet.
+    """
+    if not (folder / "config.json").exists():
+        inside = sorted(str(p.parent) for p in folder.glob("**/config.json"))[:5]
+        hint = f"; runs below it: {', '.join(inside)}" if inside else ""
+        missing = "does not exist" if not folder.exists() else "is no run folder (no config.json)"
+        raise FolderError(f"{folder} {missing}{hint}. Make one: motley train --out {folder}")
+    config = RunConfig.from_json(read_json(folder / "config.json"))
+    model = folder / "model.zip"
+    if not model.exists():
+        raise FolderError(
+            f"{folder} has no model yet (model.zip); go on training it: "
+            f"motley train --resume --out {folder}"
+        )
+    return config, Agent.load(model)
+
+
+def make_env(
+    config: RunConfig, render_mode: str, level: int | None = None, ood: bool = False
+) -> gym.Env[Any, Any]:
+    """One environment of the run's task; ``level`` and ``ood`` replace the run's own.
+
+    Raises:
+        ConfigError: the task has no such level.
+    """
+    level = config.level if level is None else level
+    check_task(config.task, level, config.ood or ood)
+    if config.ours is None:
+        return gym.make(config.task, render_mode=render_mode)
+    name = f"motley/{plain(config.task)}-v0"
+    return gym.make(name, render_mode=render_mode, level=level, ood=config.ood or ood)
+
+
+def episodes(
+    agent: Agent,
+    env: gym.Env[Any, Any],
+    seed: int,
+    deterministic: bool = True,
+    on_step: Callable[[], None] = lambda: None,
+) -> Iterator[End]:
+    """Play episode after episode, with seeds ``seed``, ``seed + 1``, ...
+
+    Args:
+        agent: acts.
+        env: where.
+        seed: of the first episode.
+        deterministic: the mean action instead of a sample.
+        on_step: called after each reset and each step, to take a picture.
+    """
+    while True:
+        observation, _ = env.reset(seed=seed)
+        on_step()
+        state, done, returns, steps = None, False, 0.0, 0
+        info: dict[str, Any] = {}
+        while not done:
+            action, state = agent.predict(observation, state, deterministic=deterministic)
+            observation, reward, terminated, truncated, info = env.step(action)
+            done = terminated or truncated
+            returns, steps = returns + float(reward), steps + 1
+            on_step()
+        nan = float("nan")
+        score, score01 = info.get("score", nan), info.get("score01", nan)
+        yield End(seed, steps, returns, score, score01, info.get("is_success"))
+        seed += 1
+
+
+def record(
+    agent: Agent,
+    env: gym.Env[Any, Any],
+    path: Path,
+    count: int = 4,
+    seed: int = SEED,
+    deterministic: bool = True,
+) -> list[End]:
+    """Film ``count`` episodes into an mp4 (H.264, which browsers play) or a gif.
+
+    Raises:
+        ConfigError: another ending than .mp4 and .gif.
+    """
+    if path.suffix not in FORMATS:
+        raise ConfigError(f"--record {path}: the ending must be {' or '.join(FORMATS)}")
+    frames: list[Frame] = []
+
+    def on_step() -> None:
+        frames.append(np.asarray(env.render(), np.uint8))
+
+    ends: list[End] = []
+    for end in episodes(agent, env, seed, deterministic, on_step):
+        ends.append(end)
+        frames += [frames[-1]] * HOLD
+        if len(ends) == count:
+            break
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(frames, path, env.metadata.get("render_fps", 4) * SPEED)
+    return ends
+
+
+def write(frames: Sequence[Frame], path: Path, fps: float) -> None:
+    """Write frames (H, W, 3) to a file, which appears whole or not at all."""
+    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    if path.suffix == ".gif":
+        imageio.mimwrite(temporary, list[Any](frames), duration=1000 / fps, loop=0)
+    else:
+        # yuv420p wants even sides, and is what every browser decodes.
+        even: list[Any] = [
+            frame[: len(frame) // 2 * 2, : frame.shape[1] // 2 * 2] for frame in frames
+        ]
+        options = ["-crf", "22", "-preset", "slow", "-movflags", "+faststart"]
+        imageio.mimwrite(
+            temporary,
+            even,
+            fps=fps,
+            codec="libx264",
+            quality=None,
+            pixelformat="yuv420p",
+            macro_block_size=1,
+            output_params=options,
+        )
+    temporary.replace(path)
+
+
+def film(folder: Path, count: int = 4) -> Path:
+    """The video of a run folder, filmed now where there is none newer than its model.
+
+    Raises:
+        FolderError: there is no model, or the task has changed since the run.
+    """
+    path = folder / "video.mp4"
+    model = folder / "model.zip"
+    if path.exists() and model.exists() and path.stat().st_mtime >= model.stat().st_mtime:
+        return path
+    config, agent = open_run(folder)
+    if read_json(folder / "versions.json")["task_hash"] != config.task_hash:
+        raise FolderError(f"{config.task} has changed since {folder}: no video of what it learnt")
+    env = make_env(config, "rgb_array")
+    try:
+        record(agent, env, path, count)
+    finally:
+        env.close()
+    return path
