@@ -17,6 +17,7 @@ import tokenize
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +191,12 @@ def task_hash(task: type[Task]) -> str:
     rules = task()
     policies = [rules.observer(), *(make() for make in rules.heuristics().values())]
     modules = {task.__module__} | {type(p).__module__ for p in policies if p is not None}
-    text = "\n".join(bare(_source(name)) for name in sorted(modules))
+    return _digest(tuple(sorted(modules)))
+
+
+@lru_cache
+def _digest(modules: tuple[str, ...]) -> str:
+    text = "\n".join(bare(_source(name)) for name in modules)
     return hashlib.sha256(f"{kernels.PHYSICS}\n{text}".encode()).hexdigest()[:16]
 
 

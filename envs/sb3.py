@@ -14,6 +14,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
 from motley.envs.door import Door
@@ -180,5 +181,5 @@ class WorldVecEnv(VecEnv):
     def env_is_wrapped(
         self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: Indices = None
     ) -> list[bool]:
-        """No world is wrapped."""
-        return [False for _ in self._get_indices(indices)]
+        """True for SB3's Monitor alone: the worlds keep the statistics that it would keep."""
+        return [wrapper_class is Monitor for _ in self._get_indices(indices)]

@@ -174,11 +174,14 @@ class Task:
         """Actions (N, 2) that walk each body to its ``target`` (N, 2)."""
         return self.steer(world.position, world.heading, target)
 
-    def steer(self, position: Floats, heading: Floats, target: Floats) -> Floats:
+    def steer(
+        self, position: npt.ArrayLike, heading: npt.ArrayLike, target: npt.ArrayLike
+    ) -> Floats:
         """The same from poses: position (N, 2), heading (N,), target (N, 2)."""
-        out = np.empty((len(position), 2), np.float32)
+        place = np.asarray(position, np.float32)
+        out = np.empty((len(place), 2), np.float32)
         kernels.fill_steering(
-            np.asarray(position, np.float32),
+            place,
             np.asarray(heading, np.float32),
             np.asarray(target, np.float32),
             self.body.speed,

@@ -9,6 +9,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
+from stable_baselines3 import PPO
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import VecNormalize
 
 import motley.envs
 from motley.envs.sb3 import WorldVecEnv
@@ -161,10 +166,60 @@ def test_sb3_infos_and_methods() -> None:
     assert seen > 8
     assert env.get_attr("num_envs", [0, 2]) == [4, 4]
     assert env.env_is_wrapped(gym.Wrapper) == [False] * 4
+    assert env.env_is_wrapped(Monitor, [0]) == [True]
     env.set_attr("mark", 1)
     assert env.get_attr("mark") == [1] * 4
     with pytest.raises(ValueError, match="share one object"):
         env.set_attr("mark", 1, [0])
+
+
+def test_sb3_evaluates_and_wraps_without_a_warning() -> None:
+    env = WorldVecEnv(ID, 4, seed=3, level=0)
+    model = PPO("MultiInputPolicy", VecNormalize(env), n_steps=8, batch_size=32, device="cpu")
+    model.learn(64)
+    mean, _ = evaluate_policy(model, env, 6)
+    assert np.isfinite(mean)
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_gymnasium_wraps_and_counts_in_every_mode(mode: AutoresetMode) -> None:
+    env = RecordEpisodeStatistics(WorldVectorEnv("DarkHome", 4, autoreset_mode=mode, level=0))
+    env.reset(seed=0)
+    lengths: list[int] = []
+    for _ in range(60):
+        *_, ended, late, info = env.step(env.unwrapped.oracle())  # type: ignore[attr-defined]
+        if "episode" in info:
+            lengths.extend(info["episode"]["l"][info["_episode"]])
+        if mode is AutoresetMode.DISABLED and (ended | late).any():
+            env.reset(options={"reset_mask": ended | late})
+    assert len(lengths) > 8
+    assert 5 < np.mean(lengths) < 20
+
+
+def test_gymnasium_makes_its_own_vector_of_single_worlds() -> None:
+    ours = gym.make_vec(ID, 3, vectorization_mode="vector_entry_point", level=1)
+    theirs = gym.make_vec(ID, 3, vectorization_mode="sync", level=1)
+    np.testing.assert_equal(ours.reset(seed=4)[0], dict(theirs.reset(seed=4)[0]))
+    for _ in range(100):
+        action = ours.action_space.sample()
+        mine, other = ours.step(action), theirs.step(action)
+        np.testing.assert_equal(mine[0], dict(other[0]))
+        for a, b in zip(mine[1:4], other[1:4], strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert mine[4].keys() == other[4].keys()
+        for name in mine[4]:
+            np.testing.assert_array_equal(mine[4][name], other[4][name])
+
+
+def test_pictures_through_every_door() -> None:
+    for env in doors(2, level=0, render_mode="rgb_array", render_size=96):
+        start(env)
+        frame = env.render()
+        frames = frame if isinstance(frame, tuple) else (frame,)
+        assert len(frames) == (2 if isinstance(env, WorldVectorEnv) else 1)
+        wide = 192 if isinstance(env, WorldVecEnv) else 96
+        assert all(f.shape == (96, wide, 3) and f.dtype == np.uint8 for f in frames)
+        env.close()
 
 
 def test_the_observer_is_asked_at_every_step() -> None:
