@@ -165,9 +165,14 @@ def test_advantages_and_targets_of_a_rollout_are_sb3s() -> None:
     agent._setup_learn(1)
     agent._present = agent._stand()
     learner, heard = agent.learner, list[dict[str, Any]]()
+
+    def listen(facts: dict[str, Any]) -> bool:
+        heard.append(facts)
+        return True
+
     rollout = collect(
         env, agent.brain, learner.distribution, agent.policy.senses, agent._present, 40,
-        agent._generator, lambda facts: heard.append(facts) or True,
+        agent._generator, listen,
     )  # fmt: skip
     assert rollout is not None
     assert rollout.terminated.any()
@@ -196,12 +201,13 @@ def test_advantages_and_targets_of_a_rollout_are_sb3s() -> None:
         buffer.compute_returns_and_advantage(
             value(torch.as_tensor(heard[-1]["new_obs"])), heard[-1]["dones"]
         )
-    close = {"atol": 2e-5, "rtol": 1e-5}
-    np.testing.assert_allclose(batch.log_prob.numpy(), buffer.log_probs, **close)
-    np.testing.assert_allclose(batch.advantages["reward"].numpy(), buffer.advantages, **close)
-    np.testing.assert_allclose(
-        batch.tensors["value/reward/target"].numpy(), buffer.returns, **close
-    )
+
+    def close(ours: torch.Tensor, theirs: np.ndarray) -> None:
+        np.testing.assert_allclose(ours.numpy(), theirs, atol=2e-5, rtol=1e-5)
+
+    close(batch.log_prob, buffer.log_probs)
+    close(batch.advantages["reward"], buffer.advantages)
+    close(batch.tensors["value/reward/target"], buffer.returns)
 
 
 def test_gae_is_the_weighted_sum_of_its_definition() -> None:
@@ -230,8 +236,10 @@ def test_gae_is_the_weighted_sum_of_its_definition() -> None:
                 factor *= GAMMA * LAMBDA
                 if ends[later, i]:
                     break
-    tensors = [torch.as_tensor(x) for x in (rewards, values, next_values, ends)]
-    advantages = gae(*tensors, gamma=GAMMA, gae_lambda=LAMBDA)
+    advantages = gae(
+        torch.as_tensor(rewards), torch.as_tensor(values), torch.as_tensor(next_values),
+        torch.as_tensor(ends), GAMMA, LAMBDA,
+    )  # fmt: skip
     np.testing.assert_allclose(advantages.numpy(), expected, atol=1e-12)
 
 
