@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 
 from motley.envs.task import Task
+from motley.envs.tasks.cache_recall import CacheRecall
 from motley.envs.tasks.dark_home import DarkHome
 
-TASKS: dict[str, type[Task]] = {"DarkHome": DarkHome}
+TASKS: dict[str, type[Task]] = {"DarkHome": DarkHome, "CacheRecall": CacheRecall}
 """Every task by name; the id of `name` is ``motley/<name>-v0``."""
 
 
