@@ -125,7 +125,7 @@ class Chart:
                     f'<text class="mark c{curve.colour}" text-anchor="{side}" '
                     f'x="{x + dx:.1f}" y="{y + 20:.1f}">{escape(text)}</text>'
                 )
-        out.append(f'<line class="cursor" y1="{PAD_TOP}" y2="{bottom}" x1="-9" x2="-9"/>')
+        out.append(f'<line class="cursor" y1="{PAD_TOP}" y2="{bottom}" x1="0" x2="0"/>')
         return "".join(out) + "</svg>" + self._data(x1)
 
     def _y_range(self) -> tuple[float, float]:

@@ -40,8 +40,8 @@ section{margin-bottom:64px}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th{font-weight:500;font-size:.82rem;color:var(--soft);text-align:right;vertical-align:bottom;
- padding:5px 12px;border-bottom:1px solid var(--rule)}
-td{text-align:right;padding:9px 12px;border-bottom:1px solid var(--rule);white-space:nowrap}
+ padding:5px 9px;border-bottom:1px solid var(--rule)}
+td{text-align:right;padding:9px 9px;border-bottom:1px solid var(--rule);white-space:nowrap}
 tr:last-child td{border-bottom:0}
 th:first-child,td:first-child{text-align:left;padding-left:0}
 td b{font-size:1.05rem}
@@ -71,7 +71,7 @@ pre{overflow-x:auto;font:13px/1.6 ui-monospace,SFMono-Regular,Menlo,Consolas,mon
 .drop{stroke:var(--c);stroke-dasharray:2 4}
 .mark{fill:var(--c);font-size:13px;font-weight:600;paint-order:stroke;stroke:var(--card);
  stroke-width:4px}
-.cursor{stroke:var(--soft)}
+.cursor{stroke:var(--soft);visibility:hidden}
 .tip{position:absolute;top:6px;pointer-events:none;background:var(--card);color:var(--ink);
  border:1px solid var(--rule);border-radius:8px;padding:6px 10px;font-size:.82rem;
  box-shadow:0 3px 14px #0003;white-space:nowrap;display:none}
@@ -88,8 +88,7 @@ for (const plot of document.querySelectorAll(".plot")) {
   const data = JSON.parse(plot.querySelector("script").textContent);
   const tip = plot.appendChild(document.createElement("div"));
   tip.className = "tip";
-  const hide = () => { tip.style.display = "none"; line.setAttribute("x1", -9);
-    line.setAttribute("x2", -9); };
+  const hide = () => { tip.style.display = "none"; line.style.visibility = "hidden"; };
   svg.addEventListener("pointerleave", hide);
   svg.addEventListener("pointermove", (event) => {
     const box = svg.getBoundingClientRect(), unit = data.width / box.width;
@@ -108,6 +107,7 @@ for (const plot of document.querySelectorAll(".plot")) {
     tip.innerHTML = `<div class="soft">${Math.round(snapped).toLocaleString("en")} steps</div>`
       + rows.join("");
     tip.style.display = "block";
+    line.style.visibility = "visible";
     const left = px / unit;
     tip.style.left = (left > box.width / 2 ? left - tip.offsetWidth - 12 : left + 12) + "px";
   });

@@ -13,7 +13,7 @@ import numpy as np
 from motley.envs import TASKS, calibration
 from motley.studies import runs as run_folders
 from motley.studies.chart import Chart, Curve
-from motley.studies.folder import FolderError, write_text
+from motley.studies.folder import FolderError, read_json, write_text
 from motley.studies.page import COLOURS, page
 from motley.studies.runs import Arm, Run
 from motley.studies.statistics import (
@@ -64,17 +64,18 @@ def section(where: str, runs: Sequence[Run], video: bool) -> str:
 
 def verdict(where: str, arms: Sequence[Arm]) -> str:
     """One sentence: who solved it, and after how many steps."""
-    said = []
-    for arm in sorted(arms, key=lambda a: (median_steps(a.times).censored, median_steps(a.times))):
-        median = median_steps(arm.times)
-        if not median.censored:
-            said.append(f"{escape(arm.label)} solves it in {median.steps:,.0f} steps")
-        else:
-            said.append(f"{escape(arm.label)} does not within {median.steps:,.0f}")
-    if len(said) > 3:
-        solved = sum(not median_steps(arm.times).censored for arm in arms)
-        return f"{escape(where)}: {solved} of {len(arms)} arms solve it"
-    return f"{escape(where)}: {'; '.join(said)}"
+    medians = [(arm, median_steps(arm.times)) for arm in arms]
+    solved = sorted((m.steps, arm.label) for arm, m in medians if not m.censored)
+    rest = [(m.steps, arm.label) for arm, m in medians if m.censored]
+    name = escape(where)
+    if not solved:
+        who = f"{escape(rest[0][1])} does not solve it" if len(rest) == 1 else "no arm solves it"
+        return f"{name}: {who} within {max(steps for steps, _ in rest):,.0f} steps"
+    if len(arms) > 3:
+        return f"{name}: {len(solved)} of {len(arms)} arms solve it, {escape(solved[0][1])} first"
+    said = [f"{escape(label)} solves it in {steps:,.0f} steps" for steps, label in solved]
+    said += [f"{escape(label)} does not within {steps:,.0f}" for steps, label in rest]
+    return f"{name}: {'; '.join(said)}"
 
 
 def about(where: str, arms: Sequence[Arm]) -> str:
@@ -110,7 +111,8 @@ def table(arms: Sequence[Arm], scored: bool) -> str:
             str(len(arm.runs)),
             " to ".join(sorted(sizes)) or "–",
             f'<b class="{"unsolved" if median.censored else "solved"}">{median}</b>'
-            f"<small>{count} of {len(arm.runs)} solved · restricted mean {mean:,.0f}</small>",
+            f"<small>{count} of {len(arm.runs)} solved</small>"
+            f"<small>restricted mean {mean:,.0f}</small>",
             f"<b>{number(arm.final('score01'))}</b>",
             number(arm.final("score01_sampled")),
             number(arm.final("score01_ood")),
@@ -186,12 +188,19 @@ def _levels(run: Run) -> list[tuple[float, str]]:
 
 
 def _video(run: Run, make: bool) -> tuple[bytes | None, str]:
-    """A run's video, or why there is none."""
+    """A run's video and how its episodes went; or None and why there is none."""
     try:
         path = film(run.folder) if make else run.folder / "video.mp4"
-        return (path.read_bytes(), "") if path.exists() else (None, "not filmed")
+        if not path.exists():
+            return None, "not filmed"
+        ends = read_json(run.folder / "video.json")["episodes"]
     except FolderError as error:
         return None, str(error)
+    if ends[0]["success"] is None:
+        returns = ", ".join(f"{end['returns']:.2f}" for end in ends)
+        return path.read_bytes(), f"returns {returns}"
+    wins = sum(bool(end["success"]) for end in ends)
+    return path.read_bytes(), f"success in {wins} of {len(ends)} episodes"
 
 
 def films(videos: Sequence[tuple[Arm, bytes | None, str]]) -> str:
@@ -199,17 +208,17 @@ def films(videos: Sequence[tuple[Arm, bytes | None, str]]) -> str:
     if not any(data for _, data, _ in videos):
         return ""
     cells = []
-    for i, (arm, data, reason) in enumerate(videos):
+    for i, (arm, data, text) in enumerate(videos):
         key = f'<span class="key c{i % COLOURS}"></span><b>{escape(arm.label)}</b>'
         seed = f"seed {arm.runs[0].config['seed']}"
         if data is None:
-            cells.append(f'<figure class="card">{key} {seed}: {escape(reason)}</figure>')
+            cells.append(f'<figure class="card">{key}, {seed}: {escape(text)}</figure>')
             continue
         source = "data:video/mp4;base64," + base64.b64encode(data).decode()
         cells.append(
             f'<figure class="card"><video controls autoplay loop muted playsinline '
             f'src="{source}"></video><figcaption>{key}, {seed}, after '
-            f"{arm.runs[0].eval['steps'][-1]:,.0f} steps</figcaption></figure>"
+            f"{arm.runs[0].eval['steps'][-1]:,.0f} steps: {text}</figcaption></figure>"
         )
     return (
         f'<h3>At work</h3><p class="soft">The same worlds for every arm, none of them trained on, '

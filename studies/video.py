@@ -13,13 +13,15 @@ import numpy.typing as npt
 
 from motley.agents import Agent
 from motley.studies.config import ConfigError, RunConfig, check_task, plain
-from motley.studies.folder import FolderError, read_json
+from motley.studies.folder import FolderError, read_json, write_json
 
 FORMATS = (".mp4", ".gif")
 SPEED = 2
 """Videos play at this many times life speed."""
 HOLD = 5
 """Frames that the last picture of an episode stays."""
+SIZE = 448
+"""Height and width of our tasks' pictures, pixels."""
 SEED = 900_000_000
 """Of the first episode of a video: the same for every arm, far from training's."""
 
@@ -61,7 +63,9 @@ def open_run(folder: Path) -> tuple[RunConfig, Agent]:
 def make_env(
     config: RunConfig, render_mode: str, level: int | None = None, ood: bool = False
 ) -> gym.Env[Any, Any]:
-    """One environment of the run's task; ``level`` and ``ood`` replace the run's own.
+    """One environment of the run's task, to look at.
+
+    ``level`` and ``ood`` replace the run's own.
 
     Raises:
         ConfigError: the task has no such level.
@@ -71,7 +75,8 @@ def make_env(
     if config.ours is None:
         return gym.make(config.task, render_mode=render_mode)
     name = f"motley/{plain(config.task)}-v0"
-    return gym.make(name, render_mode=render_mode, level=level, ood=config.ood or ood)
+    ood = config.ood or ood
+    return gym.make(name, render_mode=render_mode, render_size=SIZE, level=level, ood=ood)
 
 
 def episodes(
@@ -145,9 +150,8 @@ def write(frames: Sequence[Frame], path: Path, fps: float) -> None:
         imageio.mimwrite(temporary, list[Any](frames), duration=1000 / fps, loop=0)
     else:
         # yuv420p wants even sides, and is what every browser decodes.
-        even: list[Any] = [
-            frame[: len(frame) // 2 * 2, : frame.shape[1] // 2 * 2] for frame in frames
-        ]
+        height, width = (side // 2 * 2 for side in frames[0].shape[:2])
+        even: list[Any] = [frame[:height, :width] for frame in frames]
         options = ["-crf", "22", "-preset", "slow", "-movflags", "+faststart"]
         imageio.mimwrite(
             temporary,
@@ -165,11 +169,12 @@ def write(frames: Sequence[Frame], path: Path, fps: float) -> None:
 def film(folder: Path, count: int = 4) -> Path:
     """The video of a run folder, filmed now where there is none newer than its model.
 
+    ``video.json`` beside it tells how its episodes went.
+
     Raises:
         FolderError: there is no model, or the task has changed since the run.
     """
-    path = folder / "video.mp4"
-    model = folder / "model.zip"
+    path, model = folder / "video.mp4", folder / "model.zip"
     if path.exists() and model.exists() and path.stat().st_mtime >= model.stat().st_mtime:
         return path
     config, agent = open_run(folder)
@@ -177,7 +182,8 @@ def film(folder: Path, count: int = 4) -> Path:
         raise FolderError(f"{config.task} has changed since {folder}: no video of what it learnt")
     env = make_env(config, "rgb_array")
     try:
-        record(agent, env, path, count)
+        ends = record(agent, env, path, count)
     finally:
         env.close()
+    write_json(folder / "video.json", {"episodes": [end._asdict() for end in ends]})
     return path

@@ -1,0 +1,296 @@
+"""Runs: resumed and killed ones end with the same numbers; evaluation is fair and disturbs nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from motley.agents import Agent
+from motley.envs.sb3 import WorldVecEnv
+from motley.studies.config import ConfigError, RunConfig, build_agent, check, stream
+from motley.studies.evaluate import play, undisturbed
+from motley.studies.folder import CsvLog, FolderError, read_csv, read_json, write_json
+from motley.studies.run import EVAL, PROGRESS, Listener, run
+from motley.studies.runs import gather
+from motley.studies.video import film
+
+SMALL = RunConfig(
+    level=0,
+    steps=4096,
+    n_envs=8,
+    eval_every=1024,
+    eval_episodes=10,
+    agent={"n_steps": 32, "budget": 20_000},
+)
+
+
+def columns(folder: Path, file: str) -> dict[str, Any]:
+    """A CSV file's text by column, without the clock."""
+    header, *rows = [line.split(",") for line in (folder / file).read_text().splitlines()]
+    return {n: [r[i] for r in rows] for i, n in enumerate(header) if n != "wall_s"}
+
+
+def tensors(folder: Path) -> dict[str, torch.Tensor]:
+    parameters: dict[str, torch.Tensor] = Agent.load(folder / "model.zip").get_parameters()[
+        "policy"
+    ]
+    return parameters
+
+
+def assert_same(first: Path, second: Path) -> None:
+    assert columns(first, "eval.csv") == columns(second, "eval.csv")
+    assert columns(first, "progress.csv") == columns(second, "progress.csv")
+    a, b = tensors(first), tensors(second)
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run without a break."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    run(SMALL, out)
+    return out
+
+
+class StopAt(Listener):
+    """Fails like a crash at some row of progress.csv."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+
+    def progressed(self, row: Any) -> None:
+        self.rows -= 1
+        if not self.rows:
+            raise RuntimeError("crash")
+
+
+def test_a_run_folder_holds_what_is_pinned(whole: Path) -> None:
+    for name in ("config.json", "versions.json", "done", "checkpoint.json"):
+        assert json.loads((whole / name).read_text())["format_version"] == 1
+    assert (whole / "model.zip").exists()
+    assert list((whole / "checkpoints").iterdir())
+    assert list((whole / "tensorboard").glob("events*"))
+    evaluations, progress = read_csv(whole / "eval.csv"), read_csv(whole / "progress.csv")
+    assert tuple(evaluations) == EVAL
+    assert tuple(progress)[: len(PROGRESS)] == PROGRESS
+    assert {name.split("/")[0] for name in progress} >= {"cost", "value", "grad"}
+    assert evaluations["steps"].tolist() == [0, 1024, 2048, 3072, 4096]
+    assert np.isfinite(evaluations["score01"]).all()
+    assert progress["steps"].tolist() == list(range(256, 4097, 256))
+    assert (np.diff(progress["wall_s"]) > 0).all()
+    # The worlds count the experience, evaluations do not.
+    assert Agent.load(whole / "model.zip").num_timesteps == 4096
+
+
+def test_evaluating_does_not_change_training(whole: Path, tmp_path: Path) -> None:
+    agent = build_agent(SMALL)
+    agent.learn(SMALL.steps, reset_num_timesteps=False)
+    evaluated = tensors(whole)
+    plain = agent.get_parameters()["policy"]
+    assert all(torch.equal(plain[name], evaluated[name]) for name in evaluated)
+
+
+@pytest.mark.parametrize("rows", [1, 5, 11])
+def test_a_crashed_run_goes_on_to_the_same_numbers(whole: Path, tmp_path: Path, rows: int) -> None:
+    with pytest.raises(RuntimeError, match="crash"):
+        run(SMALL, tmp_path, listeners=[StopAt(rows)])
+    assert not (tmp_path / "done").exists()
+    run(SMALL, tmp_path, resume=True)
+    assert_same(whole, tmp_path)
+
+
+def test_a_killed_process_goes_on_to_the_same_numbers(whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "killed"
+    config = json.dumps(SMALL.to_json())
+    code = (
+        "import json, sys; from pathlib import Path; from motley.studies.config import RunConfig;"
+        "from motley.studies.run import run;"
+        f"run(RunConfig.from_json(json.loads({config!r})), Path({str(out)!r}), resume=True)"
+    )
+    for rows in (2, 4):
+        process = subprocess.Popen([sys.executable, "-c", code])
+        wait_for(lambda least=rows: len(read_csv(out / "eval.csv").get("steps", ())) >= least)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert_same(whole, out)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "stopped"
+    command = [sys.executable, "-m", "motley.scripts.main", "train", "--out", str(out)]
+    flags = "--level 0 --steps 4096 --n-envs 8 --eval-every 1024 --eval-episodes 10".split()
+    flags += ["--set", "n_steps=32", "--set", "budget=20000"]
+    process = subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, text=True)
+    wait_for(lambda: len(read_csv(out / "eval.csv").get("steps", ())) >= 2)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"motley train --resume --out {out}" in said
+    subprocess.run([*command, "--resume"], check=True, stdout=subprocess.DEVNULL)
+    assert_same(whole, out)
+
+
+def wait_for(condition: Any, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_finished_run_is_left_alone(whole: Path) -> None:
+    before = (whole / "eval.csv").read_bytes(), os.stat(whole / "model.zip").st_mtime
+    row = run(SMALL, whole, resume=True)
+    assert row["steps"] == 4096
+    assert before == ((whole / "eval.csv").read_bytes(), os.stat(whole / "model.zip").st_mtime)
+
+
+def test_a_folder_is_not_overwritten(whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(FolderError, match="--resume"):
+        run(SMALL, whole)
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(FolderError, match="no run"):
+        run(SMALL, tmp_path, resume=True)
+
+
+def test_another_configuration_is_named(whole: Path) -> None:
+    other = RunConfig(**(vars(SMALL) | {"seed": 3, "costs": "reward"}))
+    with pytest.raises(FolderError, match=r"costs was 'heterogeneous'.*seed was 0, is now 3"):
+        run(other, whole, resume=True)
+
+
+def test_a_changed_task_is_refused(whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="crash"):
+        run(SMALL, tmp_path, listeners=[StopAt(1)])
+    versions = read_json(tmp_path / "versions.json")
+    write_json(tmp_path / "versions.json", versions | {"task_hash": "0" * 16})
+    with pytest.raises(FolderError, match="has changed since"):
+        run(SMALL, tmp_path, resume=True)
+
+
+def test_seeds_have_worlds_of_their_own() -> None:
+    seeds = [stream(RunConfig(seed=s), *key) for s in range(5) for key in [(0,), (1, 0), (1, 1)]]
+    gaps = np.diff(np.sort(seeds))
+    assert gaps.min() > 1000
+    assert min(seeds) >= 0
+    assert max(seeds) < 2**31
+
+
+class Oracle:
+    """Acts with what the worlds know."""
+
+    def __init__(self, worlds: WorldVecEnv) -> None:
+        self.worlds = worlds
+
+    def predict(self, observation: Any, *rest: Any) -> tuple[Any, Any]:
+        return self.worlds.oracle(), None
+
+
+def test_the_oracle_scores_one() -> None:
+    worlds = WorldVecEnv("DarkHome", 50, seed=1, level=1)
+    found = play(Oracle(worlds), worlds, 50)
+    assert found.score01.mean() == pytest.approx(1.0, abs=0.05)
+    assert found.success.mean() > 0.95
+
+
+def test_every_world_plays_its_share() -> None:
+    """Short episodes are not counted more often: world i gives its first episodes, no others."""
+    worlds = WorldVecEnv("DarkHome", 4, seed=5, level=1)
+    found = play(Oracle(worlds), worlds, 10)
+    assert len(found.returns) == 10
+    expected = []
+    for i, share in enumerate([3, 3, 2, 2]):
+        alone = WorldVecEnv("DarkHome", 1, seed=5 + i, level=1)
+        expected += play(Oracle(alone), alone, share).lengths.tolist()
+    assert found.lengths.tolist() == expected
+
+
+def test_global_random_numbers_are_put_back() -> None:
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    with undisturbed():
+        torch.manual_seed(7)
+        torch.rand(5)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_other_peoples_environments_train_too(tmp_path: Path) -> None:
+    config = RunConfig(
+        "CartPole-v1",
+        structure="uniform",
+        costs="reward",
+        steps=2000,
+        n_envs=4,
+        eval_every=1000,
+        eval_episodes=12,
+        agent={"n_steps": 64, "budget": 10_000},
+    )
+    row = run(config, tmp_path)
+    assert row["return"] > 5
+    assert np.isnan(row["score01"])
+    assert gather(tmp_path)[0].n_parameters
+
+
+def test_a_video_is_made_once_and_tells_how_it_went(whole: Path) -> None:
+    path = film(whole, count=1)
+    made = path.stat().st_mtime_ns
+    assert path.stat().st_size > 1000
+    assert len(read_json(whole / "video.json")["episodes"]) == 1
+    assert film(whole).stat().st_mtime_ns == made
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"task": "DarkHouse"}, "did you mean DarkHome"),
+        ({"structure": "unifrom"}, "did you mean uniform"),
+        ({"costs": "reward+heterogenous"}, "did you mean heterogeneous"),
+        ({"level": 9}, "levels 0 to 4, not --level 9"),
+        ({"steps": 0}, "--steps must be at least 1, not 0"),
+        ({"eval_every": -5}, "--eval-every must be at least 1"),
+        ({"seed": -1}, "--seed must be 0 or more"),
+        ({"agent": {"learning_rat": 1}}, "did you mean learning_rate"),
+        ({"task": "CartPole-v1", "level": 1}, "neither --level nor --ood"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_once(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check(RunConfig(**changes))
+
+
+def test_a_configuration_survives_its_file() -> None:
+    config = RunConfig("motley/DarkHome-v0", agent={"gamma": 0.9}, imports=("json",))
+    data = json.loads(json.dumps(config.to_json()))
+    again = RunConfig.from_json(data)
+    assert again.to_json() == config.to_json()
+    assert data["level"] == 2
+    assert data["task"] == "DarkHome"
+
+
+def test_csv_rows_are_cut_and_columns_grow(tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    log = CsvLog(file, ("steps", "a"), -1)
+    log.append({"steps": 1, "a": 0.1})
+    log.append({"steps": 2, "b": 5.0})
+    log.append({"steps": 3, "a": 0.3, "b": 6.0})
+    with open(file, "a") as stream:
+        stream.write("4,0.")  # killed in the middle of a row
+    assert read_csv(file)["steps"].tolist() == [1, 2, 3]
+    np.testing.assert_array_equal(read_csv(file)["b"], [np.nan, 5, 6])
+    again = CsvLog(file, ("steps", "a"), 2)
+    assert again.last == 2
+    assert read_csv(file)["steps"].tolist() == [1, 2]
+    assert file.read_text().endswith("\n")
+    assert CsvLog(file, ("steps", "a"), -1).last == -1
+    assert read_csv(file)["steps"].size == 0
