@@ -1,0 +1,321 @@
+"""Areas: whole sequences against single steps, each against an independent form of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from motley.agents import BLUEPRINTS, Agent
+from motley.agents.areas import (
+    GRU,
+    Actor,
+    Area,
+    EpisodicMemory,
+    PathIntegrator,
+    Perceptron,
+    VisualSearch,
+)
+from motley.agents.batch import Batch
+from motley.agents.rollout import Rollout, collect
+from motley.costs import Trace
+from motley.envs.tasks import TASKS
+
+TIME, WORLDS = 40, 6
+Inputs = tuple[Tensor, ...]
+
+
+def starts(seed: int = 0, time: int = TIME, worlds: int = WORLDS) -> Tensor:
+    """Episode starts at random; the first worlds go on from before, the last ones start."""
+    mask = torch.rand(time, worlds, generator=torch.Generator().manual_seed(seed)) < 0.12
+    mask[0] = torch.arange(worlds) >= worlds // 2
+    return mask
+
+
+def numbers(*sizes: int, seed: int = 0) -> Inputs:
+    generator = torch.Generator().manual_seed(seed)
+    return tuple(torch.randn(TIME, WORLDS, n, generator=generator) for n in sizes)
+
+
+def egomotion(seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    forward, turn = torch.rand(2, TIME, WORLDS, generator=generator)
+    turn = (turn - 0.5) * math.pi / 2
+    return torch.stack((forward, turn.sin(), turn.cos()), -1)
+
+
+def remembered(go: bool, seed: int = 0) -> Inputs:
+    """One of four keys, rays, and whether the body is free."""
+    generator = torch.Generator().manual_seed(seed)
+    keys = torch.eye(4)[torch.randint(4, (TIME, WORLDS), generator=generator)]
+    vision = torch.rand(TIME, WORLDS, 12, generator=generator)
+    free = (torch.rand(TIME, WORLDS, 1, generator=generator) < 0.5).float()
+    return (keys, vision, free) if go else (keys, vision)
+
+
+def memory(prior: str, go: bool, **options: int | float) -> Callable[[], tuple[Area, Inputs]]:
+    def build() -> tuple[Area, Inputs]:
+        sizes = (4, 12, 1) if go else (4, 12)
+        return EpisodicMemory(sizes, prior=prior, capacity=3, **options), remembered(go)  # type: ignore[arg-type]
+
+    return build
+
+
+AREAS: dict[str, Callable[[], tuple[Area, Inputs]]] = {
+    "gru": lambda: (GRU((7, 2), 5), numbers(7, 2)),
+    "perceptron": lambda: (Perceptron((7, 2), 5, depth=2), numbers(7, 2)),
+    "actor": lambda: (Actor((7,), 4, 2), numbers(7)),
+    "search": lambda: (VisualSearch((7, 12)), numbers(7, 12)),
+    "integrator exact": lambda: (PathIntegrator((3,), "exact"), (egomotion(),)),
+    "integrator noisy": lambda: (PathIntegrator((3,), "noisy"), (egomotion(),)),
+    "integrator learnt": lambda: (PathIntegrator((3, 2)), (egomotion(), *numbers(2))),
+    "memory exact": memory("exact", True),
+    "memory value": memory("learnt_value", True),
+    "memory key": memory("learnt_key", True),
+    "memory gate": memory("learnt_gate", True),
+    "memory of changes": memory("learnt_value", False),
+    "memory gate of two": memory("learnt_gate", False),
+}
+
+
+@pytest.mark.parametrize("name", AREAS)
+def test_a_whole_sequence_is_its_steps(name: str) -> None:
+    """Also in two parts, as across the border of two rollouts, whatever starts where."""
+    torch.manual_seed(0)
+    area, inputs = AREAS[name]()
+    mask = starts()
+    with torch.no_grad():
+        warm = tuple(x.roll(7, 0) for x in inputs)
+        _, before = area(warm, area.initial_state(WORLDS), mask.roll(7, 0))
+        whole, last = area(inputs, before, mask)
+        assert whole.shape == (TIME, WORLDS, area.size)
+        for cuts in ([17], [1, 2, 39], list(range(1, TIME))):
+            parts, state = [], before
+            for a, b in zip([0, *cuts], [*cuts, TIME], strict=True):
+                part, state = area(tuple(x[a:b] for x in inputs), state, mask[a:b])
+                parts.append(part)
+            torch.testing.assert_close(torch.cat(parts), whole, atol=2e-6, rtol=1e-5)
+            assert state.keys() == last.keys()
+            follow, _ = area(warm, state, starts(1))
+            expected, _ = area(warm, last, starts(1))
+            torch.testing.assert_close(follow, expected, atol=2e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in AREAS if AREAS[name]()[0].initial_state(1)])
+def test_nothing_crosses_an_episode_start(name: str) -> None:
+    torch.manual_seed(0)
+    area, inputs = AREAS[name]()
+    mask = starts()
+    mask[0] = False
+    mask[20] = True
+    other = tuple(torch.cat((x[:20].flip(1), x[20:])) for x in inputs)
+    with torch.no_grad():
+        _, before = area(inputs, area.initial_state(WORLDS), mask)
+        one, _ = area(inputs, area.initial_state(WORLDS), mask)
+        two, _ = area(other, before, mask)
+        torch.testing.assert_close(one[20:], two[20:], atol=2e-6, rtol=1e-5)
+        # Without that start it does cross.
+        mask[20] = False
+        one, _ = area(inputs, area.initial_state(WORLDS), mask)
+        two, _ = area(other, before, mask)
+        assert float((one[20:] - two[20:]).abs().max()) > 1e-3
+
+
+KINDS = ("weight", "bias")
+
+
+def test_gru_is_torchs_gru_cut_at_episode_starts() -> None:
+    """Values, and gradients of weights, inputs and the first state."""
+    torch.manual_seed(0)
+    area, peer = GRU((7,), 5), torch.nn.GRU(7, 5)
+    torch.nn.init.normal_(area.input.bias)
+    torch.nn.init.normal_(area.recurrent.bias)
+    with torch.no_grad():
+        theirs = [getattr(peer, f"{kind}_{part}_l0") for kind in KINDS for part in ("ih", "hh")]
+        mine = [area.input.weight, area.recurrent.weight, area.input.bias, area.recurrent.bias]
+        for a, b in zip(theirs, mine, strict=True):
+            a.copy_(b)
+    x, first, mask = numbers(7)[0], torch.randn(WORLDS, 5), starts()
+    weight = torch.randn(TIME, WORLDS, 5)
+    x1, h1 = x.clone().requires_grad_(), first.clone().requires_grad_()
+    out, state = area((x1,), {"hidden": h1}, mask)
+    torch.testing.assert_close(state["hidden"], out[-1])
+    torch.autograd.backward((out * weight).sum())
+
+    x2, h2 = x.clone().requires_grad_(), first.clone().requires_grad_()
+    columns = []
+    for i in range(WORLDS):
+        hidden, pieces = h2[i].view(1, 1, 5), []
+        for t in range(TIME):
+            hidden = torch.zeros(1, 1, 5) if mask[t, i] else hidden
+            piece, hidden = peer(x2[t, i].view(1, 1, 7), hidden)
+            pieces.append(piece[0, 0])
+        columns.append(torch.stack(pieces))
+    expected = torch.stack(columns, 1)
+    torch.testing.assert_close(out, expected, atol=1e-6, rtol=1e-5)
+    torch.autograd.backward((expected * weight).sum())
+    for a, b in zip([*mine, x1, h1], [*theirs, x2, h2], strict=True):
+        torch.testing.assert_close(a.grad, b.grad, atol=2e-5, rtol=1e-4)
+
+
+def way_home(felt: np.ndarray, mask: np.ndarray, home: np.ndarray) -> np.ndarray:
+    """The vector home in the body's frame, one step and one world at a time, float64."""
+    out = np.zeros((*mask.shape, 2))
+    for i in range(mask.shape[1]):
+        x, y = home[i]
+        for t in range(mask.shape[0]):
+            forward, sine, cosine = felt[t, i]
+            x, y = cosine * x + sine * y - forward, -sine * x + cosine * y
+            if mask[t, i]:
+                x = y = 0.0
+            out[t, i] = x, y
+    return out
+
+
+def test_the_exact_integrator_is_dead_reckoning() -> None:
+    felt, mask = egomotion().double(), starts()
+    felt[..., 1:] /= felt[..., 1:].norm(dim=-1, keepdim=True)
+    area = PathIntegrator((3,), "exact", reach=4.0)
+    home = torch.randn(WORLDS, 2, generator=torch.Generator().manual_seed(3)).double()
+    out, state = area((felt,), {"home": home}, mask)
+    expected = way_home(felt.numpy(), mask.numpy(), home.numpy())
+    np.testing.assert_allclose(out.numpy(), expected / 4.0, atol=1e-12)
+    np.testing.assert_allclose(state["home"].numpy(), expected[-1], atol=1e-12)
+
+
+def test_home_lies_behind_after_a_straight_walk_and_ahead_after_turning_round() -> None:
+    straight, about = [1.0, 0.0, 1.0], [0.0, 0.0, -1.0]
+    felt = torch.tensor([[straight], [straight], [straight], [about]])
+    mask = torch.tensor([[True], [False], [False], [False]])
+    out, _ = PathIntegrator((3,), "exact", reach=1.0)((felt,), {"home": torch.zeros(1, 2)}, mask)
+    torch.testing.assert_close(out[:, 0, 0], torch.tensor([0.0, -1.0, -2.0, 2.0]))
+    torch.testing.assert_close(out[:, 0, 1], torch.zeros(4), atol=1e-6, rtol=0)
+
+
+def test_visual_search_is_a_loop_over_rays() -> None:
+    torch.manual_seed(0)
+    area = VisualSearch((5, 3, 24 * 4))
+    a, b, vision = numbers(5, 3, 96)
+    with torch.no_grad():
+        out, _ = area((a, b, vision), {}, starts())
+        query = torch.cat((a, b), -1) @ area.query.weight.t() + area.query.bias
+    assert out.shape == (TIME, WORLDS, 24)
+    for ray in range(24):
+        match = sum(vision[..., 4 * ray + c] * query[..., c] for c in range(4))
+        torch.testing.assert_close(out[..., ray], torch.tanh(torch.as_tensor(match)))
+
+
+RED, BLUE, DARK = (1.0, 1.0, 0.0, 0.0), (1.0, 0.0, 0.0, 1.0), (0.0, 0.0, 0.0, 0.0)
+KEYS = {"A": (1.0, 0.0, 0.0), "B": (0.0, 1.0, 0.0), "C": (0.0, 0.0, 1.0)}
+
+
+def recall(
+    steps: Sequence[tuple[str, tuple[float, ...], bool]], capacity: int = 4, start: int = 0
+) -> list[list[float]]:
+    """Run (key, colour of one of two rays, free) steps through the exact memory."""
+    area = EpisodicMemory((3, 8, 1), prior="exact", capacity=capacity, sharpness=60.0)
+    keys = torch.tensor([[KEYS[key]] for key, _, _ in steps])
+    vision = torch.tensor([[(*colour, *DARK)] for _, colour, _ in steps])
+    free = torch.tensor([[[float(go)]] for _, _, go in steps])
+    mask = torch.zeros(len(steps), 1, dtype=torch.bool)
+    mask[0] = mask[start] = True
+    with torch.no_grad():
+        out, _ = area((keys, vision, free), area.initial_state(1), mask)
+    return [[round(x, 3) + 0.0 for x in row[0]] for row in out.tolist()]
+
+
+def test_memory_is_read_after_it_is_written() -> None:
+    """Colours come back centred, with 1 behind them where the key was found."""
+    red, blue, nothing = [1.0, -1.0, -1.0, 1.0], [-1.0, -1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]
+    assert recall(
+        [
+            ("A", RED, False),  # written, and found at once
+            ("B", BLUE, False),
+            ("A", DARK, True),
+            ("B", DARK, True),
+            ("C", RED, True),  # seen while free: not written
+            ("C", DARK, True),
+            ("C", DARK, False),  # held, but nothing is seen: not written
+            ("A", BLUE, False),  # a second view under the same key: both are read
+        ]
+    ) == [red, blue, red, blue, nothing, nothing, nothing, [0.0, -1.0, 0.0, 1.0]]
+
+
+def test_memory_keeps_the_newest() -> None:
+    steps = [("A", RED, False), ("B", BLUE, False), ("C", RED, False)]
+    steps += [("A", DARK, True), ("B", DARK, True), ("C", DARK, True)]
+    assert [row[-1] for row in recall(steps, capacity=2)] == [1, 1, 1, 0, 1, 1]
+    assert [row[-1] for row in recall(steps, capacity=3)] == [1, 1, 1, 1, 1, 1]
+
+
+def test_memory_is_of_the_episode() -> None:
+    steps = [("A", RED, False), ("A", DARK, True), ("A", DARK, True), ("A", DARK, True)]
+    assert [row[-1] for row in recall(steps, start=2)] == [1, 1, 0, 0]
+
+
+def experience(agent: Agent, n_rollouts: int) -> Rollout:
+    """Act for some rollouts and return the last."""
+    agent._setup_learn(1)
+    present = agent._stand()
+    assert agent.env is not None
+    for _ in range(n_rollouts):
+        rollout = collect(
+            agent.env, agent.brain, agent.learner.distribution, agent.policy.senses,
+            present, agent.n_steps, agent._generator, lambda facts: True,
+        )  # fmt: skip
+    assert rollout is not None
+    return rollout
+
+
+@pytest.mark.parametrize("task", [t for t in ("DarkHome", "CacheRecall") if t in TASKS])
+@pytest.mark.parametrize("structure", BLUEPRINTS)
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+def test_training_sees_what_acting_saw(task: str, structure: str) -> None:
+    """Outputs, log-probabilities and values, with episodes that start inside the rollout.
+
+    With the starts one step late, everything with a memory differs.
+    """
+    agent = Agent(structure, f"motley/{task}-v0", n_envs=4, n_steps=50, seed=2, budget=30_000)
+    # Actions that turn back and forth would say little of where one is: let weights be large.
+    with torch.no_grad():
+        agent.brain.actor.last.weight *= 30.0
+    rollout = experience(agent, 2)
+    begin = rollout.tensors["episode_start"]
+    assert begin[1:].any()
+    assert not begin[0].all()
+    batch, _ = agent.learner.prepare(rollout, 0)
+    trace = Trace(
+        {**rollout.tensors, **agent.brain(rollout.tensors, rollout.state, begin)[0]},
+        agent.brain.roles,
+    )
+    _, head = agent.learner._critic("reward")
+    critic = agent.learner.values["reward"]
+
+    def again(part: Batch, late: int = 0) -> dict[str, Tensor]:
+        with torch.no_grad():
+            outputs, _ = agent.brain(
+                part.tensors, part.state, part.tensors["episode_start"].roll(late, 0)
+            )
+            x = outputs[agent.brain.roles["actor"]]
+            log_prob = agent.learner.distribution.log_prob(
+                x, agent.brain.actor.log_std, part.actions
+            )
+            outputs["value"] = critic.predict(Trace(outputs, agent.brain.roles), head)
+        return {**outputs, "log_prob": log_prob}
+
+    everything = {**batch.tensors, **rollout.outputs, "old value": critic.predict(trace, head)}
+    whole = Batch(everything, batch.actions, batch.log_prob, {}, batch.state)
+    keep_order = agent.brain.has_memory
+    for part in whole.minibatches(2, keep_order, torch.Generator().manual_seed(0)):
+        now = again(part)
+        for name in rollout.outputs:
+            torch.testing.assert_close(now[name], part.tensors[name], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(now["log_prob"], part.log_prob, atol=2e-5, rtol=1e-5)
+        torch.testing.assert_close(now["value"], part.tensors["old value"], atol=1e-5, rtol=1e-5)
+        if keep_order:
+            wrong = again(part, late=1)
+            assert float((wrong["log_prob"] - part.log_prob).abs().max()) > 1e-3
