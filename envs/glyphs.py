@@ -79,8 +79,9 @@ def shapes(
             canvas.ring(mix(palette.ground, color, 0.65), (x, y), radius, 0.04)
             ink = 0.35
         if items is not None and not np.isnan(items[shape]).any():
-            down = mix(palette.ground, DARK if lit else WHITE, ink)
-            bars(canvas, items[shape], (x, y), radius * 0.72, mix(color, DARK, 0.85 * ink), down)
+            bright = 0.3 * color[0] + 0.59 * color[1] + 0.11 * color[2] > 100
+            stroke = mix(color, DARK if bright or ink < 1 else WHITE, 0.9 * ink)
+            bars(canvas, items[shape], (x, y), radius * 0.72, stroke)
     target = scene.get("target")
     if target is not None:
         x, y = (float(c) for c in world.shape_position[index, target])
@@ -99,8 +100,7 @@ def bars(
     values: npt.NDArray[Any],
     at: Point,
     half: float,
-    up: Color,
-    down: Color,
+    color: Color,
 ) -> None:
     """Numbers in [-1, 1] as bars from a middle line, in a square of half-width `half` metres."""
     step = 2 * half / len(values)
@@ -108,8 +108,8 @@ def bars(
         left, right = at[0] - half + (k + 0.14) * step, at[0] - half + (k + 0.86) * step
         top = at[1] + 0.85 * half * float(np.clip(value, -1, 1))
         corners = [(left, at[1]), (right, at[1]), (right, top), (left, top)]
-        canvas.polygon(up if value > 0 else down, corners)
-    canvas.line(up, (at[0] - half, at[1]), (at[0] + half, at[1]), 0.0)
+        canvas.polygon(color, corners)
+    canvas.line(color, (at[0] - half, at[1]), (at[0] + half, at[1]), 0.0)
 
 
 def body(canvas: Canvas, palette: Palette, task: Task, world: World, index: int) -> None:

@@ -83,9 +83,9 @@ def render(
     panel = round(2.6 * line)
     canvas = Canvas((size, size - panel), view.centre, view.span)
     _ground(canvas, palette)
-    _path(canvas, palette, view, task.body.speed)
     glyphs.fan(canvas, palette, world, index, observation)
     glyphs.shapes(canvas, palette, world, index, scene)
+    _path(canvas, palette, view, task.body.speed)
     glyphs.body(canvas, palette, task, world, index)
     frame = pygame.Surface((size, size), 0, 32)
     frame.blit(canvas.finish(), (0, 0))
@@ -195,7 +195,7 @@ def _status(
             chip.surface.get_rect(),
             border_radius=chip.surface.get_height() // 6,
         )
-        glyphs.bars(chip, cue, (0.0, 0.0), 0.85 * half, palette.ink, palette.ink)
+        glyphs.bars(chip, cue, (0.0, 0.0), 0.85 * half, palette.ink)
         frame.blit(chip.finish(), (margin, top + (panel - height) // 2))
         left += width + margin
     name = f"{task.name} {task.level}{' ood' if task.ood else ''}"
