@@ -319,3 +319,26 @@ def test_training_sees_what_acting_saw(task: str, structure: str) -> None:
         if keep_order:
             wrong = again(part, late=1)
             assert float((wrong["log_prob"] - part.log_prob).abs().max()) > 1e-3
+
+
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+def test_an_episode_starts_after_an_end_also_across_rollouts() -> None:
+    agent = Agent("feedforward", "motley/DarkHome-v0", n_envs=4, n_steps=44, seed=2)
+    agent._setup_learn(1)
+    present, books = agent._stand(), []
+    assert agent.env is not None
+    for _ in range(5):
+        rollout = collect(
+            agent.env, agent.brain, agent.learner.distribution, agent.policy.senses,
+            present, agent.n_steps, agent._generator, lambda facts: True,
+        )  # fmt: skip
+        assert rollout is not None
+        books.append(rollout)
+    assert any(rollout.tensors["episode_start"][0].any() for rollout in books[1:])
+    names = ("episode_start", "action", "previous_action")
+    start, action, before = (torch.cat([r.tensors[name] for r in books]) for name in names)
+    ends = torch.cat([rollout.ends for rollout in books])
+    assert start[0].all()
+    torch.testing.assert_close(start[1:], ends[:-1])
+    assert not before[start].any()
+    torch.testing.assert_close(before[1:][~start[1:]], action[:-1][~start[1:]])
