@@ -123,11 +123,12 @@ def test_a_wrong_site_ends_the_query_and_pays_nothing() -> None:
     wrong = (world.target + 1) % 4
     for _ in range(10):
         at = world.shape_position[world.rows, wrong]
-        reward, _, _ = world.step(world.task.toward(world, at))
+        action = world.task.toward(world, at)
+        action[world.asked > asked] = 0.0
+        reward, _, _ = world.step(action)
         assert (reward == 0).all()
         if (world.asked > asked).all():
             break
-        world.free[world.asked > asked] = False
     assert (world.asked == 1).all()
     assert (world.right == 0).all()
 

@@ -165,7 +165,8 @@ class CacheRecall(Task):
         """What is where, what is asked for when, and how it went.
 
         item: of each site. order: of showing. query: the sites asked for. target: the present
-        one. asked: queries done. right: of these. limit: last step of the query. start: heading.
+        one. asked: queries done. right: of these. due: step at which the showing goes on or the
+        query ends. start: heading.
         """
         return {
             "item": ((self.sites, self.item_size), np.float32),
@@ -174,7 +175,7 @@ class CacheRecall(Task):
             "target": ((), np.int64),
             "asked": ((), np.int64),
             "right": ((), np.int64),
-            "limit": ((), np.int64),
+            "due": ((), np.int64),
             "start": ((), np.float32),
         }
 
@@ -209,49 +210,49 @@ class CacheRecall(Task):
     def outcome(self, world: World) -> tuple[npt.NDArray[Any], Bools]:
         """Contact with any site ends a query, and so does its last step."""
         reward = np.zeros(world.n)
-        ends = (world.contact.any(axis=1) | (world.elapsed >= world.limit)) & world.free
-        if ends.any():
-            rows = np.flatnonzero(ends)
-            right = self._touched(world, rows) == world.target[rows]
-            reward[rows] = right
-            world.right[rows] += right
-            world.asked[rows] += 1
-            self._ask(world, rows)
-        held = ~world.free
-        if held.any():
-            self._show(world, np.flatnonzero(held))
+        # A body that is held is in the middle, out of reach of all sites.
+        event = np.logical_or.reduce(world.contact, axis=1)
+        event |= world.elapsed >= world.due
+        if np.count_nonzero(event):
+            rows = np.flatnonzero(event)
+            free = world.free[rows]
+            answered = rows[free]
+            right = self._touched(world, answered) == world.target[answered]
+            reward[answered] = right
+            world.right[answered] += right
+            world.asked[answered] += 1
+            shown = world.elapsed[rows] >= self.lit_steps * self.sites
+            self._ask(world, rows[shown])
+            self._show(world, rows[~shown])
         return reward, world.asked >= self.queries
 
     def _touched(self, world: World, rows: Ints) -> Ints:
         """The site that worlds ``rows`` touched in this step, -1 for none."""
         gap = length(world.shape_position[rows] - world.position[rows, None])
-        gap[~world.contact[rows]] = np.inf
-        nearest = np.argmin(gap, axis=1)
-        return np.where(world.contact[rows, nearest], nearest, -1)
+        contact = world.contact[rows]
+        gap[~contact] = np.inf
+        return np.where(contact.any(axis=1), gap.argmin(axis=1), -1)
 
     def _show(self, world: World, rows: Ints) -> None:
-        """Light the site whose turn it is; after the last, ask."""
-        turn = world.elapsed[rows] // self.lit_steps
-        over = turn >= self.sites
-        self._ask(world, rows[over])
-        rows = rows[~over]
-        lit = world.order[rows, turn[~over]]
+        """Light the site whose turn it is."""
+        lit = world.order[rows, world.elapsed[rows] // self.lit_steps]
         world.shape_visible[rows] = False
         world.shape_visible[rows, lit] = True
         world.cue[rows] = world.item[rows, lit]
+        world.due[rows] = world.elapsed[rows] + self.lit_steps
 
     def _ask(self, world: World, rows: Ints) -> None:
-        """Begin the next query in the middle; where there is none left, hold the body."""
+        """Back to the middle for the next query; held there when none is left."""
+        world.position[rows] = 0.0
+        world.heading[rows] = world.start[rows]
+        world.shape_visible[rows] = True
+        world.due[rows] = world.elapsed[rows] + self.query_steps
         more = world.asked[rows] < self.queries
         world.free[rows] = more
         rows = rows[more]
         target = world.query[rows, world.asked[rows]]
         world.target[rows] = target
         world.cue[rows] = world.item[rows, target]
-        world.shape_visible[rows] = True
-        world.position[rows] = 0.0
-        world.heading[rows] = world.start[rows]
-        world.limit[rows] = world.elapsed[rows] + self.query_steps
 
     def score(self, world: World) -> npt.NDArray[Any]:
         """Fraction of the queries that were right."""
