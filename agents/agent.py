@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
+from stable_baselines3.common.utils import LinearSchedule
 
 from motley.agents import files, storage
 from motley.agents.actions import action_distribution
@@ -37,6 +38,9 @@ class Agent(BaseAlgorithm):
         env: an id, an environment or a VecEnv.
         costs: a cost set's name, names joined by ``+``, or a list of names and costs.
         learning_rate: of Adam; a number, or a function of the remaining share of training.
+        final_rate: what share of a numeric ``learning_rate`` is left when :meth:`learn` ends; it
+            falls linearly, since agents that had solved a task were seen to lose it again at
+            a constant rate. 1 keeps it constant.
         n_steps: steps a rollout, in each world.
         n_epochs: passes over a rollout.
         n_minibatches: parts a pass; whole sequences of some worlds where there is a memory.
@@ -73,6 +77,7 @@ class Agent(BaseAlgorithm):
         costs: str | Sequence[str | Cost] = "reward",
         *,
         learning_rate: float | Schedule = 2e-3,
+        final_rate: float = 0.1,
         n_steps: int = 32,
         n_epochs: int = 3,
         n_minibatches: int = 4,
@@ -105,6 +110,8 @@ class Agent(BaseAlgorithm):
         seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         if isinstance(env, str):
             env = make_worlds(env, n_envs, seed, **(env_kwargs or {}))
+        if isinstance(learning_rate, int | float) and final_rate != 1:
+            learning_rate = LinearSchedule(learning_rate, final_rate * learning_rate, 1.0)
         self._structure, self._costs = structure, costs
         self.n_steps, self.clip_range = n_steps, clip_range
         self.budget, self.width = budget, width

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from motley.costs.base import Cost, State, Trace
+from motley.costs.base import Cost, State, Trace, masked_mean_square
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class SelfLocalisation(Cost):
         reach: displacements as long as this many times the sense's unit give a target of 1.
     """
 
+    in_time: ClassVar[bool] = True
     trains: tuple[str, ...] = ("integrator|encoder", "integrator|core")
     reads: str = "integrator|core"
     reach: float = 5.0
@@ -48,6 +50,10 @@ class SelfLocalisation(Cost):
         return {f"{self.name}/target": targets / self.reach}, {"home": home}
 
     def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
-        """Return the squared error, (time, worlds)."""
+        """Return the squared error, (time, worlds); zero before the first start of an episode.
+
+        What an area carries into a sequence was integrated with older weights; being far off
+        early in learning, it would bury the gradient in noise.
+        """
         error: Tensor = heads(trace[self.reads]) - trace[f"{self.name}/target"]
-        return error.square().mean(-1)
+        return masked_mean_square(error, trace.episode_start.cumsum(0) > 0)

@@ -62,10 +62,16 @@ def homogeneous(senses: Sizes) -> tuple[Cost, ...]:
 def heterogeneous(senses: Sizes) -> tuple[Cost, ...]:
     """Reward, and for each kind of area a cost of its own, as far as the senses allow.
 
-    The core predicts what is seen next; an integrator knows the way home; a memory keeps what was
-    seen with a cue. In the uniform structure all of them train the one core.
+    The core predicts what is seen next; an integrator knows the way home, and is trained by nothing
+    else (the reward's noisy gradient was seen to keep it from learning); a memory keeps what
+    was seen with a cue. In the uniform structure all of them train the one core.
     """
-    costs: list[Cost] = [*reward(senses), NextObservation(sense=seen(senses))]
+    acting = ("encoder", "core", "memory", "readout", "actor", "critic")
+    costs: list[Cost] = [
+        ExtrinsicReward(trains=acting),
+        Value(trains=acting),
+        NextObservation(sense=seen(senses)),
+    ]
     if "egomotion" in senses:
         costs.append(SelfLocalisation())
     if "cue" in senses and "go" in senses:
