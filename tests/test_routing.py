@@ -1,0 +1,223 @@
+"""Which cost trains which area: measured, against tables, graphs and separate gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from motley.agents import BLUEPRINTS, Agent
+from motley.agents.rollout import collect
+from motley.costs import COST_SETS, Cost, Entropy, NextObservation, NoiseTarget, Schedule, Trace
+from motley.costs.routing import table, trained_areas
+from motley.envs.tasks import TASKS
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*has no calibration")
+TASK = "motley/DarkHome-v0"
+
+# Written out by hand: cost -> areas, on DarkHome.
+HETEROGENEOUS = {
+    "path_integration": {
+        "reward": {"encoder", "core", "search", "actor", "critic"},
+        "value_reward": {"encoder", "core", "search", "actor", "critic"},
+        "next_observation": {"encoder", "core"},
+        "self_localisation": {"integrator"},
+    },
+    "uniform": {
+        "reward": {"encoder", "core", "search", "actor", "critic"},
+        "value_reward": {"encoder", "core", "search", "actor", "critic"},
+        "next_observation": {"encoder", "core"},
+        "self_localisation": {"encoder", "core"},
+    },
+}
+
+# The areas that a cost looks at, by role; its gradient can reach these and what feeds them.
+LOOKS_AT = {
+    "reward": ("actor",),
+    "value_reward": ("critic",),
+    "next_observation": ("core",),
+    "self_localisation": ("integrator", "core"),
+    "reconstruction": ("memory", "core"),
+    "noise_target": ("core",),
+}
+
+
+def small(structure: str, costs: Any, task: str = TASK, **settings: Any) -> Agent:
+    settings = {"n_envs": 8, "n_steps": 64, "n_epochs": 1, "n_minibatches": 1, **settings}
+    settings = {"budget": 30_000, "seed": 4, "log_gradients_every": 1, **settings}
+    return Agent(structure, task, costs, **settings)
+
+
+def reached(agent: Agent, cost: str) -> set[str]:
+    """Areas with parameters that the cost depends on, from the wiring alone."""
+    nodes, roles = agent.blueprint, agent.brain.roles
+    needed = {next(roles[role] for role in LOOKS_AT[cost] if role in roles)}
+    for name in reversed(list(nodes)):
+        if name in needed:
+            needed |= set(nodes[name].inputs)
+    return {name for name in needed & set(nodes) if agent.learner.area_parameters[name]}
+
+
+@pytest.mark.parametrize("task", [t for t in ("DarkHome", "CacheRecall") if t in TASKS])
+@pytest.mark.parametrize("costs", COST_SETS)
+@pytest.mark.parametrize("structure", [s for s in BLUEPRINTS if s != "feedforward"])
+def test_gradients_are_zero_exactly_where_the_routing_is(
+    structure: str, costs: str, task: str
+) -> None:
+    agent = small(structure, costs, f"motley/{task}-v0")
+    routes = agent.learner.routes
+    if (structure, costs, task) in {(s, "heterogeneous", "DarkHome") for s in HETEROGENEOUS}:
+        assert routes == HETEROGENEOUS[structure]
+    expected = {cost: routes[cost] & reached(agent, cost) for cost in routes}
+    waiting = {(cost, area) for cost, areas in expected.items() for area in areas}
+    for _ in range(10):
+        agent.learn(1, reset_num_timesteps=False)
+        measured = {
+            tuple(name.split("/")[1:]): norm
+            for name, norm in agent.diagnostics().items()
+            if name.startswith("grad/")
+        }
+        assert set(measured) == {(cost, area) for cost in routes for area in agent.blueprint}
+        stray = {cell: g for cell, g in measured.items() if g and cell[1] not in expected[cell[0]]}
+        assert not stray
+        waiting -= {cell for cell, g in measured.items() if g > 0}
+        if not waiting:
+            return
+    raise AssertionError(f"no gradient in ten updates: {sorted(waiting)}")
+
+
+@pytest.mark.parametrize("structure", HETEROGENEOUS)
+def test_a_step_uses_the_sum_of_the_gradients_routed(structure: str) -> None:
+    """Against one separate gradient a cost, added up by the table above."""
+    agent = small(structure, "heterogeneous")
+    learner = agent.learner
+    agent._setup_learn(1)
+    assert agent.env is not None
+    rollout = collect(
+        agent.env, agent.brain, learner.distribution, agent.policy.senses, agent._stand(),
+        agent.n_steps, agent._generator, lambda facts: True,
+    )  # fmt: skip
+    assert rollout is not None
+    batch, _ = learner.prepare(rollout, 0)
+    losses, _ = learner.losses(batch, learner.weights(0), 0.2)
+    assert set(losses) == set(HETEROGENEOUS[structure])
+    named = dict(learner.named_parameters())
+    expected: dict[str, Tensor] = {}
+    for cost, loss in losses.items():
+        for name, parameter in named.items():
+            part, owner = name.split(".")[0], name.split(".")[1]
+            if part == "brain":
+                counts = name.split(".")[2] in HETEROGENEOUS[structure][cost]
+            else:
+                counts = owner == cost
+            if not counts:
+                continue
+            gradient = torch.autograd.grad(loss, parameter, retain_graph=True, allow_unused=True)[0]
+            if gradient is not None:
+                expected[name] = expected.get(name, torch.zeros_like(gradient)) + gradient
+    learner.optimizer.zero_grad(set_to_none=True)
+    learner.route(losses)
+    given = {name: p.grad for name, p in named.items() if p.grad is not None}
+    assert set(given) >= set(expected)
+    for name, gradient in given.items():
+        torch.testing.assert_close(
+            gradient, expected.get(name, torch.zeros_like(gradient)), atol=1e-7, rtol=1e-4
+        )
+
+
+def weights(agent: Agent) -> dict[str, np.ndarray]:
+    return {name: x.clone().numpy() for name, x in agent.brain.state_dict().items()}
+
+
+def differing(one: Agent, two: Agent) -> set[str]:
+    a, b = weights(one), weights(two)
+    assert a.keys() == b.keys()
+    return {name.split(".")[1] for name in a if not np.array_equal(a[name], b[name])}
+
+
+@dataclass(frozen=True)
+class Motion(Cost):
+    """Pays for forward motion."""
+
+    def score(self, trace: Trace) -> Tensor:
+        return trace["egomotion"][..., 0]
+
+
+LATER = Schedule(0.0, 1.0, begin=10_000_000, finish=20_000_000)
+
+
+@pytest.mark.parametrize("weight", [0.0, LATER], ids=["number", "schedule"])
+@pytest.mark.parametrize("cost", [NextObservation, Entropy, Motion])
+def test_a_cost_at_weight_zero_is_as_if_left_out(cost: type[Cost], weight: Any) -> None:
+    settings: dict[str, Any] = {"n_epochs": 2, "n_minibatches": 2}
+    plain = small("path_integration", "reward", **settings).learn(1024)
+    zero = small("path_integration", ["reward", cost(weight=weight)], **settings).learn(1024)
+    assert zero.n_updates == 2
+    assert differing(plain, zero) == set()
+    counted = small("path_integration", ["reward", cost(weight=0.5)], **settings).learn(1024)
+    assert differing(plain, counted)
+
+
+def test_a_cost_that_compares_steps_and_counts_for_nothing_leaves_minibatches_alone() -> None:
+    """Without a memory, steps are shuffled, unless a cost needs their order."""
+    settings: dict[str, Any] = {"n_epochs": 2, "n_minibatches": 4, "budget": None}
+    later = NextObservation(weight=LATER, reads="critic", trains=("critic",))
+    plain = small("feedforward", "reward", **settings).learn(1024)
+    assert (
+        differing(plain, small("feedforward", ["reward", later], **settings).learn(1024)) == set()
+    )
+
+
+@pytest.mark.parametrize("trains", [("encoder",), ("core", "critic"), ("readout",)])
+def test_a_cost_changes_exactly_the_areas_it_trains(trains: tuple[str, ...]) -> None:
+    """In one gradient step; what the actor gives depends on all areas but the critic."""
+    plain = small("path_integration", "reward").learn(512)
+    cost = NoiseTarget(reads="actor", trains=trains)
+    more = small("path_integration", ["reward", cost]).learn(512)
+    names = {"readout": "search"}
+    assert differing(plain, more) == {names.get(t, t) for t in trains} - {"critic"}
+
+
+ROLES = {"eyes": "encoder", "ears": "encoder", "gru": "core", "motor": "actor", "critic": "critic"}
+
+
+@pytest.mark.parametrize(
+    ("trains", "expected"),
+    [
+        (("all",), set(ROLES)),
+        (("encoder",), {"eyes", "ears"}),
+        (("ears", "actor"), {"ears", "motor"}),
+        (("memory|core",), {"gru"}),
+        (("core|encoder",), {"gru"}),
+        (("memory",), set()),
+        (("integrator|encoder", "integrator|core"), {"eyes", "ears", "gru"}),
+    ],
+)
+def test_routing_goes_by_name_and_role(trains: tuple[str, ...], expected: set[str]) -> None:
+    assert trained_areas(Entropy(trains=trains), ROLES) == expected
+
+
+def test_an_unknown_role_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="'entropy' trains 'cortex'"):
+        trained_areas(Entropy(trains=("cortex",)), ROLES)
+
+
+def test_two_costs_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two costs are called 'entropy'"):
+        small("uniform", ["reward", Entropy(), Entropy(weight=1.0)])
+
+
+def test_the_table_marks_what_is_trained() -> None:
+    text = table({"a": frozenset({"x"}), "bb": frozenset({"x", "yy"})}, ["x", "yy"])
+    assert [line.split() for line in text.splitlines()] == [
+        ["x", "yy"], ["a", "x", "."], ["bb", "x", "x"],
+    ]  # fmt: skip
+
+
+def test_a_cost_that_reads_an_area_there_is_not_names_both() -> None:
+    with pytest.raises(ValueError, match=r"'next_observation' does not fit .*'feedforward'"):
+        small("feedforward", "homogeneous", budget=None)
