@@ -44,6 +44,7 @@ th{font-weight:500;font-size:.82rem;color:var(--soft);text-align:right;vertical-
 td{text-align:right;padding:9px 9px;border-bottom:1px solid var(--rule);white-space:nowrap}
 tr:last-child td{border-bottom:0}
 th:first-child,td:first-child{text-align:left;padding-left:0}
+th:last-child,td:last-child{padding-right:0}
 td b{font-size:1.05rem}
 td small{display:block;line-height:1.3}
 .solved{color:var(--good)}.unsolved{color:var(--bad)}
@@ -57,7 +58,8 @@ figure{margin:0}
 video{width:100%;aspect-ratio:1;border-radius:8px;background:#000;display:block}
 figcaption{font-size:.9rem;margin-top:8px}
 figcaption b{color:var(--ink)}
-pre{overflow-x:auto;font:13px/1.6 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;margin:0}
+pre{white-space:pre-wrap;overflow-wrap:anywhere;padding-left:3ch;text-indent:-3ch;
+ font:13px/1.6 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;margin:0}
 .chart{width:100%;height:auto;display:block;overflow:visible}
 .plot{position:relative}
 .grid{stroke:var(--rule)}
@@ -75,6 +77,7 @@ pre{overflow-x:auto;font:13px/1.6 ui-monospace,SFMono-Regular,Menlo,Consolas,mon
 .tip{position:absolute;top:6px;pointer-events:none;background:var(--card);color:var(--ink);
  border:1px solid var(--rule);border-radius:8px;padding:6px 10px;font-size:.82rem;
  box-shadow:0 3px 14px #0003;white-space:nowrap;display:none}
+.heat{border-collapse:separate;border-spacing:4px}
 .heat td,.heat th{text-align:center;padding:6px 8px;border:0;font-size:.85rem}
 .heat td:first-child,.heat th:first-child{text-align:left}
 .heat .cell{border-radius:6px;min-width:62px}

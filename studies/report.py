@@ -74,7 +74,7 @@ def verdict(where: str, arms: Sequence[Arm]) -> str:
     if len(arms) > 3:
         return f"{name}: {len(solved)} of {len(arms)} arms solve it, {escape(solved[0][1])} first"
     said = [f"{escape(label)} solves it in {steps:,.0f} steps" for steps, label in solved]
-    said += [f"{escape(label)} does not within {steps:,.0f}" for steps, label in rest]
+    said += [f"{escape(label)} has not within {steps:,.0f}" for steps, label in rest]
     return f"{name}: {'; '.join(said)}"
 
 
@@ -103,7 +103,10 @@ def table(arms: Sequence[Arm], scored: bool) -> str:
     for i, arm in enumerate(arms):
         median = median_steps(arm.times)
         count = sum(not t.censored for t in arm.times)
-        mean = restricted_mean(arm.times, budget)
+        mean = ""
+        if len(arm.runs) > 1:
+            steps = restricted_mean(arm.times, budget)
+            mean = f"<small>restricted mean {steps:,.0f}</small>"
         sizes = {f"{r.n_parameters:,}" for r in arm.runs if r.n_parameters is not None}
         wall = np.median([run.eval["wall_s"][-1] for run in arm.runs])
         cells = [
@@ -111,8 +114,7 @@ def table(arms: Sequence[Arm], scored: bool) -> str:
             str(len(arm.runs)),
             " to ".join(sorted(sizes)) or "–",
             f'<b class="{"unsolved" if median.censored else "solved"}">{median}</b>'
-            f"<small>{count} of {len(arm.runs)} solved</small>"
-            f"<small>restricted mean {mean:,.0f}</small>",
+            f"<small>{count} of {len(arm.runs)} solved</small>{mean}",
             f"<b>{number(arm.final('score01'))}</b>",
             number(arm.final("score01_sampled")),
             number(arm.final("score01_ood")),
@@ -272,8 +274,8 @@ def _cell(value: float, colour: int) -> str:
 
 def rerun(runs: Sequence[Run]) -> str:
     """The commands that make these runs again."""
-    commands = "\n".join(escape(run.command) for run in runs)
-    return f'<h3>Make it again</h3><div class="card"><pre>{commands}</pre></div>'
+    commands = "".join(f"<pre>{escape(run.command)}</pre>" for run in runs)
+    return f'<h3>Make it again</h3><div class="card">{commands}</div>'
 
 
 def colophon(runs: Sequence[Run]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from motley.studies.statistics import (
     Solved,
     bootstrap,
@@ -70,7 +71,7 @@ def test_a_censored_time_is_written_as_a_bound() -> None:
 
 def test_kaplan_meier_against_a_textbook_example() -> None:
     # Six runs: solved at 1, 3, 3; censored at 2, 4; solved at 5.
-    times = [Solved(t, c) for t, c in [(1, 0), (2, 1), (3, 0), (3, 0), (4, 1), (5, 0)]]
+    times = [Solved(t, bool(c)) for t, c in [(1, 0), (2, 1), (3, 0), (3, 0), (4, 1), (5, 0)]]
     at, survival = kaplan_meier(times)
     np.testing.assert_array_equal(at, [1, 3, 5])
     np.testing.assert_allclose(survival, [5 / 6, 5 / 6 * 2 / 4, 0.0])
@@ -84,7 +85,9 @@ def test_kaplan_meier_agrees_with_scipy() -> None:
     for _ in range(20):
         steps = rng.integers(1, 12, 15).astype(float)
         censored = rng.random(15) < 0.4
-        at, survival = kaplan_meier([Solved(s, bool(c)) for s, c in zip(steps, censored)])
+        at, survival = kaplan_meier(
+            [Solved(s, bool(c)) for s, c in zip(steps, censored, strict=True)]
+        )
         reference = ecdf(CensoredData(uncensored=steps[~censored], right=steps[censored])).sf
         np.testing.assert_allclose(survival, reference.evaluate(at), atol=1e-12)
 

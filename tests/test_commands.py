@@ -1,0 +1,248 @@
+"""The command line as a newcomer meets it: help, tables, mistakes."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import get_type_hints
+
+import imageio_ffmpeg
+import pytest
+from PIL import Image
+
+from motley.scripts.main import COMMANDS, main
+from motley.studies.config import RunConfig
+from motley.studies.folder import read_json
+from motley.studies.run import run
+from motley.studies.video import HOLD
+
+PLUGIN = '''
+"""A task of somebody else's."""
+from motley.envs import register
+from motley.envs.tasks.dark_home import DarkHome
+
+
+@register
+class {name}(DarkHome):
+    """Another home."""
+'''
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("commands") / "trained"
+    agent = {"n_steps": 32, "budget": 20_000}
+    run(RunConfig(level=0, steps=512, n_envs=8, eval_episodes=5, agent=agent), out)
+    return out
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was printed, on one line."""
+    captured = capsys.readouterr()
+    return " ".join((captured.out + captured.err).split())
+
+
+def fails(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """The message of a command that must exit with 2."""
+    assert main([str(word) for word in words]) == 2
+    message = said(capsys)
+    assert "Traceback" not in message
+    assert message.startswith("motley: ")
+    return message
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    text = said(capsys)
+    for name, (about, example) in COMMANDS.items():
+        assert name in text
+        assert about in text
+        assert example in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([name, "--help"])
+    assert stop.value.code == 0
+    text = said(capsys)
+    assert f"Example: {COMMANDS[name][1]}" in text
+    kind = get_type_hints(importlib.import_module(f"motley.scripts.{name}").main)["args"]
+    for setting in fields(kind):  # each flag is explained
+        assert re.search(rf"{setting.name}|{setting.name.replace('_', '-')}|PATH|STR", text)
+    assert len(text) > 60 * (1 + len(fields(kind)))
+
+
+def test_the_pinned_flags_are_there(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    text = said(capsys)
+    names = """task level ood structure costs steps seed n-envs device out resume eval-every
+        eval-episodes import track capture-video"""
+    for flag in re.findall(r"\S+", names):
+        assert f"--{flag}" in text
+
+
+def test_list_shows_tasks_structures_and_costs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    text = said(capsys)
+    for word in ("DarkHome", "matched", "uniform", "heterogeneous", "self_localisation"):
+        assert word in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("trian", "did you mean train"),
+        ("train --task DarkHouse", "did you mean DarkHome"),
+        ("train --task motley/DarkHum-v0", "did you mean"),
+        ("train --structure matchd", "did you mean matched"),
+        ("train --costs heterogenous", "did you mean heterogeneous"),
+        ("train --level 17", "levels 0 to 4"),
+        ("train --steps 0", "--steps must be at least 1"),
+        ("train --n-envs -1", "--n-envs must be at least 1"),
+        ("train --import no_such_module", "no module 'no_such_module'"),
+        ("train --set gamma", "NAME=VALUE"),
+        ("train --set gamma=much", "no JSON value"),
+        ("audit DarkHouse", "did you mean DarkHome"),
+        ("audit DarkHome --episodes 0", "--episodes must be at least 1"),
+        ("demo --steps 0", "--steps must be at least 1"),
+        ("watch nowhere", "nowhere does not exist"),
+        ("report nowhere", "nowhere does not exist"),
+    ],
+)
+def test_mistakes_are_named_with_the_mend(
+    words: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert message in fails(capsys, *words.split())
+    assert not list(tmp_path.iterdir())  # nothing was begun
+
+
+def test_a_word_instead_of_a_number(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--steps", "many"])
+    assert stop.value.code == 2
+    assert "--steps" in said(capsys)
+
+
+def test_training_into_a_used_folder(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--resume" in fails(capsys, "train", "--out", trained)
+    message = fails(capsys, "train", "--out", trained, "--resume", "--seed", 5)
+    assert "seed was 0, is now 5" in message
+
+
+def test_resume_takes_what_the_folder_was_begun_with(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--resume", "--out", str(trained)]) == 0
+    assert f"motley watch {trained}" in said(capsys)
+    # Saying a default that is not what it was begun with is a difference too.
+    assert "level was 0" in fails(capsys, "train", "--resume", "--out", trained, "--level", 2)
+
+
+def test_watching_without_a_model(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    message = fails(capsys, "watch", trained.parent)
+    assert f"runs below it: {trained}" in message
+    bare = trained.parent / "bare"
+    bare.mkdir()
+    (bare / "config.json").write_text((trained / "config.json").read_text())
+    assert f"motley train --resume --out {bare}" in fails(capsys, "watch", bare)
+
+
+def test_watching_without_a_display(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert f"motley watch {trained} --record episode.mp4" in fails(capsys, "watch", trained)
+    assert "levels 0 to 4" in fails(capsys, "watch", trained, "--record", "a.gif", "--level", 8)
+    assert ".mp4 or .gif" in fails(capsys, "watch", trained, "--record", "a.avi")
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".gif"])
+def test_recording(
+    trained: Path, tmp_path: Path, ending: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"film{ending}"
+    assert main(["watch", str(trained), "--record", str(path), "--episodes", "2"]) == 0
+    text = said(capsys)
+    assert text.count("score01") == 2
+    if ending == ".mp4":
+        frames, seconds = imageio_ffmpeg.count_frames_and_secs(path)
+    else:
+        with Image.open(path) as film:
+            frames, seconds = film.n_frames, film.n_frames * film.info["duration"] / 1000
+    steps = [int(word) for word in re.findall(r": (\d+) steps", text)]
+    assert frames == sum(steps) + 2 * (1 + HOLD)
+    assert seconds == pytest.approx(frames / 8, rel=0.1)
+
+
+def test_a_plug_in_task_is_imported_and_remembered(tmp_path: Path) -> None:
+    """A module in the current folder adds a task; resuming finds it again by itself."""
+    (tmp_path / "elsewhere.py").write_text(PLUGIN.format(name="Elsewhere"))
+
+    def motley(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "motley.scripts.main", *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    train = ["train", "--task", "Elsewhere", "--import", "elsewhere", "--out", "run"]
+    done = motley(*train, "--steps", "512", "--n-envs", "8", "--set", "n_steps=32")
+    assert done.returncode == 0, done.stderr
+    assert read_json(tmp_path / "run" / "config.json")["imports"] == ["elsewhere"]
+    assert motley("train", "--resume", "--out", "run").returncode == 0
+    (tmp_path / "elsewhere.py").unlink()
+    gone = motley("watch", "run")
+    assert gone.returncode == 2
+    assert "no module 'elsewhere'" in gone.stderr
+
+
+def test_a_fault_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    from motley.scripts import audit
+
+    def broken(*args: object) -> None:
+        int("x")
+
+    monkeypatch.setattr(audit, "import_plugins", broken)
+    with pytest.raises(ValueError, match="invalid literal"):
+        main(["audit", "DarkHome"])
+
+
+def test_audit_prints_every_level_and_tells_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from motley.scripts import audit
+
+    main(["audit", "DarkHome", "--episodes", "20"])
+    text = said(capsys)
+    for word in ("oracle", "observer", "random", "4 ood"):
+        assert word in text
+    monkeypatch.setattr(audit, "ORACLE", 1.1)
+    assert main(["audit", "DarkHome", "--episodes", "20"]) == 1
+    assert "level 2: the oracle scores" in said(capsys)
+
+
+def test_the_demo_leaves_a_page_and_goes_on_where_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["demo", "--steps", "4096", "--out", str(tmp_path)]
+    assert main(words) == 0
+    text = said(capsys)
+    assert f"{tmp_path}/report.html" in text
+    for arm in ("matched", "uniform"):
+        assert (tmp_path / arm / "video.mp4").stat().st_size > 1000
+        assert (tmp_path / arm / "done").exists()
+    before = (tmp_path / "matched" / "eval.csv").read_bytes()
+    assert main(words) == 0
+    assert before == (tmp_path / "matched" / "eval.csv").read_bytes()
