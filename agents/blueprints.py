@@ -184,7 +184,7 @@ def episodic_memory(senses: Sizes, prior: str = "learnt_value") -> Blueprint:
     """An episodic memory of what was seen with each cue; ``prior`` is its rung."""
     require(senses, ("cue", "vision"), "episodic_memory")
     inputs = ("cue", "vision", "go") if "go" in senses else ("cue", "vision")
-    capacity = 64 if prior == "learnt_gate" else 16
+    capacity = 64 if prior == "learnt_gate" else 32
     node = Node(EpisodicMemory, inputs, "memory", {"prior": prior, "capacity": capacity})
     return assemble(senses, {"memory": node}, _named("episodic_memory", prior, "learnt_value"))
 

@@ -17,10 +17,10 @@ import numpy as np
 
 from motley.costs.registry import Registry
 from motley.studies.config import ConfigError, RunConfig, build_agent
-from motley.studies.demo import train
+from motley.studies.demo import look, train
 from motley.studies.folder import read_csv, read_json, write_json, write_text
 
-COLUMNS = [
+CONDITION: tuple[str, ...] = (
     "arm",
     "task",
     "level",
@@ -30,17 +30,10 @@ COLUMNS = [
     "routing",
     "time",
     "credit",
-    "control",
-    "seed",
-    "n_params",
-    "steps",
-    "score01",
-    "score01_sampled",
-    "score01_ood",
-    "success",
-    "wall_s",
-    "flops",
-]
+)
+CONDITION += ("control", "seed", "n_params")
+MEASURED = ("score01", "score01_sampled", "score01_ood", "success", "wall_s")
+COLUMNS = (*CONDITION, "steps", *MEASURED, "flops")
 """Of ``curves.csv``: a row an evaluation."""
 
 TUNING_COLUMNS = ("task", "arm", "trial", "seed", "score01")
@@ -149,13 +142,30 @@ def tune(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
         arms = best.setdefault(task, {})
         arms[name] = max(arms.get(name, (-np.inf, 0)), (score, trial))
     results.mkdir(parents=True, exist_ok=True)
-    write_table(results / "tuning.csv", TUNING_COLUMNS, rows)
+    rows += _other_rows(results / "tuning.csv", {(task, name) for task, name, *_ in rows})
+    write_table(results / "tuning.csv", TUNING_COLUMNS, sorted(rows))
     draws = study.draws()
     chosen = {
         task: {name: draws[trial] for name, (_, trial) in arms.items()}
         for task, arms in best.items()
     }
+    if (results / "settings.json").exists():  # a part of the study may have been tuned before
+        before = read_json(results / "settings.json")["chosen"]
+        chosen = {t: before.get(t, {}) | chosen.get(t, {}) for t in {**before, **chosen}}
     write_json(results / "settings.json", {"draws": draws, "chosen": chosen})
+
+
+def _other_rows(path: Path, arms: set[tuple[str, str]]) -> list[tuple[Any, ...]]:
+    """Rows of an older table that are not of these arms."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        _, *old = csv.reader(file)
+    return [
+        (task, name, int(trial), int(seed), score)
+        for task, name, trial, seed, score in old
+        if (task, name) not in arms
+    ]
 
 
 def run(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
@@ -177,6 +187,10 @@ def _runs(study: Study, results: Path) -> Iterator[tuple[str, RunConfig]]:
     for seed in study.seeds:
         for task, level, name, arm in study.cells():
             key = f"{task}-{level}/{name}/{seed}"
+            if name not in chosen.get(task, {}):
+                raise ConfigError(
+                    f"arm {name!r} on {task} was not tuned: motley study tune {study.name}"
+                )
             yield key, study.config(task, level, arm, seed, **chosen[task][name])
 
 
@@ -192,19 +206,31 @@ def collect(study: Study, runs: Path, results: Path) -> None:
             curve = read_csv(runs / key / "eval.csv")
             agent = build_agent(configs[key])
             effort = agent.n_parameters * (1 + 3 * agent.settings.n_epochs)
+            condition: tuple[Any, ...] = (
+                name,
+                task,
+                level,
+                agent.blueprint.name,
+                arm.prior,
+                arm.costs,
+            )
+            condition += ("matched", "constant", "backprop", arm.control, seed, agent.n_parameters)
             for i, steps in enumerate(curve["steps"]):
-                rows.append(
-                    (name, task, level, agent.blueprint.name, arm.prior, arm.costs)
-                    + ("matched", "constant", "backprop", arm.control, seed, agent.n_parameters)
-                    + (int(steps),)
-                    + tuple(curve[c][i] for c in COLUMNS[13:18])
-                    # multiply-adds: one forward pass to act, three a pass of the update
-                    + (int(steps) * effort,)
-                )
+                measured = (float(curve[column][i]) for column in MEASURED)
+                # multiply-adds: one forward pass to act, three a pass of the update
+                rows.append((*condition, int(steps), *measured, int(steps) * effort))
     write_table(results / "curves.csv", COLUMNS, rows)
 
 
-def write_table(path: Path, columns: tuple[str, ...] | list[str], rows: list[Any]) -> None:
+def status(study: Study, runs: Path) -> Iterator[tuple[str, float, float]]:
+    """Each run's key, steps so far and newest score01."""
+    for task, level, name, _ in study.cells():
+        for seed in study.seeds:
+            key = f"{task}-{level}/{name}/{seed}"
+            yield key, *look(runs / key)
+
+
+def write_table(path: Path, columns: tuple[str, ...], rows: list[Any]) -> None:
     """Write a CSV file, whole or not at all."""
     lines: list[str] = []
 

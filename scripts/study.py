@@ -1,0 +1,85 @@
+"""`motley study`: many arms, tasks and seeds, to one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+
+from motley.studies import spine, study
+from motley.studies.config import ConfigError
+
+
+@dataclass(frozen=True)
+class StudyCommand:
+    """Run a study: first tune every arm alike, then run it; both go on where they were stopped."""
+
+    action: Annotated[Literal["list", "tune", "run", "status"], tyro.conf.Positional] = "list"
+    """What to do."""
+    name: Annotated[str, tyro.conf.Positional] = spine.SPINE.name
+    """Which study."""
+    tasks: tuple[str, ...] = ()
+    """Only these tasks of it."""
+    arms: tuple[str, ...] = ()
+    """Only these arms of it."""
+    runs: Path = Path("runs")
+    """The run folders go into a folder of the study's name here."""
+    results: Path = Path("results")
+    """Tables and chosen settings go into a folder of the study's name here."""
+
+
+def main(args: StudyCommand) -> int:
+    """Do it; returns the exit code.
+
+    Raises:
+        ConfigError: no such task or arm in the study.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    if args.action == "list":
+        for name, entry in study.STUDIES.items():
+            console.print(f"[bold]{name}[/]  {entry.claim}")
+            for task, level, arm, what in entry.cells():
+                console.print(f"  {task} level {level}  {arm}: {what.structure}, {what.costs}")
+        return 0
+    chosen = narrow(study.STUDIES[args.name], args.tasks, args.arms)
+    runs, results = args.runs / args.name, args.results / args.name
+    if args.action == "status":
+        for key, steps, score in study.status(chosen, runs):
+            console.print(f"{key}: {steps:,.0f} steps, score01 {score:.2f}")
+        return 0
+    done: set[str] = set()
+
+    def on_look(state: dict[str, tuple[float, float]]) -> None:
+        for key in sorted(set(state) - done):
+            if (runs / key / "done").exists():
+                done.add(key)
+                console.print(f"{len(done)} of {len(state)}  {key}: score01 {state[key][1]:.2f}")
+
+    (study.tune if args.action == "tune" else study.run)(chosen, runs, results, on_look)
+    console.print(f"wrote {results}")
+    return 0
+
+
+def narrow(whole: study.Study, tasks: tuple[str, ...], arms: tuple[str, ...]) -> study.Study:
+    """Return the part of a study with these tasks and arms; empty means all.
+
+    Raises:
+        ConfigError: the study has no such task or arm.
+    """
+    known = {task for task, _ in whole.tasks}, {a for arms in whole.arms.values() for a in arms}
+    for asked, there, kind in ((tasks, known[0], "task"), (arms, known[1], "arm")):
+        for name in asked:
+            if name not in there:
+                listed = ", ".join(sorted(there))
+                raise ConfigError(f"study {whole.name!r} has no {kind} {name!r}; it has {listed}")
+    return replace(
+        whole,
+        tasks=tuple(t for t in whole.tasks if not tasks or t[0] in tasks),
+        arms={
+            task: {n: a for n, a in entries.items() if not arms or n in arms}
+            for task, entries in whole.arms.items()
+        },
+    )
