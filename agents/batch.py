@@ -43,11 +43,12 @@ class Batch:
         n = whole.log_prob.shape[1]
         order = torch.randperm(n, generator=generator, device=generator.device)
         for part in order.chunk(count):
+            # index_select copies rows, several times as fast as x[:, part]
             yield Batch(
-                {name: x[:, part] for name, x in whole.tensors.items()},
-                whole.actions[:, part],
-                whole.log_prob[:, part],
-                {name: x[:, part] for name, x in whole.advantages.items()},
+                {name: x.index_select(1, part) for name, x in whole.tensors.items()},
+                whole.actions.index_select(1, part),
+                whole.log_prob.index_select(1, part),
+                {name: x.index_select(1, part) for name, x in whole.advantages.items()},
                 gather_state(whole.state, part),
             )
 
