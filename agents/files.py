@@ -42,6 +42,7 @@ def facts_of(agent: Agent) -> dict[str, Any]:
         if callable(rate)
         else rate,
         "seed": agent.seed,
+        "n_envs": agent.n_envs,
         "observation_space": spaces.to_json(agent.observation_space),
         "action_space": spaces.to_json(agent.action_space),
         "num_timesteps": agent.num_timesteps,
@@ -94,6 +95,7 @@ def load(
     agent = cls(blueprint, None, costs, **{**given, **changed}, _init_setup_model=False)
     agent.observation_space = spaces.from_json(facts["observation_space"])
     agent.action_space = spaces.from_json(facts["action_space"])
+    agent.n_envs = facts["n_envs"]
     if env is not None:
         wrapped = cls._wrap_env(env, agent.verbose)
         for name in ("observation_space", "action_space"):

@@ -191,6 +191,7 @@ class Learner(nn.Module):
                 if settings.target_kl is not None and facts["approx_kl"] > 1.5 * settings.target_kl:
                     stop = True
                     break
+                self._check_finite(losses, n_update)
                 if count == 0 and n_update % settings.log_gradients_every == 0:
                     log |= self.gradient_norms(losses)
                 self.optimizer.zero_grad(set_to_none=True)
@@ -206,13 +207,18 @@ class Learner(nn.Module):
                 break
         log |= {name: float(total) / max(count, 1) for name, total in sums.items()}
         log["gradient_steps"] = count
-        for name, mean in log.items():
-            if name.startswith("cost/") and not math.isfinite(mean):
-                raise FloatingPointError(
-                    f"cost {name.removeprefix('cost/')!r} is not finite in update {n_update}; "
-                    f"look for a root or a logarithm of zero in it, or lower the learning rate"
-                )
         return log
+
+    @staticmethod
+    def _check_finite(losses: Mapping[str, Tensor], n_update: int) -> None:
+        """Raise before a step is taken: afterwards every cost would be NaN."""
+        found = torch.stack([loss.detach() for loss in losses.values()]).tolist()
+        for name, value in zip(losses, found, strict=True):
+            if not math.isfinite(value):
+                raise FloatingPointError(
+                    f"cost {name!r} is not finite in update {n_update}; look for a root or a "
+                    f"logarithm of zero in it, or lower the learning rate"
+                )
 
     def weights(self, age: int) -> dict[str, float]:
         """Return the weight of each cost at an age; with a score at zero, its value is too."""

@@ -1,0 +1,216 @@
+"""The agent as an algorithm of SB3, on our worlds and on others' environments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+from stable_baselines3.common.callbacks import CheckpointCallback, EvalCallback
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from motley.agents import BLUEPRINTS, WIDTH, Agent, Blueprint, Node
+from motley.agents.actions import action_distribution
+from motley.agents.areas import GRU, Actor, Perceptron
+from motley.agents.brain import Brain
+from motley.envs.sb3 import WorldVecEnv
+from motley.envs.tasks import TASKS
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*has no calibration")
+OURS = [t for t in ("DarkHome", "CacheRecall") if t in TASKS]
+
+
+class Mixed(gym.Env[dict[str, Any], Any]):
+    """Every kind of space at once."""
+
+    def __init__(self) -> None:
+        self.observation_space = spaces.Dict({
+            "box": spaces.Box(-1.0, 1.0, (2, 3), np.float32),
+            "one": spaces.Discrete(3, start=1),
+            "many": spaces.MultiDiscrete([2, 4]),
+            "bits": spaces.MultiBinary(3),
+            "picture": spaces.Box(0, 255, (4, 4, 3), np.uint8),
+        })  # fmt: skip
+        self.action_space = spaces.MultiDiscrete([3, 2])
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        super().reset(seed=seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action: Any) -> Any:
+        assert self.action_space.contains(np.asarray(action))
+        over = bool(self.np_random.random() < 0.1)
+        return self.observation_space.sample(), 1.0, over, False, {}
+
+
+def small(env: Any, structure: str = "uniform", costs: Any = "reward", **more: Any) -> Agent:
+    settings: dict[str, Any] = {"n_steps": 16, "n_envs": 4, "budget": 30_000, "seed": 0, **more}
+    return Agent(structure, env, costs, **settings)
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
+@pytest.mark.parametrize("structure", ["uniform", "feedforward"])
+def test_it_learns_and_is_evaluated_on_gymnasiums_own(env_id: str, structure: str) -> None:
+    agent = small(make_vec_env(env_id, 4), structure, budget=None).learn(128)
+    assert agent.num_timesteps == 128
+    mean, _ = evaluate_policy(agent, make_vec_env(env_id, 2), n_eval_episodes=2)
+    assert np.isfinite(mean)
+
+
+def test_every_kind_of_space() -> None:
+    agent = small(DummyVecEnv([Mixed] * 2)).learn(64)
+    assert agent.policy.senses.sizes == {
+        "bits": 3, "box": 6, "many": 6, "one": 3, "picture": 48,
+    }  # fmt: skip
+    mean, _ = evaluate_policy(agent, gym.wrappers.TimeLimit(Mixed(), 50), 2, warn=False)
+    assert isinstance(mean, float)
+    assert mean > 0
+
+
+@pytest.mark.parametrize("wrapper", ["FlatObsWrapper", "ImgObsWrapper"])
+def test_minigrid(wrapper: str) -> None:
+    minigrid = pytest.importorskip("minigrid.wrappers")
+
+    def make() -> gym.Env[Any, Any]:
+        wrapped: gym.Env[Any, Any] = getattr(minigrid, wrapper)(gym.make("MiniGrid-Empty-5x5-v0"))
+        return wrapped
+
+    agent = small(DummyVecEnv([make] * 2), budget=None).learn(32)
+    observation, _ = make().reset(seed=0)
+    action, _ = agent.predict(observation)  # as the environment gives it, not as SB3 wraps it
+    assert make().action_space.contains(action)
+
+
+@pytest.mark.filterwarnings("ignore:rich is experimental")
+def test_callbacks_and_progress_bar(tmp_path: Path) -> None:
+    agent = small("DarkHome", env_kwargs={"level": 0})
+    evaluation = WorldVecEnv("DarkHome", 2, seed=5, level=0)
+    agent.learn(
+        256,
+        [
+            EvalCallback(evaluation, n_eval_episodes=2, eval_freq=32, log_path=str(tmp_path),
+                         best_model_save_path=str(tmp_path), verbose=0),
+            CheckpointCallback(32, str(tmp_path), "at"),
+        ],
+        progress_bar=True,
+    )  # fmt: skip
+    assert np.isfinite(np.load(tmp_path / "evaluations.npz")["results"]).all()
+    assert Agent.load(tmp_path / "best_model.zip").n_parameters == agent.n_parameters
+    assert sorted(p.name for p in tmp_path.glob("at_*"))[0] == "at_128_steps.zip"
+
+
+def test_a_callback_stops_learning() -> None:
+    agent = small("DarkHome").learn(10_000, lambda *_: False)
+    assert agent.num_timesteps == 4
+
+
+def test_predict_takes_one_or_many() -> None:
+    agent, env = small("DarkHome", "path_integration"), WorldVecEnv("DarkHome", 3, seed=1)
+    many: Any = env.reset()
+    one = {name: x[1] for name, x in many.items()}
+    batch, state = agent.predict(many, deterministic=True)
+    single, single_state = agent.predict(one, deterministic=True)
+    assert batch.shape == (3, 2)
+    assert single.shape == (2,)
+    np.testing.assert_allclose(batch[1], single, atol=1e-6)
+    assert state is not None
+    assert single_state is not None
+    later, _ = agent.predict(many, state, deterministic=True)
+    later_one, _ = agent.predict(one, single_state, deterministic=True)
+    np.testing.assert_allclose(later[1], later_one, atol=1e-6)
+    assert not np.array_equal(later, batch)  # it remembers
+    again, _ = agent.predict(many, state, np.array([False, True, True]), deterministic=True)
+    np.testing.assert_allclose(again[1:], batch[1:], atol=1e-6)
+    np.testing.assert_allclose(again[0], later[0], atol=1e-6)
+
+
+def test_watching_does_not_change_learning() -> None:
+    plain, watched = small("DarkHome").learn(64), small("DarkHome")
+    seen = WorldVecEnv("DarkHome", 3, seed=1).reset()
+    for _ in range(5):
+        watched.predict(seen)
+    watched.learn(64)
+    for a, b in zip(plain.policy.parameters(), watched.policy.parameters(), strict=True):
+        assert np.array_equal(a.detach().numpy(), b.detach().numpy())
+
+
+def test_one_seed_gives_one_agent() -> None:
+    def weights(seed: int) -> np.ndarray:
+        agent = small("DarkHome", seed=seed).learn(128)
+        return np.concatenate([p.detach().numpy().ravel() for p in agent.policy.parameters()])
+
+    assert np.array_equal(weights(3), weights(3))
+    assert not np.array_equal(weights(3), weights(4))
+
+
+def test_diagnostics_name_costs_values_and_gradients() -> None:
+    agent = small("DarkHome", "path_integration", "heterogeneous").learn(64)
+    told = agent.diagnostics()
+    names = set(agent.learner.routes)
+    assert {k.split("/")[1] for k in told if k.startswith("cost/")} == names
+    assert {k for k in told if k.startswith("value/")} == {"value/reward"}
+    grads = {tuple(k.split("/")[1:]) for k in told if k.startswith("grad/")}
+    assert grads == {(cost, area) for cost in names for area in agent.blueprint}
+    assert {"return", "score01", "success"} <= set(told)
+
+
+@pytest.mark.parametrize("task", OURS)
+@pytest.mark.parametrize("structure", [s for s in BLUEPRINTS if s != "feedforward"])
+def test_structures_meet_the_budget(structure: str, task: str) -> None:
+    for costs in ("reward", "heterogeneous"):
+        agent = Agent(structure, task, costs, n_envs=1, budget=40_000, seed=0)
+        assert abs(agent.n_parameters - 40_000) <= 800
+        counted = sum(p.numel() for p in agent.brain.parameters())
+        assert agent.n_parameters == counted
+
+
+def test_a_budget_that_is_too_small_is_refused() -> None:
+    with pytest.raises(ValueError, match="give a budget above that, not 100"):
+        small("DarkHome", budget=100)
+
+
+def test_initial_weights_depend_on_the_seed_and_the_areas_name_only() -> None:
+    actions = action_distribution(spaces.Discrete(3))
+    gru = Node(GRU, ("eye",), "core", {"size": WIDTH})
+    areas = {
+        "core": gru,
+        "actor": Node(Actor, ("core",), "actor"),
+        "critic": Node(Perceptron, ("core",), "critic"),
+    }
+    more = {"other": Node(Perceptron, ("eye",), "encoder"), **areas}
+
+    def weights(blueprint: dict[str, Node], seed: int = 0) -> dict[str, np.ndarray]:
+        brain = Brain(Blueprint(blueprint), {"eye": 5}, actions, seed, 8)
+        return {name: p.detach().numpy() for name, p in brain.named_parameters()}
+
+    few, many = weights(areas), weights(more)
+    assert len(many) > len(few)
+    assert all(np.array_equal(few[name], many[name]) for name in few)
+    assert any(not np.array_equal(few[name], x) for name, x in weights(areas, 1).items())
+
+
+def test_what_does_not_fit_is_named() -> None:
+    with pytest.raises(ValueError, match="unknown structure 'unifrom'; did you mean uniform"):
+        small("DarkHome", "unifrom")
+    with pytest.raises(ValueError, match="unknown cost set or cost 'rewrad'; did you mean reward"):
+        small("DarkHome", costs="rewrad")
+    with pytest.raises(ValueError, match="'path_integration' needs the sense 'egomotion'"):
+        small(make_vec_env("CartPole-v1", 1), "path_integration")
+    with pytest.raises(ValueError, match="'matched' depends on the problem"):
+        small(make_vec_env("CartPole-v1", 1), "matched")
+    with pytest.raises(ValueError, match="DarkHome"):
+        small("motley/DrakHome-v0")
+    with pytest.raises(ValueError, match="n_steps must be at least 1"):
+        small("DarkHome", n_steps=0)
+
+
+@pytest.mark.parametrize("task", OURS)
+def test_matched_and_mismatched_follow_the_task(task: str) -> None:
+    matched = small(task, "matched").blueprint.name
+    assert matched == {"DarkHome": "path_integration", "CacheRecall": "episodic_memory"}[task]
+    assert small(task, "mismatched").blueprint.name not in (matched, "uniform")
