@@ -160,10 +160,7 @@ class Agent(BaseAlgorithm):
             brain, distribution, self.costs, self.settings, self.lr_schedule(1.0), self.seed
         )
         self.policy = BrainPolicy(
-            self.observation_space,
-            self.action_space,
-            learner,
-            seed_of(self.seed, "predict"),
+            self.observation_space, self.action_space, learner, seed_of(self.seed, "predict")
         ).to(self.device)
         self._generator = torch.Generator(self.device).manual_seed(seed_of(self.seed, "explore"))
         self._present: Present | None = None
