@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,13 +49,19 @@ def main(args: Demo) -> int:
         highlight=False,
     )
     shown = dict.fromkeys(runs, -1.0)
+    begun: dict[str, tuple[float, float]] = {}
     with bars(console) as progress:
         lines = {arm: progress.add_task(arm, total=args.steps, speed="", score="-") for arm in runs}
 
         def on_look(state: dict[str, tuple[float, float]]) -> None:
             for arm, (steps, score) in state.items():
+                begun.setdefault(arm, (steps, time.perf_counter()))
+                seconds = max(time.perf_counter() - begun[arm][1], 1e-9)
+                speed = f"{(steps - begun[arm][0]) / seconds:,.0f}/s" if steps else ""
                 text = "-" if math.isnan(score) else f"{score:.2f}"
                 progress.update(lines[arm], completed=min(steps, args.steps), score=text)
+                if steps < args.steps:
+                    progress.update(lines[arm], speed=speed)
                 if not console.is_terminal and steps >= shown[arm] + 0.1 * args.steps:
                     shown[arm] = steps
                     console.print(f"{arm}: {steps:,.0f} steps, score01 {text}", highlight=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from motley.studies.config import RunConfig
-from motley.studies.folder import FolderError, read_csv
+from motley.studies.folder import FolderError, last_row
 from motley.studies.run import InterruptedRunError, run
 
 ARMS = {"matched": ("matched", "heterogeneous"), "uniform": ("uniform", "reward")}
@@ -50,7 +51,7 @@ def train(
             while waiting and len(going) < cores():
                 arm = next(iter(waiting))
                 going[arm] = waiting.pop(arm)
-                going[arm].start()
+                _start(going[arm])
             time.sleep(0.5)
             on_look({arm: look(out / arm) for arm in runs})
             for arm in [arm for arm, process in going.items() if not process.is_alive()]:
@@ -63,20 +64,26 @@ def train(
                         f"motley train --resume --out {out / arm}"
                     )
     finally:
-        for process in going.values():  # after ctrl-C they got the signal too, and save
-            process.join(60)
-            if process.is_alive():
-                process.terminate()
+        for process in going.values():
+            while process.is_alive():  # asked again and again, since it may have been starting
+                assert process.pid is not None
+                os.kill(process.pid, signal.SIGINT)
+                process.join(0.5)
+
+
+def _start(process: BaseProcess) -> None:
+    """Start an arm deaf to ctrl-C until its run listens, so that no import is torn up."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def look(folder: Path) -> tuple[float, float]:
     """Steps so far and the newest score01 of a run under way; 0 and NaN before the first row."""
-    steps = read_csv(folder / "progress.csv").get("steps")
-    scores = read_csv(folder / "eval.csv").get("score01")
-    return (
-        float(steps[-1]) if steps is not None and steps.size else 0.0,
-        float(scores[-1]) if scores is not None and scores.size else float("nan"),
-    )
+    steps = last_row(folder / "progress.csv").get("steps", 0.0)
+    return steps, last_row(folder / "eval.csv").get("score01", float("nan"))
 
 
 def cores() -> int:

@@ -25,6 +25,8 @@ if sys.platform != "win32":
     import fcntl
 
 FORMAT_VERSION = 1
+TAIL = 65_536
+"""Bytes that hold at least two rows of any CSV file of a run."""
 
 Columns = dict[str, npt.NDArray[np.float64]]
 
@@ -78,6 +80,25 @@ def read_csv(path: Path) -> Columns:
     table = np.array([[float(x) for x in row] for row in rows], np.float64)
     table = table.reshape(len(rows), len(header))
     return {name: table[:, i] for i, name in enumerate(header)}
+
+
+def last_row(path: Path) -> dict[str, float]:
+    """The last whole row of a CSV file of numbers by column; empty where there is none.
+
+    Reads the ends of the file only, so that many runs can be looked at often.
+    """
+    try:
+        with open(path, "rb") as file:
+            header = file.readline()
+            begin = max(len(header), path.stat().st_size - TAIL)
+            file.seek(begin)
+            lines = file.read().decode().split("\n")[:-1]
+    except FileNotFoundError:
+        return {}
+    if not lines or (begin > len(header) and len(lines) < 2):
+        return {}
+    values = map(float, lines[-1].split(","))
+    return dict(zip(header.decode().strip().split(","), values, strict=True))
 
 
 class CsvLog:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from motley.studies.config import RunConfig
 from motley.studies.folder import Columns, FolderError, read_csv, read_json
-from motley.studies.statistics import Interval, Solved, bootstrap, steps_to_solved
+from motley.studies.statistics import Interval, Solved, bootstrap, bootstrap_curve, steps_to_solved
 
 Floats = npt.NDArray[np.float64]
 
@@ -95,13 +95,12 @@ class Arm:
             return Aggregate(*(np.empty(0) for _ in range(4)))
         grid = np.unique(np.concatenate([x for x, _ in curves]))
         rows = np.array([np.interp(grid, x, y, right=np.nan) for x, y in curves])
-        found = [bootstrap([at[~np.isnan(at)]], resamples=500) for at in rows.T]
-        return Aggregate(
-            grid,
-            np.array([i.estimate for i in found]),
-            np.array([i.low for i in found]),
-            np.array([i.high for i in found]),
-        )
+        found = np.full((3, len(grid)), np.nan)
+        here = ~np.isnan(rows)
+        for pattern in np.unique(here, axis=1).T:  # runs under way have come less far
+            where = (here == pattern[:, None]).all(axis=0)
+            found[:, where] = bootstrap_curve(rows[np.ix_(pattern, where)])
+        return Aggregate(grid, *found)
 
     @staticmethod
     def curve(run: Run, measure: str, table: str = "eval") -> tuple[Floats, Floats]:

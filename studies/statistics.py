@@ -87,6 +87,28 @@ def bootstrap(
     return Interval(estimate, float(low), float(high))
 
 
+def bootstrap_curve(runs: npt.ArrayLike, resamples: int = 500, seed: int = 0) -> Floats:
+    """Interquartile mean over runs at each point of a curve, with its bootstrap interval.
+
+    Runs are drawn whole, so that the band keeps what points of one run share.
+
+    Args:
+        runs: (R, K) one row a run, without NaN.
+        resamples: how many.
+        seed: of the resampling.
+
+    Returns:
+        (3, K): estimate, low, high; the interval is NaN where there is one run.
+    """
+    rows = np.asarray(runs, np.float64)
+    estimate = trim_mean(rows, 0.25, axis=0)
+    if len(rows) < 2:
+        return np.stack([estimate, *np.full((2, rows.shape[1]), np.nan)])
+    drawn = np.random.default_rng(seed).integers(len(rows), size=(resamples, len(rows)))
+    draws = np.stack([trim_mean(rows[which], 0.25, axis=0) for which in drawn])
+    return np.stack([estimate, *np.quantile(draws, [0.025, 0.975], axis=0)])
+
+
 def steps_to_solved(
     steps: npt.ArrayLike,
     scores: npt.ArrayLike,

@@ -8,6 +8,7 @@ import pytest
 from motley.studies.statistics import (
     Solved,
     bootstrap,
+    bootstrap_curve,
     interquartile_mean,
     kaplan_meier,
     median_steps,
@@ -38,6 +39,16 @@ def test_bootstrap_draws_within_strata() -> None:
     # Each stratum is constant, so no resampling within strata can change the mean.
     found = bootstrap([[0.0] * 5, [1.0] * 5], lambda x: float(x.mean()))
     assert found == (0.5, 0.5, 0.5)
+
+
+def test_a_band_is_the_bootstrap_at_each_point() -> None:
+    rows = np.random.default_rng(3).normal(size=(8, 5))
+    estimate, low, high = bootstrap_curve(rows, 2000)
+    for k in range(5):
+        point = bootstrap([rows[:, k]], resamples=2000)
+        assert estimate[k] == pytest.approx(point.estimate)
+        assert (low[k], high[k]) == pytest.approx((point.low, point.high), abs=0.1)
+    assert np.isnan(bootstrap_curve(rows[:1])[1:]).all()
 
 
 def test_one_run_has_no_interval() -> None:
