@@ -22,7 +22,6 @@ COMMANDS = {
     ),
     "watch": ("see a trained agent act, in a window or a video", "motley watch runs/first"),
     "report": ("a page of curves, tables and videos of runs", "motley report runs"),
-    "study": ("run a study: many arms, tasks and seeds", "motley study list"),
     "audit": ("check a task against its reference policies", "motley audit DarkHome"),
     "bench": ("time worlds and training beside peers", "motley bench --quick"),
 }
