@@ -130,6 +130,7 @@ class Chart:
 
     def _y_range(self) -> tuple[float, float]:
         values = [c.y[np.isfinite(c.y)] for c in self.curves]
+        values += [y[np.isfinite(y)] for c in self.curves for y in (c.low, c.high)]
         values += [y[np.isfinite(y)] for c in self.curves for _, y in c.runs]
         pool = np.concatenate([*values, np.array([v for v, _ in self.lines])])
         low = float(pool.min()) if self.low is None and pool.size else (self.low or 0.0)

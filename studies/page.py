@@ -26,7 +26,7 @@ STYLE = (
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--ink);
  font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-serif}
-main{max-width:1060px;margin:0 auto;padding:36px 22px 72px}
+main{max-width:1140px;margin:0 auto;padding:36px 22px 72px}
 h1{font-size:1.15rem;font-weight:600;color:var(--soft);margin:0 0 26px}
 h1 b{color:var(--ink)}
 h2{font-size:1.85rem;line-height:1.22;letter-spacing:-.015em;margin:0 0 8px;max-width:36ch}
@@ -40,22 +40,23 @@ section{margin-bottom:64px}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th{font-weight:500;font-size:.82rem;color:var(--soft);text-align:right;vertical-align:bottom;
- padding:5px 9px;border-bottom:1px solid var(--rule)}
-td{text-align:right;padding:9px 9px;border-bottom:1px solid var(--rule);white-space:nowrap}
+ padding:5px 7px;border-bottom:1px solid var(--rule)}
+td{text-align:right;padding:9px 7px;border-bottom:1px solid var(--rule);white-space:nowrap}
 tr:last-child td{border-bottom:0}
 th:first-child,td:first-child{text-align:left;padding-left:0}
 th:last-child,td:last-child{padding-right:0}
 td b{font-size:1.05rem}
-td small{display:block;line-height:1.3}
+td small{display:block;line-height:1.3;font-size:.8rem;font-weight:400}
 .solved{color:var(--good)}.unsolved{color:var(--bad)}
 .key{display:inline-block;width:12px;height:12px;border-radius:3px;background:var(--c);
  margin-right:8px}
 .legend{display:flex;flex-wrap:wrap;gap:4px 22px;margin:0 0 8px;font-size:.93rem}
-.row{display:grid;grid-template-columns:repeat(auto-fit,minmax(280px,1fr));gap:16px}
+.row{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(290px,100%),1fr));gap:16px}
+.films{grid-template-columns:repeat(auto-fill,minmax(min(420px,100%),1fr))}
 .row .card{margin:0}
 .card h4{margin:0 0 6px;font-size:.93rem;font-weight:600}
 figure{margin:0}
-video{width:100%;aspect-ratio:1;border-radius:8px;background:#000;display:block}
+video{width:100%;height:auto;border-radius:8px;background:#000;display:block}
 figcaption{font-size:.9rem;margin-top:8px}
 figcaption b{color:var(--ink)}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;padding-left:3ch;text-indent:-3ch;

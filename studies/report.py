@@ -14,6 +14,7 @@ from motley.envs import TASKS, calibration
 from motley.studies import runs as run_folders
 from motley.studies.chart import Chart, Curve
 from motley.studies.folder import FolderError, read_json, write_text
+from motley.studies.heat import routing
 from motley.studies.page import COLOURS, page
 from motley.studies.runs import Arm, Run
 from motley.studies.statistics import (
@@ -56,7 +57,7 @@ def section(where: str, runs: Sequence[Run], video: bool) -> str:
     videos = [(arm, *_video(arm.runs[0], video)) for arm in arms]
     return (
         f"<section><h2>{verdict(where, arms) if scored else escape(where)}</h2>"
-        f"{about(where, arms)}{table(arms, scored)}"
+        f"{about(arms, scored)}{table(arms, scored)}"
         f"<h3>Learning curves</h3>{curves(arms, measure, runs[0])}"
         f"{films(videos)}{routing(arms)}{rerun(runs)}</section>"
     )
@@ -78,7 +79,7 @@ def verdict(where: str, arms: Sequence[Arm]) -> str:
     return f"{name}: {'; '.join(said)}"
 
 
-def about(where: str, arms: Sequence[Arm]) -> str:
+def about(arms: Sequence[Arm], scored: bool) -> str:
     """What the numbers mean, and how much they are worth."""
     seeds = min(len(arm.runs) for arm in arms)
     worth = (
@@ -88,11 +89,14 @@ def about(where: str, arms: Sequence[Arm]) -> str:
     )
     unfinished = [str(r.folder) for arm in arms for r in arm.runs if not r.done]
     note = f" Still under way: {escape(', '.join(unfinished))}." if unfinished else ""
-    return (
-        f'<p class="soft">Solved is a score01 of {SOLVED} in {IN_A_ROW} evaluations in a row, of '
-        f"the mean action, on worlds that never train. score01 is 0 for random actions and 1 for "
-        f"an oracle that sees everything. {worth}{note}</p>"
+    meaning = (
+        f"Solved is a score01 of {SOLVED} in {IN_A_ROW} evaluations in a row, of the mean action, "
+        f"on worlds that never train. score01 is 0 for random actions and 1 for an oracle that "
+        f"sees everything."
+        if scored
+        else "Returns are of the mean action, in environments that never train."
     )
+    return f'<p class="soft">{meaning} {worth}{note}</p>'
 
 
 def table(arms: Sequence[Arm], scored: bool) -> str:
@@ -224,52 +228,8 @@ def films(videos: Sequence[tuple[Arm, bytes | None, str]]) -> str:
         )
     return (
         f'<h3>At work</h3><p class="soft">The same worlds for every arm, none of them trained on, '
-        f'at {SPEED} times life speed.</p><div class="row">{"".join(cells)}</div>'
+        f'at {SPEED} times life speed.</p><div class="row films">{"".join(cells)}</div>'
     )
-
-
-def routing(arms: Sequence[Arm]) -> str:
-    """Which cost moved which area: mean gradient norms, as they were measured."""
-    tables = ""
-    for i, arm in enumerate(arms):
-        columns = [run.progress for run in arm.runs]
-        names = [n.split("/")[1:] for n in columns[0] if n.startswith("grad/")]
-        if not names:
-            continue
-        costs = list(dict.fromkeys(cost for cost, _ in names))
-        areas = list(dict.fromkeys(area for _, area in names))
-        head = "".join(f"<th>{escape(area)}</th>" for area in areas)
-        body = ""
-        for cost in costs:
-            values = [_norm(columns, f"grad/{cost}/{area}") for area in areas]
-            cells = "".join(_cell(value, i % COLOURS) for value in values)
-            body += f"<tr><td>{escape(cost)}</td>{cells}</tr>"
-        tables += (
-            f'<div class="card wide"><h4><span class="key c{i % COLOURS}"></span>'
-            f'{escape(arm.label)}</h4><table class="heat"><tr><th>cost</th>{head}</tr>{body}'
-            f"</table></div>"
-        )
-    if not tables:
-        return ""
-    return (
-        f'<h3>Which cost trains which area</h3><p class="soft">Mean norm of each cost\'s gradient '
-        f"in each area, as measured while training; · is exactly zero.</p>{tables}"
-    )
-
-
-def _norm(columns: Sequence[dict[str, np.ndarray]], name: str) -> float:
-    values = np.concatenate([c[name] for c in columns if name in c])
-    values = values[np.isfinite(values)]
-    return float(values.mean()) if values.size else 0.0
-
-
-def _cell(value: float, colour: int) -> str:
-    if value == 0:
-        return '<td class="soft">·</td>'
-    # Norms span decades: full colour at 1, none at 1e-4.
-    share = min(max((math.log10(value) + 4) / 4, 0.05), 1.0)
-    tint = f"background:color-mix(in srgb,var(--c) {55 * share:.0f}%,transparent)"
-    return f'<td class="cell c{colour}" style="{tint}">{value:.2g}</td>'
 
 
 def rerun(runs: Sequence[Run]) -> str:

@@ -19,7 +19,7 @@ from motley.agents import Agent
 from motley.envs.sb3 import WorldVecEnv
 from motley.studies.config import ConfigError, RunConfig, build_agent, check, stream
 from motley.studies.evaluate import play, undisturbed
-from motley.studies.folder import CsvLog, FolderError, last_row, read_csv, read_json, write_json
+from motley.studies.folder import FolderError, read_csv, read_json, write_json
 from motley.studies.run import EVAL, PROGRESS, Listener, run
 from motley.studies.runs import gather
 from motley.studies.video import film
@@ -279,33 +279,3 @@ def test_a_video_is_made_once_and_tells_how_it_went(whole: Path) -> None:
 def test_what_cannot_be_is_refused_at_once(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check(RunConfig(**changes))
-
-
-def test_a_configuration_survives_its_file() -> None:
-    config = RunConfig("motley/DarkHome-v0", agent={"gamma": 0.9}, imports=("json",))
-    data = json.loads(json.dumps(config.to_json()))
-    again = RunConfig.from_json(data)
-    assert again.to_json() == config.to_json()
-    assert data["level"] == 2
-    assert data["task"] == "DarkHome"
-
-
-def test_csv_rows_are_cut_and_columns_grow(tmp_path: Path) -> None:
-    file = tmp_path / "x.csv"
-    log = CsvLog(file, ("steps", "a"), -1)
-    log.append({"steps": 1, "a": 0.1})
-    log.append({"steps": 2, "b": 5.0})
-    log.append({"steps": 3, "a": 0.3, "b": 6.0})
-    with open(file, "a") as stream:
-        stream.write("4,0.")  # killed in the middle of a row
-    assert read_csv(file)["steps"].tolist() == [1, 2, 3]
-    np.testing.assert_array_equal(read_csv(file)["b"], [np.nan, 5, 6])
-    assert last_row(file) == {"steps": 3, "a": 0.3, "b": 6.0}
-    assert last_row(tmp_path / "none.csv") == {}
-    again = CsvLog(file, ("steps", "a"), 2)
-    assert again.last == 2
-    assert read_csv(file)["steps"].tolist() == [1, 2]
-    assert file.read_text().endswith("\n")
-    assert CsvLog(file, ("steps", "a"), -1).last == -1
-    assert read_csv(file)["steps"].size == 0
-    assert last_row(file) == {}

@@ -1,0 +1,69 @@
+"""A run folder's files: configurations come back, CSV files are cut and widened."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from motley.studies.config import RunConfig
+from motley.studies.folder import (
+    CsvLog,
+    FolderError,
+    last_row,
+    locked,
+    read_csv,
+    read_json,
+    write_json,
+)
+
+
+def test_a_configuration_survives_its_file() -> None:
+    config = RunConfig("motley/DarkHome-v0", agent={"gamma": 0.9}, imports=("json",))
+    data = json.loads(json.dumps(config.to_json()))
+    again = RunConfig.from_json(data)
+    assert again.to_json() == config.to_json()
+    assert data["level"] == 2
+    assert data["task"] == "DarkHome"
+
+
+def test_csv_rows_are_cut_and_columns_grow(tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    log = CsvLog(file, ("steps", "a"), -1)
+    log.append({"steps": 1, "a": 0.1})
+    log.append({"steps": 2, "b": 5.0})
+    log.append({"steps": 3, "a": 0.3, "b": 6.0})
+    with open(file, "a") as stream:
+        stream.write("4,0.")  # killed in the middle of a row
+    assert read_csv(file)["steps"].tolist() == [1, 2, 3]
+    np.testing.assert_array_equal(read_csv(file)["b"], [np.nan, 5, 6])
+    assert last_row(file) == {"steps": 3, "a": 0.3, "b": 6.0}
+    assert last_row(tmp_path / "none.csv") == {}
+    again = CsvLog(file, ("steps", "a"), 2)
+    assert again.last == 2
+    assert read_csv(file)["steps"].tolist() == [1, 2]
+    assert file.read_text().endswith("\n")
+    assert CsvLog(file, ("steps", "a"), -1).last == -1
+    assert read_csv(file)["steps"].size == 0
+    assert last_row(file) == {}
+
+
+def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    write_json(file, {"steps": 3})
+    assert read_json(file) == {"steps": 3}
+    file.write_text(file.read_text().replace('"format_version": 1', '"format_version": 99'))
+    with pytest.raises(FolderError, match="has format 99, this version of Motley reads 1"):
+        read_json(file)
+    file.write_text("{")
+    with pytest.raises(FolderError, match="is not JSON"):
+        read_json(file)
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(FolderError, match="another process"), locked(tmp_path):
+        pass
+    with locked(tmp_path):
+        pass  # free again
