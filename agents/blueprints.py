@@ -194,7 +194,7 @@ def feedforward(senses: Sizes) -> Blueprint:
     layers = {"size": 64, "depth": 2}
     return Blueprint(
         {
-            "actor": Node(Actor, tuple(senses), "actor", {"hidden": (64, 64), "deviation": 1.0}),
+            "actor": Node(Actor, tuple(senses), "actor", {"hidden": (64, 64)}),
             "critic": Node(Perceptron, tuple(senses), "critic", layers),
         },
         "feedforward",

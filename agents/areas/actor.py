@@ -31,7 +31,7 @@ class Actor(Area):
         deviations: int,
         hidden: tuple[int, ...] = (64,),
         activation: str = "tanh",
-        deviation: float = 0.6,
+        deviation: float = 1.0,
     ):
         super().__init__(sizes, size)
         self.activation = ACTIVATIONS[activation]
