@@ -22,6 +22,7 @@ COMMANDS = {
     ),
     "watch": ("see a trained agent act, in a window or a video", "motley watch runs/first"),
     "report": ("a page of curves, tables and videos of runs", "motley report runs"),
+    "study": ("many arms, tasks and seeds, to one table", "motley study run spine"),
     "audit": ("check a task against its reference policies", "motley audit DarkHome"),
     "bench": ("time worlds and training beside peers", "motley bench --quick"),
 }
