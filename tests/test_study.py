@@ -1,0 +1,93 @@
+"""Studies: tuned alike, run whole, collected into the pinned table."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from motley.scripts.study import narrow
+from motley.studies import spine, study
+from motley.studies.config import ConfigError, check
+from motley.studies.folder import read_json
+from motley.studies.study import Arm, Study
+
+SMALL = Study(
+    name="small",
+    claim="That the machinery works.",
+    tasks=(("DarkHome", 0),),
+    arms={
+        "DarkHome": {
+            "matched": Arm("matched", "heterogeneous", 512, "learnt"),
+            "uniform": Arm("uniform", "reward", 512),
+        }
+    },
+    seeds=(0,),
+    tuning_seeds=(100, 101),
+    search={"learning_rate": (1e-3, 2e-3)},
+    trials=2,
+    trial_steps=512,
+    fixed={"n_steps": 8},
+)
+
+
+def silent(state: dict[str, tuple[float, float]]) -> None:
+    """Watch nothing."""
+
+
+def test_small_study_from_tuning_to_table(tmp_path: Path) -> None:
+    runs, results = tmp_path / "runs", tmp_path / "results"
+    with pytest.raises(ConfigError, match="motley study tune small"):
+        study.run(SMALL, runs, results, silent)
+    study.tune(SMALL, runs, results, silent)
+    with (results / "tuning.csv").open(newline="") as file:
+        trials = list(csv.DictReader(file))
+    assert [(row["arm"], row["trial"], row["seed"]) for row in trials] == [
+        ("matched", "0", "100"),
+        ("matched", "1", "101"),
+        ("uniform", "0", "100"),
+        ("uniform", "1", "101"),
+    ]
+    chosen = read_json(results / "settings.json")["chosen"]["DarkHome"]
+    assert all(choice in SMALL.draws() for choice in chosen.values())
+
+    study.run(SMALL, runs, results, silent)
+    with (results / "curves.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    pinned = (
+        "arm,task,level,structure,prior,costs,routing,time,credit,control,seed,n_params,steps,"
+        "score01,score01_sampled,score01_ood,success,wall_s,flops"
+    )
+    assert tuple(rows[0]) == tuple(pinned.split(","))
+    assert {row["arm"] for row in rows} == {"matched", "uniform"}
+    assert {row["structure"] for row in rows} == {"path_integration", "uniform"}
+    last = [row for row in rows if row["arm"] == "matched"][-1]
+    assert int(last["steps"]) == 512
+    assert int(last["flops"]) == 512 * int(last["n_params"]) * (1 + 3 * 3)
+
+
+def test_every_arm_is_tried_with_the_same_draws() -> None:
+    draws = spine.SPINE.draws()
+    assert draws == spine.SPINE.draws()
+    assert len(draws) == spine.SPINE.trials
+    assert len({tuple(draw.items()) for draw in draws}) == len(draws)
+
+
+def test_tuning_on_own_seeds_is_refused() -> None:
+    with pytest.raises(ValueError, match="tune on its own seeds"):
+        replace(SMALL, tuning_seeds=(0,))
+
+
+def test_shipped_studies_can_be_configured() -> None:
+    for entry in study.STUDIES.values():
+        for task, level, _, arm in entry.cells():
+            check(entry.config(task, level, arm, 0, **entry.draws()[0]))
+
+
+def test_a_part_of_a_study() -> None:
+    part = narrow(spine.SPINE, ("DarkHome",), ("matched",))
+    assert [(task, arm) for task, _, arm, _ in part.cells()] == [("DarkHome", "matched")]
+    with pytest.raises(ConfigError, match="no arm 'machted'"):
+        narrow(spine.SPINE, (), ("machted",))
