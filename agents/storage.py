@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,17 +21,18 @@ PathLike = str | Path | io.BufferedIOBase
 
 
 @contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``, and move it there when all went well."""
-    path = Path(path)
+def atomic(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file beside ``path`` to write, and move it there, on disk, when all went well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        yield Path(temporary)
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def write(path: PathLike, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
@@ -46,7 +46,7 @@ def write(path: PathLike, facts: Mapping[str, Any], tensors: Mapping[str, Tensor
     if not isinstance(path, str | Path):
         _write(cast(IO[bytes], path), facts, tensors)
         return
-    with atomic(_named(path)) as temporary, open(temporary, "wb") as file:
+    with atomic(_named(path)) as file:
         _write(file, facts, tensors)
 
 
