@@ -17,7 +17,9 @@ from motley.studies.config import ConfigError
 class StudyCommand:
     """Run a study: first tune every arm alike, then run it; both go on where they were stopped."""
 
-    action: Annotated[Literal["list", "tune", "run", "status"], tyro.conf.Positional] = "list"
+    action: Annotated[Literal["list", "tune", "run", "status", "table"], tyro.conf.Positional] = (
+        "list"
+    )
     """What to do."""
     name: Annotated[str, tyro.conf.Positional] = spine.SPINE.name
     """Which study."""
@@ -49,6 +51,11 @@ def main(args: StudyCommand) -> int:
     if args.action == "status":
         for key, steps, score in study.status(chosen, runs):
             console.print(f"{key}: {steps:,.0f} steps, score01 {score:.2f}")
+        return 0
+    if args.action == "table":
+        titles = ("task", "arm", "solved", "steps to solved", "final score01", "out of distr.")
+        for row in (titles, *study.summary(results)):
+            console.print("  ".join(cell.ljust(22) for cell in row).rstrip())
         return 0
     done: set[str] = set()
 

@@ -19,6 +19,7 @@ from motley.costs.registry import Registry
 from motley.studies.config import ConfigError, RunConfig, build_agent
 from motley.studies.demo import look, train
 from motley.studies.folder import read_csv, read_json, write_json, write_text
+from motley.studies.statistics import median_steps, steps_to_solved
 
 CONDITION: tuple[str, ...] = (
     "arm",
@@ -228,6 +229,41 @@ def status(study: Study, runs: Path) -> Iterator[tuple[str, float, float]]:
         for seed in study.seeds:
             key = f"{task}-{level}/{name}/{seed}"
             yield key, *look(runs / key)
+
+
+def summary(results: Path) -> Iterator[tuple[str, ...]]:
+    """A row an arm of ``curves.csv``: who solved the task when, and where it ended.
+
+    Yields:
+        task, arm, seeds that solved it, median steps to solved, final score01 and its smallest and
+        largest, final score01 out of distribution.
+
+    Raises:
+        ConfigError: there is no table.
+    """
+    path = results / "curves.csv"
+    if not path.exists():
+        raise ConfigError(f"{path} is missing: run the study first")
+    arms: dict[tuple[str, str], dict[str, list[dict[str, str]]]] = {}
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            runs = arms.setdefault((row["task"], row["arm"]), {})
+            runs.setdefault(row["seed"], []).append(row)
+    for (task, arm), runs in arms.items():
+        solved = [
+            steps_to_solved([int(r["steps"]) for r in rows], [float(r["score01"]) for r in rows])
+            for rows in runs.values()
+        ]
+        final = [float(rows[-1]["score01"]) for rows in runs.values()]
+        ood = [float(rows[-1]["score01_ood"]) for rows in runs.values()]
+        yield (
+            task,
+            arm,
+            f"{sum(not s.censored for s in solved)} of {len(runs)}",
+            str(median_steps(solved)),
+            f"{np.mean(final):.2f} ({min(final):.2f} to {max(final):.2f})",
+            f"{np.mean(ood):.2f}",
+        )
 
 
 def write_table(path: Path, columns: tuple[str, ...], rows: list[Any]) -> None:

@@ -65,6 +65,8 @@ def test_small_study_from_tuning_to_table(tmp_path: Path) -> None:
     assert {row["structure"] for row in rows} == {"path_integration", "uniform"}
     last = [row for row in rows if row["arm"] == "matched"][-1]
     assert int(last["steps"]) == 512
+    table = {arm: (solved, steps) for _, arm, solved, steps, *_ in study.summary(results)}
+    assert table["uniform"] == ("0 of 1", "≥ 512")
     assert int(last["flops"]) == 512 * int(last["n_params"]) * (1 + 3 * 3)
 
 
