@@ -12,6 +12,8 @@ from rich.console import Console
 from motley.studies import spine, study
 from motley.studies.config import ConfigError
 
+Action = Literal["list", "tune", "run", "status", "table"]
+
 
 @dataclass(frozen=True)
 class StudyCommand:
