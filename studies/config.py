@@ -158,7 +158,7 @@ def check_task(task: str, level: int | None, ood: bool) -> None:
         if level is not None and not 0 <= level < levels:
             raise ConfigError(f"{plain(task)} has levels 0 to {levels - 1}, not --level {level}")
     elif task not in gym.registry:
-        raise ConfigError(nearest("task", task, (*TASKS, *gym.registry)))
+        raise ConfigError(nearest("task", task, TASKS) + "; any Gymnasium id will do too")
     elif level is not None or ood:
         raise ConfigError(f"{task} is not one of our tasks: it takes neither --level nor --ood")
 
