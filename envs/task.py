@@ -8,6 +8,7 @@ worlds, so a task in plain NumPy keeps the speed of the batch.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -84,12 +85,12 @@ class Policy(Protocol):
         ...
 
 
-class Task:
+class Task(ABC):
     """Base class of all tasks.
 
     A task sets the class attributes (``variants`` lists the settings of its further constructor
     arguments that are calibrated), sets ``horizon`` and ``n_shapes`` (and ``body``, if its own)
-    in ``__init__`` after calling this one, and writes the methods that raise below.
+    in ``__init__`` after calling this one, and writes the abstract methods below.
 
     Args:
         level: rung of ``levels``; None is ``default_level``.
@@ -135,25 +136,25 @@ class Task:
         """State of the task's own: name -> (shape without the world axis, dtype); zero at reset."""
         return {}
 
+    @abstractmethod
     def layout(self, world: World, which: Ints, rng: Streams) -> None:
         """Lay out worlds ``which`` (R,), blank so far; ``rng`` gives one row for each of them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def outcome(self, world: World) -> tuple[npt.NDArray[Any], Bools]:
         """Reward (N,) and terminated (N,) of the step just made; may change the world."""
-        raise NotImplementedError
 
+    @abstractmethod
     def score(self, world: World) -> npt.NDArray[Any]:
         """How well the episode went so far, (N,); read at its end."""
-        raise NotImplementedError
 
     def success(self, world: World) -> Bools:
         """Whether it succeeded, (N,); read at its end."""
         return self.score(world) >= 1.0
 
+    @abstractmethod
     def oracle(self, world: World) -> Floats:
         """Actions (N, 2) of one that sees the hidden state."""
-        raise NotImplementedError
 
     def observer(self) -> Policy | None:
         """The best hand-written policy from the senses' history, where it can differ."""

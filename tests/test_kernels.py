@@ -8,7 +8,7 @@ import pytest
 
 from motley.envs import kernels, senses
 from motley.envs.senses import hue
-from motley.envs.streams import Bools, Ints, Streams
+from motley.envs.streams import Bools, Floats, Ints, Streams
 from motley.envs.task import Body, Task
 from motley.envs.world import World
 
@@ -41,6 +41,12 @@ class Field(Task):
 
     def outcome(self, world: World) -> tuple[npt.NDArray[Any], Bools]:
         return np.zeros(world.n), np.zeros(world.n, bool)
+
+    def score(self, world: World) -> npt.NDArray[Any]:
+        return np.zeros(world.n)
+
+    def oracle(self, world: World) -> Floats:
+        return np.zeros((world.n, 2), np.float32)
 
 
 def make(n: int, body: Body = STILL, seed: int = 0) -> World:
