@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +18,6 @@ from motley.agents.areas import (
 )
 from motley.costs.registry import Registry
 
-SKIP = bool(os.environ.get("SKIP"))
 WIDTH = "width"
 """Stands in an option for the width that is solved for to meet the parameter budget."""
 
