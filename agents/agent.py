@@ -304,7 +304,8 @@ class Agent(BaseAlgorithm):
             custom_objects: refused, since nothing in the file is pickled.
             print_system_info: for SB3's signature only.
             force_reset: begin new episodes; the worlds are not in the file.
-            **kwargs: settings to change, as the constructor takes them.
+            **kwargs: settings to change, as the constructor takes them. The learning rate is the
+                one that was reached, and stays; give ``final_rate`` to let it fall again.
 
         Raises:
             ValueError: not an agent's file, other spaces, or an unregistered area or cost.

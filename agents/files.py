@@ -90,6 +90,7 @@ def load(
     facts, tensors = storage.read(path, device)
     given = {name: facts[name] for name in ("n_steps", "clip_range", "learning_rate", "seed")}
     given |= facts["settings"] | {"width": facts["width"], "budget": None, "device": device}
+    given["final_rate"] = 1.0  # the file's rate is what was reached, not where a schedule begins
     blueprint = Blueprint.from_json(facts["blueprint"])
     costs = sets.from_json(facts["costs"])
     agent = cls(blueprint, None, costs, **{**given, **changed}, _init_setup_model=False)

@@ -98,6 +98,17 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
         build(gamma=0.5).restore(tmp_path / "at")
 
 
+@pytest.mark.parametrize("final_rate", [1.0, 0.1])
+def test_a_loaded_agent_learns_on_at_the_rate_it_had_reached(
+    final_rate: float, tmp_path: Path
+) -> None:
+    agent = build("uniform", "reward", learning_rate=1e-3, final_rate=final_rate)
+    agent.learn(UPDATE).save(tmp_path / "model")
+    loaded = Agent.load(tmp_path / "model", env=WorldVecEnv("DarkHome", N, seed=3))
+    loaded.learn(2 * UPDATE)
+    assert loaded.policy.optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * final_rate)
+
+
 def test_a_loaded_agent_acts_the_same(tmp_path: Path) -> None:
     agent = build().learn(2 * UPDATE)
     agent.save(tmp_path / "model")
