@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from itertools import pairwise
 
 import pygame
@@ -69,9 +68,11 @@ NIGHT = Palette(
 )
 
 
-@lru_cache(maxsize=16)
 def font(pixels: int) -> pygame.font.Font:
-    """Pygame's own font, the same on every machine, `pixels` high."""
+    """Pygame's own font, the same on every machine, `pixels` high.
+
+    Not kept: `pygame.quit`, which other environments call when they close, spoils every font.
+    """
     pygame.font.init()
     return pygame.font.Font(None, pixels)
 

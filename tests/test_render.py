@@ -181,3 +181,13 @@ def test_without_a_display_it_says_how_to_record() -> None:
         pytest.skip("this machine has a display without naming one")
     assert "NoDisplayError" in run.stderr
     assert "--record FILE.mp4" in run.stderr
+
+
+def test_pictures_survive_another_environment_that_quits_pygame() -> None:
+    env = WorldEnv("DarkHome", render_mode="rgb_array")
+    env.reset(seed=0)
+    before = env.render()
+    pygame.init()
+    pygame.quit()
+    pygame.init()
+    assert np.array_equal(env.render(), before)
