@@ -186,8 +186,8 @@ def test_without_a_display_it_says_how_to_record() -> None:
 def test_pictures_survive_another_environment_that_quits_pygame() -> None:
     env = WorldEnv("DarkHome", render_mode="rgb_array")
     env.reset(seed=0)
-    before = env.render()
+    before = np.asarray(env.render())
     pygame.init()
     pygame.quit()
     pygame.init()
-    assert np.array_equal(env.render(), before)
+    assert np.array_equal(np.asarray(env.render()), before)
