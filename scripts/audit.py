@@ -16,8 +16,8 @@ from motley.scripts.train import Import
 from motley.studies.config import ConfigError, import_plugins, nearest, plain
 
 ORACLE, OBSERVER, SHORTCUT = 0.95, 0.9, 0.1
-"""Bars: the oracle's raw score, the observer's score01, and shortcuts' score01 above chance."""
-CALIBRATION_SEED, AUDIT_SEED = 1_000_000, 2_000_000
+"""Bars: the oracle's raw score, the observer's score01, and shortcuts' raw score above chance."""
+AUDIT_SEED = 2_000_000
 """Of the first episode; the audit's episodes are not the calibration's."""
 
 
@@ -26,7 +26,7 @@ class Audit:
     """Play a task with its oracle, observer, random policy and shortcuts, level by level.
 
     Exits with 1 where the oracle is below 0.95, the observer's score01 is below 0.9, or a
-    shortcut is more than 0.1 above the level's stated chance.
+    shortcut's raw score is more than 0.1 above the stated chance.
     """
 
     task: Annotated[str, tyro.conf.Positional]
@@ -52,15 +52,23 @@ def main(args: Audit) -> int:
     if args.episodes < 1:
         raise ConfigError(f"--episodes must be at least 1, not {args.episodes}")
     task = TASKS[name]
-    seed = CALIBRATION_SEED if args.calibrate else AUDIT_SEED
-    settings = [(level, ood) for level in range(len(task.levels)) for ood in (False, True)]
+    seed = calibration.CALIBRATION_SEED if args.calibrate else AUDIT_SEED
+    settings = [
+        (level, ood, variant)
+        for variant in task.variants
+        for level in range(len(task.levels))
+        for ood in (False, True)
+    ]
     entries = [
-        calibration.measure(task, level, ood, args.episodes, seed)
-        for level, ood in track(settings, name, console=Console(stderr=True), transient=True)
+        calibration.measure(task, level, ood, args.episodes, seed, **variant)
+        for level, ood, variant in track(
+            settings, name, console=Console(stderr=True), transient=True
+        )
     ]
     # Twenty columns of four digits: narrower terminals wrap lines rather than lose digits.
     console = Console(soft_wrap=True, width=max(Console().width, 110))
-    console.print(table(task, entries))
+    for variant in task.variants:
+        console.print(table(task, [entry for entry in entries if entry.variant == variant]))
     if args.calibrate:
         console.print(f"wrote {calibration.write(task, entries)}")
     faults = [fault for entry in entries for fault in failing(task, entry)]
@@ -77,7 +85,8 @@ def score01(entry: Entry, score: float) -> float:
 def failing(task: type[Task], entry: Entry) -> list[str]:
     """The bars that a level misses, in words."""
     where = f"level {entry.level}{', out of distribution' if entry.ood else ''}"
-    chance = task.levels[entry.level].chance
+    where += "".join(f", {name}={value}" for name, value in entry.variant.items() if value)
+    chance = stated_chance(task, entry)
     faults = []
     if entry.oracle < ORACLE:
         faults.append(f"{where}: the oracle scores {entry.oracle:.3f}, below {ORACLE}")
@@ -85,18 +94,24 @@ def failing(task: type[Task], entry: Entry) -> list[str]:
         observed = score01(entry, entry.observer)
         faults.append(f"{where}: the observer's score01 is {observed:.3f}, below {OBSERVER}")
     for name, score in entry.heuristics.items():
-        if score01(entry, score) > chance + SHORTCUT:
+        if score > chance + SHORTCUT:
             faults.append(
-                f"{where}: the shortcut {name} reaches {score01(entry, score):.3f}, "
-                f"above chance {chance} + {SHORTCUT}"
+                f"{where}: the shortcut {name} scores {score:.3f}, "
+                f"above chance {chance:.2f} + {SHORTCUT}"
             )
     return faults
 
 
+def stated_chance(task: type[Task], entry: Entry) -> float:
+    """What the task states for these settings, as a raw score."""
+    return task(level=entry.level, ood=entry.ood, **entry.variant).chance
+
+
 def table(task: type[Task], entries: list[Entry]) -> Table:
-    """Mean raw scores: a row a policy, a column a level."""
+    """Mean raw scores of one variant: a row a policy, a column a level."""
+    variant = "".join(f", {name}={value}" for name, value in entries[0].variant.items() if value)
     grid = Table(
-        title=f"{task.__name__} ({calibration.task_hash(task)}): mean raw scores of "
+        title=f"{task.__name__}{variant} ({calibration.task_hash(task)}): mean raw scores of "
         f"{entries[0].episodes} episodes, seeds from {entries[0].seed}",
         title_justify="left",
         pad_edge=False,
@@ -105,7 +120,7 @@ def table(task: type[Task], entries: list[Entry]) -> Table:
     for entry in entries:
         grid.add_column(f"{entry.level} ood" if entry.ood else f"{entry.level}", justify="right")
     rows: dict[str, list[float | None]] = {
-        "chance (stated)": [task.levels[entry.level].chance for entry in entries],
+        "chance (stated)": [stated_chance(task, entry) for entry in entries],
         "oracle": [entry.oracle for entry in entries],
         "observer": [entry.observer for entry in entries],
         "random": [entry.random for entry in entries],

@@ -230,7 +230,21 @@ def test_audit_prints_every_level_and_tells_failure(
         assert word in text
     monkeypatch.setattr(audit, "ORACLE", 1.1)
     assert main(["audit", "DarkHome", "--episodes", "20"]) == 1
-    assert "level 2: the oracle scores" in said(capsys)
+    text = said(capsys)
+    assert "level 2: the oracle scores" in text
+    assert "level 2, out of distribution, stop=True: the oracle scores" in text
+
+
+def test_audit_stores_every_variant_of_a_task(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from motley.envs import TASKS, calibration
+
+    monkeypatch.setattr(calibration, "path", lambda task: tmp_path / "figures.json")
+    main(["audit", "DarkHome", "--calibrate", "--episodes", "2"])
+    stored = calibration.read(TASKS["DarkHome"])
+    settings = {(e.level, e.ood, e.variant["stop"]) for e in stored}
+    assert len(stored) == len(settings) == 20
 
 
 def test_the_demo_leaves_a_page_and_goes_on_where_it_was(
