@@ -15,8 +15,8 @@ from motley.costs.base import Cost, State, Trace
 class NoiseTarget(Cost):
     """Squared error of random numbers, drawn afresh at each step and so unpredictable.
 
-    Stands in a study for "any further gradient helps". It has a head, a dimension and a scale
-    like the cost that it is the placebo of.
+    Stands in a study for "any further gradient helps". ``size`` and ``scale`` are to be those
+    of the target that it is the placebo of; by default the two numbers of self-localisation.
 
     Attributes:
         reads: the area to predict from.

@@ -196,16 +196,17 @@ def _runs(study: Study, results: Path) -> Iterator[tuple[str, RunConfig]]:
 
 
 def collect(study: Study, runs: Path, results: Path) -> None:
-    """Write ``curves.csv`` from the run folders there are."""
+    """Write ``curves.csv`` from the run folders there are, of all arms though a part was run."""
+    whole = STUDIES.get(study.name, study)
+    chosen = read_json(results / "settings.json")["chosen"]
     rows = []
-    configs = dict(_runs(study, results))
-    for seed in study.seeds:
-        for task, level, name, arm in study.cells():
+    for seed in whole.seeds:
+        for task, level, name, arm in whole.cells():
             key = f"{task}-{level}/{name}/{seed}"
-            if not (runs / key / "eval.csv").exists():
+            if name not in chosen.get(task, {}) or not (runs / key / "eval.csv").exists():
                 continue
             curve = read_csv(runs / key / "eval.csv")
-            agent = build_agent(configs[key])
+            agent = build_agent(whole.config(task, level, arm, seed, **chosen[task][name]))
             effort = agent.n_parameters * (1 + 3 * agent.settings.n_epochs)
             condition: tuple[Any, ...] = (
                 name,

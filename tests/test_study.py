@@ -37,7 +37,7 @@ def silent(state: dict[str, tuple[float, float]]) -> None:
     """Watch nothing."""
 
 
-def test_small_study_from_tuning_to_table(tmp_path: Path) -> None:
+def test_small_study_from_tuning_to_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs, results = tmp_path / "runs", tmp_path / "results"
     with pytest.raises(ConfigError, match="motley study tune small"):
         study.run(SMALL, runs, results, silent)
@@ -54,6 +54,10 @@ def test_small_study_from_tuning_to_table(tmp_path: Path) -> None:
     assert all(choice in SMALL.draws() for choice in chosen.values())
 
     study.run(SMALL, runs, results, silent)
+    whole = (results / "curves.csv").read_text()
+    monkeypatch.setitem(study.STUDIES, "small", SMALL)
+    study.run(narrow(SMALL, (), ("uniform",)), runs, results, silent)
+    assert (results / "curves.csv").read_text() == whole  # a part keeps the other arms' rows
     with (results / "curves.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     pinned = (
