@@ -19,9 +19,7 @@ Action = Literal["list", "tune", "run", "status", "table"]
 class StudyCommand:
     """Run a study: first tune every arm alike, then run it; both go on where they were stopped."""
 
-    action: Annotated[Literal["list", "tune", "run", "status", "table"], tyro.conf.Positional] = (
-        "list"
-    )
+    action: Annotated[Action, tyro.conf.Positional] = "list"
     """What to do."""
     name: Annotated[str, tyro.conf.Positional] = spine.SPINE.name
     """Which study."""
