@@ -2,7 +2,8 @@
 
 score01 = (score - random) / (oracle - random). The figures lie beside the task's file, under
 the same name with .json, keyed by a hash of the task's constants and source: a changed task
-has none until ``motley audit TASK --calibrate`` measures it anew.
+has none until ``motley audit TASK --calibrate`` measures it anew. What changes no score is left
+out: comments, and `Task.scene`, which only the picture reads.
 """
 
 from __future__ import annotations
@@ -187,7 +188,7 @@ def scale(task: Task) -> tuple[float, float]:
 
 
 def task_hash(task: type[Task]) -> str:
-    """Sixteen hex digits of a task's and its policies' code, bare of comments, and the physics."""
+    """Sixteen hex digits of a task's and its policies' code, `bare`, and of the physics."""
     rules = task()
     policies = [rules.observer(), *(make() for make in rules.heuristics().values())]
     modules = {task.__module__} | {type(p).__module__ for p in policies if p is not None}
@@ -208,10 +209,12 @@ def _source(module: str) -> str:
 
 
 def bare(source: str) -> str:
-    """Source without comments, docstrings and blank lines."""
+    """Source without comments, docstrings, blank lines and methods named ``scene``."""
     dropped: set[int] = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        if (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) or (
+            isinstance(node, ast.FunctionDef) and node.name == "scene"
+        ):
             dropped.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     lines = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):

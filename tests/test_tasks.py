@@ -161,9 +161,12 @@ def test_truncation_at_the_horizon(name: str) -> None:
 
 
 @names
-def test_the_hash_follows_code_and_not_comments(name: str) -> None:
+def test_the_hash_follows_code_and_neither_comments_nor_pictures(name: str) -> None:
     assert calibration.bare("x = 1  # why\n\n# more\n") == "x = 1"
     assert calibration.bare('def f():\n    """Say."""\n    return 2\n') == "def f():\n    return 2"
     assert calibration.bare("x = '# no comment'") == "x = '# no comment'"
     assert calibration.bare("x = 1") != calibration.bare("x = 2")
+    drawing = "    def scene(self):\n        return {\n            'caption': ''\n        }\n"
+    rules = "class T:\n    x = 1\n{}    def score(self):\n        return 1\n"
+    assert calibration.bare(rules.format(drawing)) == rules.format("").rstrip()
     assert len(calibration.task_hash(TASKS[name])) == 16
