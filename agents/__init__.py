@@ -1,9 +1,11 @@
 """Agents: areas, the blueprints that wire them, and the algorithm that trains them."""
 
+from motley.agents import structures
 from motley.agents.agent import Agent
 from motley.agents.areas import AREAS, Area
 from motley.agents.areas import register as register_area
 from motley.agents.blueprints import BLUEPRINTS, WIDTH, Blueprint, Node
+from motley.agents.blueprints import register as register_structure
 from motley.agents.layers import Linear
 from motley.agents.worlds import make_worlds
 
@@ -18,4 +20,6 @@ __all__ = [
     "Node",
     "make_worlds",
     "register_area",
+    "register_structure",
+    "structures",
 ]

@@ -1,21 +1,17 @@
-"""Blueprints: which areas, wired how. A dict of areas, in the order data flows."""
+"""Blueprints: which areas, wired how. A dict of areas, in the order data flows.
+
+A structure is a function from the senses' sizes to a blueprint, known by name: one file in
+``motley/agents/structures/``, which calls :func:`register`, and a line in its ``__init__``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any
 
-from motley.agents.areas import (
-    AREAS,
-    GRU,
-    Actor,
-    Area,
-    EpisodicMemory,
-    PathIntegrator,
-    Perceptron,
-    VisualSearch,
-)
+from motley.agents.areas import AREAS, GRU, Actor, Area, Perceptron, VisualSearch
 from motley.costs.registry import Registry
 
 WIDTH = "width"
@@ -118,22 +114,65 @@ Builder = Callable[[Sizes], Blueprint]
 BLUEPRINTS: Registry[Builder] = Registry("structure")
 """Structures by name: each a function from the senses' sizes to a blueprint."""
 
-PROBLEMS = {
-    "path integration": "path_integration",
-    "episodic memory": "episodic_memory",
-}
+PROBLEMS: Registry[str] = Registry("problem")
 """The structure matched to each problem that a task can pose."""
 
-MISMATCHED = {
-    "path integration": "episodic_memory",
-    "episodic memory": "path_integration",
-}
-"""The structure of another problem, the control of each."""
+MISMATCHED: Registry[str] = Registry("problem")
+"""The control of each problem: the structure of another one, or a scrambled form of its own."""
 
 
-def assemble(
-    senses: Sizes, modules: Mapping[str, Node], name: str, *, core: type[Area] = GRU
-) -> Blueprint:
+def register(
+    build: Callable[..., Blueprint],
+    variants: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    problem: str | None = None,
+    mismatched: str | None = None,
+) -> None:
+    """Make a structure known by its function's name, and its variants by that and their own.
+
+    ``register(tunnel, priors("exact"), problem="digging", mismatched="episodic_memory")`` makes
+    ``tunnel`` and ``tunnel.exact``, of which ``tunnel`` is what ``matched`` means in a task
+    that poses ``digging``, and ``tunnel.exact`` what ``matched.exact`` means.
+
+    Args:
+        build: from the senses' sizes, and the variants' keyword arguments, to a blueprint.
+        variants: the arguments of each variant, by its name; without any, the default is built.
+        problem: what the structure is matched to.
+        mismatched: the control's name; it may be registered later.
+
+    Raises:
+        ValueError: a name is taken, or only one of problem and control is given.
+    """
+    name = build.__name__
+    if (problem is None) != (mismatched is None):
+        raise ValueError(f"structure {name!r}: give both its problem and its mismatched control")
+    BLUEPRINTS[name] = _builder(build, name, {})
+    for variant, options in (variants or {}).items():
+        BLUEPRINTS[f"{name}.{variant}"] = _builder(build, f"{name}.{variant}", options)
+    if problem is not None and mismatched is not None:
+        PROBLEMS[problem], MISMATCHED[problem] = name, mismatched
+
+
+def _builder(build: Callable[..., Blueprint], name: str, options: Mapping[str, Any]) -> Builder:
+    @wraps(build)
+    def built(senses: Sizes) -> Blueprint:
+        return Blueprint(build(senses, **options).areas, name)
+
+    if options:
+        words = (
+            f"{k} {v.__name__ if isinstance(v, type) else v}".replace("_", " ")
+            for k, v in options.items()
+        )
+        built.__doc__ = f"The same with {', '.join(words)}."
+    return built
+
+
+def priors(*names: str) -> dict[str, dict[str, Any]]:
+    """Return variants of these rungs of prior strength, for :func:`register`."""
+    return {name: {"prior": name} for name in names}
+
+
+def assemble(senses: Sizes, modules: Mapping[str, Node], *, core: type[Area] = GRU) -> Blueprint:
     """Wire modules into the common frame: encoder, core, visual search, actor and critic.
 
     The core gets every sense, the encoded vision, the previous action and each module's output;
@@ -143,7 +182,6 @@ def assemble(
     Args:
         senses: size of each sense.
         modules: what is particular to this structure.
-        name: of the structure.
         core: class of the core.
     """
     extra = tuple(modules)
@@ -163,44 +201,7 @@ def assemble(
     areas |= readout
     areas["actor"] = Node(Actor, heads, "actor")
     areas["critic"] = Node(Perceptron, heads, "critic", {"size": 64})
-    return Blueprint(areas, name)
-
-
-def uniform(senses: Sizes) -> Blueprint:
-    """One generic recurrent core and nothing else."""
-    return assemble(senses, {}, "uniform")
-
-
-def path_integration(senses: Sizes, prior: str = "learnt") -> Blueprint:
-    """A path integrator beside the core; ``prior`` is its rung."""
-    require(senses, ("egomotion",), "path_integration")
-    node = Node(PathIntegrator, ("egomotion",), "integrator", {"prior": prior})
-    return assemble(senses, {"integrator": node}, _named("path_integration", prior, "learnt"))
-
-
-def episodic_memory(senses: Sizes, prior: str = "learnt_value") -> Blueprint:
-    """An episodic memory of what was seen with each cue; ``prior`` is its rung."""
-    require(senses, ("cue", "vision"), "episodic_memory")
-    inputs = ("cue", "vision", "go") if "go" in senses else ("cue", "vision")
-    capacity = 64 if prior == "learnt_gate" else 32
-    node = Node(EpisodicMemory, inputs, "memory", {"prior": prior, "capacity": capacity})
-    return assemble(senses, {"memory": node}, _named("episodic_memory", prior, "learnt_value"))
-
-
-def feedforward(senses: Sizes) -> Blueprint:
-    """No memory: separate policy and value networks of two tanh layers of 64, as in SB3's PPO."""
-    layers = {"size": 64, "depth": 2}
-    return Blueprint(
-        {
-            "actor": Node(Actor, tuple(senses), "actor", {"hidden": (64, 64)}),
-            "critic": Node(Perceptron, tuple(senses), "critic", layers),
-        },
-        "feedforward",
-    )
-
-
-def _named(structure: str, prior: str, default: str) -> str:
-    return structure if prior == default else f"{structure}.{prior}"
+    return Blueprint(areas)
 
 
 def require(senses: Sizes, needed: tuple[str, ...], structure: str) -> None:
@@ -217,40 +218,31 @@ def require(senses: Sizes, needed: tuple[str, ...], structure: str) -> None:
             )
 
 
-def _rung(build: Callable[..., Blueprint], prior: str) -> Builder:
-    return lambda senses: build(senses, prior=prior)
-
-
-BLUEPRINTS["uniform"] = uniform
-BLUEPRINTS["feedforward"] = feedforward
-BLUEPRINTS["path_integration"] = path_integration
-for _prior in ("exact", "noisy"):
-    BLUEPRINTS[f"path_integration.{_prior}"] = _rung(path_integration, _prior)
-BLUEPRINTS["episodic_memory"] = episodic_memory
-for _prior in ("exact", "learnt_key", "learnt_gate"):
-    BLUEPRINTS[f"episodic_memory.{_prior}"] = _rung(episodic_memory, _prior)
-
-
 def structure(name: str, senses: Sizes, problem: str | None = None) -> Blueprint:
     """Return the blueprint called ``name`` for these senses.
 
     Args:
         name: a name in :data:`BLUEPRINTS`, or ``matched`` or ``mismatched``, which depend on the
-            task's problem; ``matched.exact`` names a rung.
+            task's problem; ``matched.exact`` names a variant.
         senses: size of each sense.
         problem: what the task poses; None where the environment does not say.
 
     Raises:
         ValueError: no such structure, or none is matched to the problem.
     """
-    word, _, prior = name.partition(".")
+    word, _, variant = name.partition(".")
     if word in ("matched", "mismatched"):
         table = PROBLEMS if word == "matched" else MISMATCHED
-        if problem not in table:
+        if problem is None or problem not in table:
             raise ValueError(
                 f"structure {name!r} depends on the problem that the task poses, and "
                 + ("this environment states none" if problem is None else f"{problem!r} has none")
                 + f"; give one of: {', '.join(BLUEPRINTS)}"
             )
-        name = table[problem] + (f".{prior}" if prior else "")
+        if table[problem] not in BLUEPRINTS:
+            raise ValueError(
+                f"the {word} structure of {problem!r} is {table[problem]!r}, which nothing has "
+                f"registered; give one of: {', '.join(BLUEPRINTS)}"
+            )
+        name = table[problem] + (f".{variant}" if variant else "")
     return BLUEPRINTS[name](senses)

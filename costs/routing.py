@@ -5,9 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from motley.costs.base import Cost
+from motley.costs.registry import Registry
 
-ROLES = ("encoder", "core", "memory", "integrator", "readout", "actor", "critic")
-"""Roles that a cost may name though an agent lacks them."""
+ROLES: Registry[str] = Registry("role")
+"""Roles that a cost may name though an agent lacks them, and what has each.
+
+A plug-in adds one by ``ROLES["whiskers"] = "senses touch"``.
+"""
+ROLES |= {
+    "encoder": "turns a sense into features",
+    "core": "the generic memory, whose width meets the parameter budget",
+    "integrator": "keeps the way home",
+    "head_direction": "keeps the heading",
+    "place": "tells where the body is",
+    "memory": "keeps what happened once",
+    "drive": "values and wants for one need",
+    "gate": "decides what is let in",
+    "binding": "ties fillers to roles",
+    "tracker": "keeps what is out of sight",
+    "forward_model": "predicts what an action does to the senses",
+    "inverse_model": "finds the action for a wanted effect",
+    "world_model": "predicts what happens next",
+    "self_model": "predicts the world model's error",
+    "detector": "finds something known from birth",
+    "readout": "finds in the senses what other areas look for",
+    "actor": "gives the action's distribution",
+    "critic": "gives the features that values are read from",
+}
 
 Routing = dict[str, frozenset[str]]
 """For each cost, by name, the areas that it trains."""

@@ -1,0 +1,10 @@
+"""The structures that ship: one file each, one line here.
+
+A file defines a function from the senses' sizes to a blueprint and registers it, with its
+variants, the problem that it is matched to and the control of that problem.
+"""
+
+from motley.agents.structures import episodic_memory as episodic_memory
+from motley.agents.structures import feedforward as feedforward
+from motley.agents.structures import path_integration as path_integration
+from motley.agents.structures import uniform as uniform

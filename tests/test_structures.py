@@ -1,0 +1,82 @@
+"""Structures by name: variants, the problems they are matched to, and the controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from motley.agents import BLUEPRINTS, Blueprint
+from motley.agents.areas import GRU, Perceptron
+from motley.agents.blueprints import (
+    MISMATCHED,
+    PROBLEMS,
+    Sizes,
+    assemble,
+    priors,
+    register,
+    structure,
+)
+
+SENSES = {"vision": 8, "egomotion": 3}
+
+
+def tunnel(senses: Sizes, prior: str = "learnt") -> Blueprint:
+    """Digs."""
+    return assemble(senses, {}, core=Perceptron if prior == "exact" else GRU)
+
+
+@pytest.fixture
+def tables() -> Iterator[None]:
+    """Leave the tables as they were."""
+    tables: list[Any] = [BLUEPRINTS, PROBLEMS, MISMATCHED]
+    saved = [(table, dict(table)) for table in tables]
+    yield
+    for table, entries in saved:
+        table.clear()
+        table.update(entries)
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_structure_and_its_variants_are_registered_at_once() -> None:
+    register(tunnel, priors("exact"), problem="digging", mismatched="uniform")
+    for name, meant in (
+        ("tunnel", "tunnel"),
+        ("tunnel.exact", "tunnel.exact"),
+        ("matched", "tunnel"),
+        ("matched.exact", "tunnel.exact"),
+        ("mismatched", "uniform"),
+    ):
+        blueprint = structure(name, SENSES, "digging")
+        assert blueprint.name == meant
+        assert (blueprint["core"].area is Perceptron) == name.endswith("exact")
+    assert BLUEPRINTS["tunnel"].__doc__ == "Digs."
+    assert BLUEPRINTS["tunnel.exact"].__doc__ == "The same with prior exact."
+    with pytest.raises(ValueError, match=r"unknown structure 'tunnel.exakt'; did you mean"):
+        structure("matched.exakt", SENSES, "digging")
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_name_or_a_problem_that_is_taken_is_refused() -> None:
+    register(tunnel, problem="digging", mismatched="uniform")
+    with pytest.raises(ValueError, match="structure 'tunnel' is registered already"):
+        register(tunnel)
+    with pytest.raises(ValueError, match="give both its problem and its mismatched control"):
+        register(tunnel, problem="digging")
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_control_that_is_not_there_is_named() -> None:
+    register(tunnel, problem="digging", mismatched="flying")
+    assert structure("matched", SENSES, "digging").name == "tunnel"
+    with pytest.raises(ValueError, match="mismatched structure of 'digging' is 'flying', which no"):
+        structure("mismatched", SENSES, "digging")
+    with pytest.raises(ValueError, match=r"'matched' depends on .* and 'flying' has none"):
+        structure("matched", SENSES, "flying")
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_every_problem_has_a_structure_and_another_for_control(problem: str) -> None:
+    assert PROBLEMS[problem] in BLUEPRINTS
+    assert MISMATCHED[problem] != PROBLEMS[problem]
