@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from motley.agents.areas.actor import Actor
+from motley.agents.areas.attention import Attention
 from motley.agents.areas.base import Area, State
 from motley.agents.areas.episodic_memory import EpisodicMemory
 from motley.agents.areas.gru import GRU
+from motley.agents.areas.lstm import LSTM
+from motley.agents.areas.min_gru import MinGRU
 from motley.agents.areas.path_integrator import PathIntegrator
 from motley.agents.areas.perceptron import Perceptron
+from motley.agents.areas.reservoir import Reservoir
 from motley.agents.areas.visual_search import VisualSearch
 from motley.costs.registry import Registry
 
@@ -24,17 +28,32 @@ def register(area: type[Area]) -> type[Area]:
     return area
 
 
-for _area in (Actor, EpisodicMemory, GRU, PathIntegrator, Perceptron, VisualSearch):
+for _area in (
+    Actor,
+    Attention,
+    EpisodicMemory,
+    GRU,
+    LSTM,
+    MinGRU,
+    PathIntegrator,
+    Perceptron,
+    Reservoir,
+    VisualSearch,
+):
     register(_area)
 
 __all__ = [
     "AREAS",
     "GRU",
+    "LSTM",
     "Actor",
     "Area",
+    "Attention",
     "EpisodicMemory",
+    "MinGRU",
     "PathIntegrator",
     "Perceptron",
+    "Reservoir",
     "State",
     "VisualSearch",
     "register",
