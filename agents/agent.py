@@ -148,11 +148,12 @@ class Agent(BaseAlgorithm):
         self.set_random_seed(self.seed)
         senses = Senses(self.observation_space).sizes
         distribution = action_distribution(self.action_space)
+        problem = problem_of(self.env)
         if isinstance(self._structure, str):
-            self.blueprint = structure(self._structure, senses, problem_of(self.env))
+            self.blueprint = structure(self._structure, senses, problem)
         else:
             self.blueprint = self._structure
-        self.costs = cost_set(self._costs, senses)
+        self.costs = cost_set(self._costs, senses, problem)
         if self.budget is not None:
             self.width = width_for(self.budget, self.blueprint, senses, distribution)
         brain = Brain(self.blueprint, senses, distribution, self.seed, self.width)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,9 @@ from torch import Tensor, nn
 from motley.costs.development import Schedule, constant
 
 State = dict[str, Tensor]
+
+EVERY = "*"
+"""Stands among :attr:`Cost.problems` for every problem."""
 
 
 class Trace:
@@ -87,16 +90,21 @@ class Cost:
 
     Attributes:
         kind: the name, where it is not the class's in lower case with underscores.
+        problems: what tasks pose (``Task.problem``) in whose ``heterogeneous`` set this cost is;
+            :data:`EVERY` stands for all, and nothing for none.
+        alone: roles of areas that, in those sets, no cost trains that trains ``"all"``.
         in_time: whether the loss compares steps, so that a batch must keep their order.
         weight: factor of the loss, and of the score's advantages; a number or a schedule
             over age. A cost whose weight is the number 0 is left out altogether.
         trains: names or roles of the areas that this cost's gradient may change; ``"all"``
             means every area, ``"a|b"`` means the areas of role a, or of role b where there is
-            no a. A role that an agent lacks is passed over.
+            no a, ``"-a"`` leaves a out. A role that an agent lacks is passed over.
         gamma: discount of the score, per step; None takes the agent's.
     """
 
     kind: ClassVar[str | None] = None
+    problems: ClassVar[tuple[str, ...]] = ()
+    alone: ClassVar[tuple[str, ...]] = ()
     in_time: ClassVar[bool] = False
     weight: float | Schedule = 1.0
     trains: tuple[str, ...] = ("all",)
@@ -111,10 +119,24 @@ class Cost:
         if isinstance(self.weight, int | float) and not 0 <= self.weight < float("inf"):
             raise ValueError(f"{type(self).__name__}(weight={self.weight}): give a number >= 0")
 
+    @classmethod
+    def label(cls) -> str:
+        """Return the class's name for ``--costs``: ``kind``, or in lower case with underscores."""
+        return cls.kind or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+
+    @classmethod
+    def fitted(cls, senses: Mapping[str, int]) -> Self:
+        """Return the cost as named sets use it; a subclass may choose by the senses there are.
+
+        Args:
+            senses: features of each sense.
+        """
+        return cls()
+
     @property
     def name(self) -> str:
         """The name in logs, routing tables and files."""
-        return self.kind or re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+        return self.label()
 
     @property
     def schedule(self) -> Schedule:
@@ -212,4 +234,4 @@ def check_loss(cost: Cost, loss: Tensor, shape: tuple[int, int]) -> None:
         )
 
 
-__all__ = ["Cost", "Sizes", "State", "Trace", "check_loss", "masked_mean_square"]
+__all__ = ["EVERY", "Cost", "Sizes", "State", "Trace", "check_loss", "masked_mean_square"]

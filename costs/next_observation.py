@@ -4,35 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from motley.costs.base import Cost, Trace, masked_mean_square
+from motley.costs.base import EVERY, Trace
+from motley.costs.prediction import Prediction
 
 
 @dataclass(frozen=True)
-class NextObservation(Cost):
-    """Squared error of the next sense, predicted from an area's output and the action taken.
+class NextObservation(Prediction):
+    """Squared error of the senses one step on, predicted from an area and the action taken.
 
-    Predictive coding as an auxiliary cost (Mirowski et al. 2016; Wayne et al. 2018).
+    Predictive coding as an auxiliary cost (Mirowski et al. 2016; Wayne et al. 2018). Zero at the
+    last step of an episode.
 
     Attributes:
-        reads: the area that must know: a name, a role, or roles with bars between them.
-        sense: the sense to predict, all of its features.
+        senses: what to predict, all features of each.
     """
 
     in_time: ClassVar[bool] = True
+    problems: ClassVar[tuple[str, ...]] = (EVERY,)
     trains: tuple[str, ...] = ("encoder", "core")
-    reads: str = "core"
-    sense: str = "vision"
+    senses: tuple[str, ...] = ("vision",)
 
-    def heads(self, sizes: Mapping[str, int]) -> nn.Linear:
-        """Return the linear prediction: area and action -> sense."""
-        return nn.Linear(sizes[self.reads] + sizes["action"], sizes[self.sense])
+    @classmethod
+    def fitted(cls, senses: Mapping[str, int]) -> Self:
+        """Return the cost of predicting every sense."""
+        return cls(senses=tuple(senses))
 
-    def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
-        """Return the squared error, (time, worlds); zero at the last step of an episode."""
-        predicted = heads(torch.cat((trace[self.reads], trace["action"]), -1))
-        return masked_mean_square(predicted - trace.next(self.sense), trace.has_next)
+    def size(self, sizes: Mapping[str, int]) -> int:
+        """Return the senses' features."""
+        return sum(sizes[sense] for sense in self.senses)
+
+    def extra(self, sizes: Mapping[str, int]) -> int:
+        """Return the action's features."""
+        return sizes["action"]
+
+    def inputs(self, trace: Trace) -> Tensor:
+        """Return the area's output and the action taken."""
+        return torch.cat((trace[self.reads], trace["action"]), -1)
+
+    def target(self, trace: Trace) -> Tensor:
+        """Return the senses of the next step."""
+        return torch.cat([trace.next(sense) for sense in self.senses], -1)
+
+    def mask(self, trace: Trace) -> Tensor:
+        """Return the steps that have a next one."""
+        return trace.has_next

@@ -3,48 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from motley.costs.base import Cost, State, Trace
+from motley.costs.base import State, Trace
+from motley.costs.prediction import Prediction
+from motley.costs.self_localisation import SelfLocalisation
 
 
 @dataclass(frozen=True)
-class NoiseTarget(Cost):
-    """Squared error of random numbers, drawn afresh at each step and so unpredictable.
+class NoiseTarget(Prediction):
+    """Another cost with its targets dealt out at random among the steps of a rollout.
 
-    Stands in a study for "any further gradient helps". ``size`` and ``scale`` are to be those
-    of the target that it is the placebo of; by default the two numbers of self-localisation.
+    Stands in a study for "any further gradient helps": it reads and trains the same areas, at the
+    same steps, and its targets have the dimension, scale and distribution of the other's, but tell
+    nothing of the step that they fall on.
 
     Attributes:
-        reads: the area to predict from.
-        size: how many numbers a step.
-        scale: their standard deviation.
-        seed: of the numbers.
+        of: the cost that it is the placebo of.
+        seed: of the permutations.
     """
 
-    trains: tuple[str, ...] = ("encoder", "core")
-    reads: str = "core"
-    size: int = 2
-    scale: float = 0.5
+    of: Prediction = field(default_factory=SelfLocalisation)
     seed: int = 0
 
-    def heads(self, sizes: Mapping[str, int]) -> nn.Linear:
-        """Return the linear prediction: area -> noise."""
-        return nn.Linear(sizes[self.reads], self.size)
+    @classmethod
+    def like(cls, cost: Prediction) -> Self:
+        """Return the placebo of a cost, with its weight, reading and training the same areas."""
+        return cls(weight=cost.weight, trains=cost.trains, reads=cost.reads, of=cost)
+
+    @property
+    def name(self) -> str:
+        """``noise_target_<of>``."""
+        return f"noise_target_{self.of.name}"
+
+    def size(self, sizes: Mapping[str, int]) -> int:
+        """Return how many numbers the other cost predicts."""
+        return self.of.size(sizes)
+
+    def extra(self, sizes: Mapping[str, int]) -> int:
+        """Return what the other cost reads besides."""
+        return self.of.extra(sizes)
+
+    def inputs(self, trace: Trace) -> Tensor:
+        """Return what the other cost reads."""
+        return self.of.inputs(trace)
+
+    def mask(self, trace: Trace) -> Tensor:
+        """Return the steps at which the other cost counts."""
+        return self.of.mask(trace)
 
     def annotate(self, trace: Trace, state: State) -> tuple[dict[str, Tensor], State]:
-        """Draw the rollout's targets, (time, worlds, size); the state counts the draws."""
+        """Deal out the rollout's targets, (time, worlds, size); the state counts the deals."""
         draws = state.get("draws", torch.zeros(1, dtype=torch.int64))
+        inner = {k.removeprefix("of_"): x for k, x in state.items() if k.startswith("of_")}
+        notes, inner = self.of.annotate(trace, inner)
+        seen = Trace({**trace.tensors, **notes}, trace.roles)
+        target = self.of.target(seen).clone()
+        counts = self.of.mask(seen)
+        kept = target[counts]
         generator = torch.Generator().manual_seed(hash((self.seed, int(draws))) & (2**63 - 1))
-        shape = (*trace.episode_start.shape, self.size)
-        target = torch.randn(shape, generator=generator) * self.scale
-        device = trace.episode_start.device
-        return {f"{self.name}/target": target.to(device)}, {"draws": draws + 1}
+        target[counts] = kept[torch.randperm(len(kept), generator=generator).to(kept.device)]
+        after = {"draws": draws + 1, **{f"of_{k}": x for k, x in inner.items()}}
+        return {f"{self.name}/target": target}, after
 
-    def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
-        """Return the squared error, (time, worlds)."""
-        error: Tensor = heads(trace[self.reads]) - trace[f"{self.name}/target"]
-        return error.square().mean(-1)
+    def target(self, trace: Trace) -> Tensor:
+        """Return what was dealt out."""
+        return trace[f"{self.name}/target"]

@@ -41,15 +41,17 @@ def trained_areas(cost: Cost, areas: Mapping[str, str]) -> frozenset[str]:
     """Return the names of the areas that a cost trains.
 
     Args:
-        cost: its ``trains`` are names, roles, ``"a|b"`` (b where there is no a) or ``"all"``.
+        cost: its ``trains`` are names, roles, ``"a|b"`` (b where there is no a) or ``"all"``; what
+            a ``"-"`` precedes is left out.
         areas: the role of each area, by the area's name.
 
     Raises:
         ValueError: a name is no area, no role and not ``all``.
     """
     trained: set[str] = set()
-    for entry in cost.trains:
-        for option in entry.split("|"):
+    # What is left out comes last.
+    for entry in sorted(cost.trains, key=lambda entry: entry.startswith("-")):
+        for option in entry.removeprefix("-").split("|"):
             if option == "all":
                 found = set(areas)
             elif option in areas:
@@ -62,7 +64,7 @@ def trained_areas(cost: Cost, areas: Mapping[str, str]) -> frozenset[str]:
                         f"({', '.join(areas)}), no role ({', '.join(ROLES)}) and not 'all'"
                     )
             if found:
-                trained |= found
+                trained = trained - found if entry.startswith("-") else trained | found
                 break
     return frozenset(trained)
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from motley.costs.base import Cost, State, Trace, masked_mean_square
+from motley.costs.base import State, Trace
+from motley.costs.prediction import Prediction
 
 
 @dataclass(frozen=True)
-class SelfLocalisation(Cost):
+class SelfLocalisation(Prediction):
     """Squared error of the home vector, in the body's frame.
 
     The target is no privileged label: it is the sum of what the body itself felt of its motion
@@ -21,19 +22,24 @@ class SelfLocalisation(Cost):
     the episode began. Computing it takes an integrator, so this is a teacher that contains part
     of the answer (Banino et al. 2018 trained on true positions; this is the weaker form).
 
+    Steps before the first start of an episode do not count: what an area carries into a sequence
+    was integrated with older weights, and early in learning it would bury the gradient in noise.
+
     Attributes:
-        reads: the area that must know the way.
         reach: displacements as long as this many times the sense's unit give a target of 1.
     """
 
     in_time: ClassVar[bool] = True
+    problems: ClassVar[tuple[str, ...]] = ("path integration",)
+    # The reward's noisy gradient was seen to keep an integrator from learning.
+    alone: ClassVar[tuple[str, ...]] = ("integrator",)
     trains: tuple[str, ...] = ("integrator|encoder", "integrator|core")
     reads: str = "integrator|core"
     reach: float = 5.0
 
-    def heads(self, sizes: Mapping[str, int]) -> nn.Linear:
-        """Return the linear read-out: area -> (ahead, left)."""
-        return nn.Linear(sizes[self.reads], 2)
+    def size(self, sizes: Mapping[str, int]) -> int:
+        """Return 2: ahead and left."""
+        return 2
 
     def annotate(self, trace: Trace, state: State) -> tuple[dict[str, Tensor], State]:
         """Integrate the rollout's egomotion: the vector home, (time, worlds, 2) / ``reach``."""
@@ -49,11 +55,10 @@ class SelfLocalisation(Cost):
             targets[t] = home
         return {f"{self.name}/target": targets / self.reach}, {"home": home}
 
-    def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
-        """Return the squared error, (time, worlds); zero before the first start of an episode.
+    def target(self, trace: Trace) -> Tensor:
+        """Return the vector home."""
+        return trace[f"{self.name}/target"]
 
-        What an area carries into a sequence was integrated with older weights; being far off
-        early in learning, it would bury the gradient in noise.
-        """
-        error: Tensor = heads(trace[self.reads]) - trace[f"{self.name}/target"]
-        return masked_mean_square(error, trace.episode_start.cumsum(0) > 0)
+    def mask(self, trace: Trace) -> Tensor:
+        """Return the steps since the first start of an episode."""
+        return trace.episode_start.cumsum(0) > 0

@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
-from motley.costs.base import Cost
+from motley.costs.base import EVERY, Cost
 from motley.costs.development import Schedule
 from motley.costs.entropy import Entropy
 from motley.costs.extrinsic_reward import ExtrinsicReward
 from motley.costs.next_observation import NextObservation
 from motley.costs.noise_target import NoiseTarget
+from motley.costs.prediction import Prediction
 from motley.costs.reconstruction import Reconstruction
 from motley.costs.registry import Registry, unknown
 from motley.costs.self_localisation import SelfLocalisation
 from motley.costs.value import Value
 
 Sizes = Mapping[str, int]
-CostSet = Callable[[Sizes], tuple[Cost, ...]]
+CostSet = Callable[[Sizes, str | None], tuple[Cost, ...]]
 
 COSTS: Registry[type[Cost]] = Registry("cost")
 """Costs by the name of their class in lower case with underscores."""
 
 COST_SETS: Registry[CostSet] = Registry("cost set")
-"""Cost sets by name: functions of the senses' sizes, since a cost needs what it predicts."""
+"""Cost sets by name: functions of the senses' sizes and of the problem that the task poses."""
 
 
 def register(cost: type[Cost]) -> type[Cost]:
-    """Make a cost known by its name, for ``--costs`` and for files.
+    """Make a cost known by its name, for ``--costs``, for files and for the problems it states.
 
     Raises:
         ValueError: another cost has that name.
     """
-    COSTS[cost().name] = cost
+    COSTS[cost.label()] = cost
     return cost
 
 
@@ -42,64 +43,97 @@ for _cost in (
     Value,
     Entropy,
     NextObservation,
-    SelfLocalisation,
-    Reconstruction,
     NoiseTarget,
+    Reconstruction,
+    SelfLocalisation,
 ):
     register(_cost)
 
 
-def reward(senses: Sizes) -> tuple[Cost, ...]:
+def reward(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
     """One cost, end to end: the task's reward, with its value."""
     return (ExtrinsicReward(), Value())
 
 
-def homogeneous(senses: Sizes) -> tuple[Cost, ...]:
-    """Reward, and one prediction cost that trains every area."""
-    return (*reward(senses), NextObservation(trains=("all",), sense=seen(senses)))
+def heterogeneous(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
+    """Reward, and for each kind of area that the problem takes a cost of its own.
 
-
-def heterogeneous(senses: Sizes) -> tuple[Cost, ...]:
-    """Reward, and for each kind of area a cost of its own, as far as the senses allow.
-
-    The core predicts what is seen next; an integrator knows the way home, and is trained by nothing
-    else (the reward's noisy gradient was seen to keep it from learning); a memory keeps what
-    was seen with a cue. In the uniform structure all of them train the one core.
+    The core predicts what is sensed next; beside it are the costs that name the problem, whatever
+    the structure, so that all structures get the same ones: in ``uniform`` all of them train
+    the one core.
     """
-    acting = ("encoder", "core", "memory", "readout", "actor", "critic")
-    costs: list[Cost] = [
-        ExtrinsicReward(trains=acting),
-        Value(trains=acting),
-        NextObservation(sense=seen(senses)),
-    ]
-    if "egomotion" in senses:
-        costs.append(SelfLocalisation())
-    if "cue" in senses and "go" in senses:
-        costs.append(Reconstruction(sense=seen(senses), when="go"))
-    return tuple(costs)
+    own = own_costs(senses, problem)
+    trains = ("all", *sorted({f"-{role}" for cost in own for role in cost.alone}))
+    own = tuple(replace(cost, trains=trains) if cost.trains == ("all",) else cost for cost in own)
+    return (ExtrinsicReward(trains=trains), Value(trains=trains), *own)
 
 
-def placebo(senses: Sizes) -> tuple[Cost, ...]:
-    """Reward, and noise to predict where a prediction cost would stand."""
-    return (*reward(senses), NoiseTarget())
+def homogeneous(
+    senses: Sizes, problem: str | None, member: str = NextObservation.label()
+) -> tuple[Cost, ...]:
+    """Reward, and one member of ``heterogeneous`` that trains every area.
+
+    Its weight is that of all the members together. Which member is best is for tuning to say:
+    ``homogeneous.self_localisation`` takes another one than the next observation.
+
+    Raises:
+        ValueError: the problem's set has no such member.
+    """
+    own = {cost.name: cost for cost in own_costs(senses, problem)}
+    if member not in own:
+        raise ValueError(unknown("member of heterogeneous", member, own))
+    total = sum(cost.weight for cost in own.values() if not isinstance(cost.weight, Schedule))
+    return (*reward(senses, problem), replace(own[member], trains=("all",), weight=total))
 
 
-def seen(senses: Sizes) -> str:
-    """Return the sense to predict: vision, or else the first there is."""
-    return "vision" if "vision" in senses else next(iter(senses))
+def placebo(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
+    """Reward, and noise in the place of each prediction of ``heterogeneous``."""
+    own = own_costs(senses, problem)
+    noise = (NoiseTarget.like(cost) for cost in own if isinstance(cost, Prediction))
+    return (*reward(senses, problem), *noise)
+
+
+def own_costs(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
+    """Return the costs that name a problem or every one, in the order of their registration.
+
+    Args:
+        senses: size of each sense.
+        problem: what the task poses, several joined by ``+``; None where it does not say.
+    """
+    posed = {EVERY, *(part.strip() for part in (problem or "").split("+"))}
+    return tuple(cost.fitted(senses) for cost in COSTS.values() if posed & set(cost.problems))
 
 
 for _set in (reward, homogeneous, heterogeneous, placebo):
     COST_SETS[_set.__name__] = _set
 
 
-def cost_set(names: str | Sequence[str | Cost], senses: Sizes) -> tuple[Cost, ...]:
+def check_names(names: str) -> None:
+    """Raise where names joined by ``+`` are not all of sets or costs.
+
+    Raises:
+        ValueError: the message has the nearest.
+    """
+    for entry in names.split("+"):
+        if entry in COST_SETS or entry in COSTS:
+            continue
+        word, _, member = entry.partition(".")
+        if word != "homogeneous":
+            raise ValueError(unknown("cost set or cost", entry, (*COST_SETS, *COSTS)))
+        if member not in COSTS:
+            raise ValueError(unknown("cost", member, COSTS))
+
+
+def cost_set(
+    names: str | Sequence[str | Cost], senses: Sizes, problem: str | None = None
+) -> tuple[Cost, ...]:
     """Return the costs meant by ``names``, without those whose weight is the number 0.
 
     Args:
         names: a set's or a cost's name, several joined by ``+`` ("reward+noise_target"), or a
             list of names and costs.
         senses: size of each sense.
+        problem: what the task poses; None where the environment does not say.
 
     Raises:
         ValueError: a name is unknown, or nothing scores, so that there is nothing to act for.
@@ -109,12 +143,14 @@ def cost_set(names: str | Sequence[str | Cost], senses: Sizes) -> tuple[Cost, ..
     for entry in entries:
         if isinstance(entry, Cost):
             costs.append(entry)
-        elif entry in COST_SETS:
-            costs += COST_SETS[entry](senses)
+            continue
+        check_names(entry)
+        if entry in COST_SETS:
+            costs += COST_SETS[entry](senses, problem)
         elif entry in COSTS:
-            costs.append(COSTS[entry]())
+            costs.append(COSTS[entry].fitted(senses))
         else:
-            raise ValueError(unknown("cost set or cost", entry, (*COST_SETS, *COSTS)))
+            costs += homogeneous(senses, problem, entry.partition(".")[2])
     costs = [cost for cost in costs if cost.weight != 0]
     if not any(cost.scores for cost in costs):
         raise ValueError(
@@ -129,13 +165,17 @@ def cost_set(names: str | Sequence[str | Cost], senses: Sizes) -> tuple[Cost, ..
 
 def to_json(costs: Sequence[Cost]) -> list[dict[str, Any]]:
     """Return costs as JSON values; the inverse of :func:`from_json`."""
-    entries = []
-    for cost in costs:
-        options = {f.name: getattr(cost, f.name) for f in fields(cost)}
-        if isinstance(cost.weight, Schedule):
-            options["weight"] = vars(cost.weight)
-        entries.append({"cost": type(cost).__name__, "options": options})
-    return entries
+    return [_to_json(cost) for cost in costs]
+
+
+def _to_json(cost: Cost) -> dict[str, Any]:
+    options = {f.name: getattr(cost, f.name) for f in fields(cost)}
+    for name, value in options.items():
+        if isinstance(value, Cost):
+            options[name] = _to_json(value)
+    if isinstance(cost.weight, Schedule):
+        options["weight"] = vars(cost.weight)
+    return {"cost": type(cost).__name__, "options": options}
 
 
 def from_json(data: Sequence[Mapping[str, Any]]) -> tuple[Cost, ...]:
@@ -144,15 +184,19 @@ def from_json(data: Sequence[Mapping[str, Any]]) -> tuple[Cost, ...]:
     Raises:
         ValueError: a class is not registered.
     """
+    return tuple(_from_json(entry) for entry in data)
+
+
+def _from_json(entry: Mapping[str, Any]) -> Cost:
     known = {cls.__name__: cls for cls in COSTS.values()}
-    costs = []
-    for entry in data:
-        if entry["cost"] not in known:
-            raise ValueError(unknown("cost", entry["cost"], known))
-        options: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in entry["options"].items()
-        }
-        if isinstance(options["weight"], Mapping):
-            options["weight"] = Schedule(**options["weight"])
-        costs.append(known[entry["cost"]](**options))
-    return tuple(costs)
+    if entry["cost"] not in known:
+        raise ValueError(unknown("cost", entry["cost"], known))
+    options: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in entry["options"].items()
+    }
+    for name, value in options.items():
+        if isinstance(value, Mapping) and "cost" in value:
+            options[name] = _from_json(value)
+    if isinstance(options["weight"], Mapping):
+        options["weight"] = Schedule(**options["weight"])
+    return known[entry["cost"]](**options)

@@ -18,7 +18,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from motley.agents import Agent
 from motley.agents.blueprints import BLUEPRINTS
-from motley.costs.sets import COST_SETS, COSTS
+from motley.costs.sets import check_names
 from motley.envs import TASKS, Task, calibration
 from motley.envs.sb3 import WorldVecEnv
 
@@ -138,9 +138,10 @@ def check(config: RunConfig) -> None:
     matched = ("matched", "mismatched")
     if config.structure.partition(".")[0] not in matched and config.structure not in BLUEPRINTS:
         raise ConfigError(nearest("structure", config.structure, (*matched, *BLUEPRINTS)))
-    for name in config.costs.split("+"):
-        if name not in COST_SETS and name not in COSTS:
-            raise ConfigError(nearest("cost set", name, (*COST_SETS, *COSTS)))
+    try:
+        check_names(config.costs)
+    except ValueError as error:
+        raise ConfigError(f"{error} (`motley list` shows them all)") from error
     settings = [n for n in inspect.signature(Agent.__init__).parameters if n not in GIVEN_BY_RUN]
     for name in config.agent:
         if name not in settings:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from motley.costs import (
     ExtrinsicReward,
     NextObservation,
     NoiseTarget,
+    Prediction,
     Reconstruction,
     Schedule,
     SelfLocalisation,
@@ -25,8 +27,10 @@ from motley.costs import (
     Value,
     cost_set,
     ramp,
+    unexplained,
 )
 from motley.costs.base import Sizes
+from motley.costs.routing import routing
 from motley.costs.sets import from_json, to_json
 
 TIME, WORLDS = 12, 5
@@ -91,7 +95,7 @@ def test_value_is_the_squared_error_of_its_target() -> None:
 
 
 def test_the_next_observation_is_compared_within_episodes_only() -> None:
-    """Two of four steps have a next one, so that each counts twice in the mean."""
+    """Two of four steps have a next one, 0 and 7, of variance 12.25; each counts twice."""
     seen = Trace({
         "core": torch.tensor([[[1.0]], [[2.0]], [[3.0]], [[4.0]]]),
         "action": torch.zeros(4, 1, 1),
@@ -102,19 +106,50 @@ def test_the_next_observation_is_compared_within_episodes_only() -> None:
     made = linear(NextObservation(), [[1.0, 100.0]], [0.0], sizes)
     loss = NextObservation().loss(seen, made).flatten().tolist()
     # 1 predicts 0; 2 has no next in its episode; 3 predicts 7; the last step has none.
-    assert loss == [1.0 * 2, 0.0, 16.0 * 2, 0.0]
+    assert loss == pytest.approx([1.0 * 2 / 12.25, 0.0, 16.0 * 2 / 12.25, 0.0])
+
+
+def test_a_prediction_is_judged_in_units_of_its_targets_variance() -> None:
+    """1 - R2 whatever the scale, and senses that never vary change nothing."""
+    generator = torch.Generator().manual_seed(1)
+    target = torch.randn(50, 8, 3, generator=generator)
+    guess = target + 0.5 * torch.randn(50, 8, 3, generator=generator)
+    mask = torch.rand(50, 8, generator=generator) < 0.4
+    kept, guessed = target[mask].numpy(), guess[mask].numpy()
+    expected = ((guessed - kept) ** 2).sum() / ((kept - kept.mean(0)) ** 2).sum()
+    for scale in (1.0, 20.0):
+        loss = unexplained(scale * guess, scale * target, mask)
+        assert loss.shape == (50, 8)
+        assert float(loss[~mask].abs().sum()) == 0.0
+        assert float(loss.mean()) == pytest.approx(float(expected), rel=1e-4)
+    still = torch.zeros(50, 8, 90)
+    wide = unexplained(torch.cat((guess, still), -1), torch.cat((target, still), -1), mask)
+    torch.testing.assert_close(wide, unexplained(guess, target, mask))
+    nothing = unexplained(guess, target, torch.zeros_like(mask))
+    assert torch.equal(nothing, torch.zeros(50, 8))
+
+
+def test_the_next_observation_is_every_sense() -> None:
+    fitted = NextObservation.fitted({"vision": 8, "go": 1})
+    assert fitted.senses == ("vision", "go")
+    seen = trace()
+    expected = torch.cat((seen["vision"][1:], seen["go"][1:]), -1)
+    assert torch.equal(fitted.target(seen)[:-1], expected)
 
 
 def test_reconstruction_counts_while_the_body_is_held() -> None:
     seen = Trace({
-        "core": torch.tensor([[[1.0]], [[2.0]]]),
-        "vision": torch.tensor([[[3.0]], [[9.0]]]),
-        "go": torch.tensor([[[0.0]], [[1.0]]]),
-        "episode_start": torch.tensor([[True], [False]]),
+        "core": torch.tensor([[[1.0]], [[2.0]], [[5.0]]]),
+        "vision": torch.tensor([[[3.0]], [[9.0]], [[4.0]]]),
+        "go": torch.tensor([[[0.0]], [[1.0]], [[0.0]]]),
+        "episode_start": torch.tensor([[True], [False], [False]]),
     })  # fmt: skip
     made = linear(Reconstruction(), [[1.0]], [0.0], {"core": 1, "vision": 1})
-    assert Reconstruction(when="go").loss(seen, made).flatten().tolist() == [8.0, 0.0]
-    assert Reconstruction().loss(seen, made).flatten().tolist() == [4.0, 49.0]
+    held = Reconstruction(when="go").loss(seen, made).flatten().tolist()
+    assert held == pytest.approx([4.0 * 1.5 / 0.25, 0.0, 1.0 * 1.5 / 0.25])
+    variance = np.var([3.0, 9.0, 4.0])
+    always = Reconstruction().loss(seen, made).flatten().tolist()
+    assert always == pytest.approx([4.0 / variance, 49.0 / variance, 1.0 / variance])
 
 
 def test_the_way_home_is_integrated_across_rollouts_and_starts() -> None:
@@ -139,22 +174,45 @@ def test_the_way_home_is_integrated_across_rollouts_and_starts() -> None:
     np.testing.assert_allclose(torch.cat(targets).numpy(), expected, atol=1e-5)
 
 
-def test_noise_is_reproducible_and_tells_nothing() -> None:
-    one, state = NoiseTarget(seed=3).annotate(trace(1), {})
-    again, _ = NoiseTarget(seed=3).annotate(trace(2), {})
-    name = "noise_target/target"
-    assert torch.equal(one[name], again[name])  # whatever was seen
-    following, _ = NoiseTarget(seed=3).annotate(trace(1), state)
-    other, _ = NoiseTarget(seed=4).annotate(trace(1), {})
-    assert not torch.equal(one[name], following[name])
+@pytest.mark.parametrize(
+    "cost", [SelfLocalisation(), NextObservation(), Reconstruction(sense="egomotion", reads="core")]
+)
+def test_the_placebo_has_the_targets_of_another_cost_and_tells_nothing(cost: Prediction) -> None:
+    seen = trace(1, time=800)
+    real = annotated(cost, seen)
+    placebo = NoiseTarget.like(cost)
+    dealt = annotated(placebo, seen)
+    assert (placebo.reads, placebo.trains) == (cost.reads, cost.trains)
+    assert torch.equal(placebo.mask(dealt), cost.mask(real))
+    counts = cost.mask(real)
+    ours, theirs = placebo.target(dealt)[counts], cost.target(real)[counts]
+    # The same numbers, in another order ...
+    assert torch.equal(ours.sort(0).values, theirs.sort(0).values)
+    # ... each step's kept together, but unrelated to the step.
+    assert torch.equal(ours.sum(-1).sort().values, theirs.sum(-1).sort().values)
+    correlation = np.corrcoef(ours[:, 0].numpy(), theirs[:, 0].numpy())[0, 1]
+    assert abs(correlation) < 0.06
+    made = head(placebo)
+    assert isinstance(made, nn.Linear)
+    assert made.out_features == cost.size(Sizes(SIZES, {}))
+
+
+def test_the_placebo_is_reproducible_and_goes_on_where_it_was() -> None:
+    name, first, second = "noise_target_self_localisation/target", trace(1), trace(2)
+    one, state = NoiseTarget(seed=3).annotate(first, {})
+    again, _ = NoiseTarget(seed=3).annotate(first, {})
+    other, _ = NoiseTarget(seed=4).annotate(first, {})
+    assert torch.equal(one[name], again[name])
     assert not torch.equal(one[name], other[name])
-    long, _ = NoiseTarget(seed=3, scale=0.5).annotate(trace(1, time=2000), {})
-    flat = long[name].flatten(0, 1)
-    assert float(flat.std()) == pytest.approx(0.5, rel=0.03)
-    assert float(flat.mean()) == pytest.approx(0.0, abs=0.02)
-    seen = trace(1, time=2000)["egomotion"].flatten(0, 1)
-    correlation = np.corrcoef(flat[:, 0].numpy(), seen[:, 0].numpy())[0, 1]
-    assert abs(correlation) < 0.05
+    # The way home is integrated on from rollout to rollout underneath.
+    _, inner = SelfLocalisation().annotate(first, {})
+    expected, _ = SelfLocalisation().annotate(second, inner)
+    target = expected["self_localisation/target"]
+    following, _ = NoiseTarget(seed=3).annotate(second, state)
+    counts = SelfLocalisation().mask(second)
+    assert torch.equal(
+        following[name][counts].sum(-1).sort().values, target[counts].sum(-1).sort().values
+    )
 
 
 @dataclass(frozen=True)
@@ -189,9 +247,53 @@ def test_a_schedule_is_linear_between_its_ages() -> None:
 
 
 def test_costs_go_through_json() -> None:
-    costs = (*cost_set(["heterogeneous", "placebo"][0], SIZES),
-             NoiseTarget(weight=ramp(0.0, 1.0, 5, 9)))  # fmt: skip
-    assert from_json(to_json(costs)) == costs
+    costs = (
+        *cost_set("heterogeneous", SIZES, "path integration"),
+        *cost_set("placebo", SIZES, "episodic memory"),
+        NoiseTarget(weight=ramp(0.0, 1.0, 5, 9)),
+    )
+    assert from_json(json.loads(json.dumps(to_json(costs)))) == costs
+
+
+MEMBERS = {
+    None: ["next_observation"],
+    "path integration": ["next_observation", "self_localisation"],
+    "episodic memory": ["next_observation", "reconstruction"],
+    "path integration + episodic memory": [
+        "next_observation", "reconstruction", "self_localisation",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("problem", MEMBERS)
+def test_the_heterogeneous_costs_are_those_of_the_problem(problem: str | None) -> None:
+    def own(name: str) -> list[Cost]:
+        costs = cost_set(name, SIZES, problem)
+        return [c for c in costs if c.name not in ("reward", "value_reward")]
+
+    members = own("heterogeneous")
+    assert [c.name for c in members] == MEMBERS[problem]
+    placebos = own("placebo")
+    assert [c.name for c in placebos] == [f"noise_target_{c.name}" for c in members]
+    assert [c.trains for c in placebos] == [c.trains for c in members]
+    for member in members:
+        (one,) = own(f"homogeneous.{member.name}")
+        assert one == replace(member, trains=("all",), weight=float(len(members)))
+    assert own("homogeneous") == own("homogeneous.next_observation")
+
+
+def test_an_area_of_a_cost_alone_is_trained_by_no_score() -> None:
+    areas = {"way": "integrator", "core": "core", "actor": "actor"}
+    for problem, expected in (("path integration", {"core", "actor"}), (None, set(areas))):
+        routes = routing(cost_set("heterogeneous", SIZES, problem), areas)
+        assert routes["reward"] == routes["value_reward"] == expected
+
+
+def test_a_set_has_no_other_member_than_the_problems() -> None:
+    with pytest.raises(ValueError, match=r"unknown member .* 'reconstruction'.* next_observation"):
+        cost_set("homogeneous.reconstruction", SIZES, "path integration")
+    with pytest.raises(ValueError, match="unknown cost 'recon'; did you mean reconstruction"):
+        cost_set("homogeneous.recon", SIZES)
 
 
 def test_unknown_and_useless_costs_are_refused() -> None:

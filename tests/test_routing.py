@@ -13,7 +13,7 @@ from torch import Tensor
 from motley.agents import BLUEPRINTS, Agent
 from motley.agents.blueprints import PROBLEMS
 from motley.agents.rollout import collect
-from motley.costs import COST_SETS, Cost, Entropy, NextObservation, NoiseTarget, Schedule, Trace
+from motley.costs import COST_SETS, Cost, Entropy, NextObservation, Reconstruction, Schedule, Trace
 from motley.costs.routing import table, trained_areas
 from motley.envs.tasks import TASKS
 
@@ -44,8 +44,8 @@ LOOKS_AT = {
     "next_observation": ("core",),
     "self_localisation": ("integrator", "core"),
     "reconstruction": ("memory", "core"),
-    "noise_target": ("core",),
 }
+LOOKS_AT |= {f"noise_target_{name}": areas for name, areas in LOOKS_AT.items()}
 
 
 def small(structure: str, costs: Any, task: str = TASK, **settings: Any) -> Agent:
@@ -177,7 +177,7 @@ def test_a_cost_that_compares_steps_and_counts_for_nothing_leaves_minibatches_al
 def test_a_cost_changes_exactly_the_areas_it_trains(trains: tuple[str, ...]) -> None:
     """In one gradient step; what the actor gives depends on all areas but the critic."""
     plain = small("path_integration", "reward").learn(512)
-    cost = NoiseTarget(reads="actor", trains=trains)
+    cost = Reconstruction(reads="actor", trains=trains)
     more = small("path_integration", ["reward", cost]).learn(512)
     names = {"readout": "search"}
     assert differing(plain, more) == {names.get(t, t) for t in trains} - {"critic"}
@@ -195,6 +195,9 @@ ROLES = {"eyes": "encoder", "ears": "encoder", "gru": "core", "motor": "actor", 
         (("memory|core",), {"gru"}),
         (("core|encoder",), {"gru"}),
         (("memory",), set()),
+        (("all", "-encoder"), {"gru", "motor", "critic"}),
+        (("-eyes", "encoder", "core"), {"ears", "gru"}),
+        (("all", "-memory"), set(ROLES)),
         (("integrator|encoder", "integrator|core"), {"eyes", "ears", "gru"}),
     ],
 )

@@ -1,0 +1,74 @@
+"""What costs that predict something have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from motley.costs.base import Cost, Trace, masked_mean_square
+
+
+@dataclass(frozen=True)
+class Prediction(Cost):
+    """Squared error of a linear prediction from an area, in units of its target's variance.
+
+    Whatever is predicted, it is 1 for one who gives the mean and 0 for one who knows (1 - R2), so
+    that weights compare and features that never vary dilute nothing. A subclass defines
+    :meth:`target` and :meth:`size`; one that reads more than the area or counts fewer steps also
+    :meth:`inputs` and :meth:`extra`, or :meth:`mask`.
+
+    Attributes:
+        reads: the area that must know: a name, a role, or roles with bars between them.
+    """
+
+    reads: str = "core"
+
+    def size(self, sizes: Mapping[str, int]) -> int:
+        """Return how many numbers are predicted."""
+        raise TypeError(f"{type(self).__name__} defines no size")
+
+    def target(self, trace: Trace) -> Tensor:
+        """Return what is to be predicted, (time, worlds, size), without gradient."""
+        raise TypeError(f"{type(self).__name__} defines no target")
+
+    def extra(self, sizes: Mapping[str, int]) -> int:
+        """Return how many features :meth:`inputs` adds to the area's output."""
+        return 0
+
+    def inputs(self, trace: Trace) -> Tensor:
+        """Return what the prediction is made from, (time, worlds, features)."""
+        return trace[self.reads]
+
+    def mask(self, trace: Trace) -> Tensor:
+        """Return the steps that count, (time, worlds) bool."""
+        return torch.ones_like(trace.episode_start)
+
+    def heads(self, sizes: Mapping[str, int]) -> nn.Module:
+        """Return the linear prediction."""
+        return nn.Linear(sizes[self.reads] + self.extra(sizes), self.size(sizes))
+
+    def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
+        """Return the squared error in units of the target's variance, (time, worlds)."""
+        return unexplained(heads(self.inputs(trace)), self.target(trace), self.mask(trace))
+
+
+def unexplained(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Return the share of the target's variance that is not explained, by step: (time, worlds).
+
+    The variance is that of the steps that count, averaged over features; the mean over all steps
+    is 1 - R2.
+
+    Args:
+        predicted: (time, worlds, features).
+        target: likewise.
+        mask: (time, worlds) bool, the steps that count.
+    """
+    kept = mask.unsqueeze(-1).to(target.dtype)
+    count = kept.sum().clamp(min=1.0)
+    mean = (target * kept).sum((0, 1)) / count
+    # The floor is the variance of a thousandth: a target that is all but constant stays so.
+    variance = masked_mean_square(target - mean, mask).mean().clamp(min=1e-6)
+    return masked_mean_square(predicted - target, mask) / variance
