@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
@@ -17,6 +18,7 @@ from motley.agents.actions import action_distribution
 from motley.agents.blueprints import Blueprint, structure
 from motley.agents.brain import Brain, seed_of, width_for
 from motley.agents.diary import Diary, record
+from motley.agents.lesion import Lesion
 from motley.agents.policy import BrainPolicy, RecurrentState
 from motley.agents.rollout import Present, collect
 from motley.agents.spaces import Senses
@@ -269,6 +271,28 @@ class Agent(BaseAlgorithm):
     ) -> tuple[np.ndarray, RecurrentState | None]:
         """See :meth:`BrainPolicy.predict`."""
         return self.policy.predict(observation, state, episode_start, deterministic)
+
+    def lesion(self, *areas: str, at: npt.ArrayLike = 0.0) -> Lesion:
+        """Hold the output of areas still, whatever their input; until healed.
+
+        It counts in :meth:`predict`, evaluation and recording, and in learning too, where a held
+        area learns nothing; saving leaves it out. ``with agent.lesion("core"): ...`` heals at the
+        block's end, ``agent.heal("core")`` at any time.
+
+        Args:
+            *areas: names, as :meth:`describe` shows them.
+            at: what the output is held at: a number, or one for each unit, such as the mean over
+                a recorded trace, ``trace["area/core"].mean(0)``.
+
+        Raises:
+            ValueError: no such area (the nearest are named), or numbers of another size.
+        """
+        return Lesion(self.brain, dict.fromkeys(areas, at))
+
+    def heal(self, *areas: str) -> None:
+        """Let lesioned areas work again; without names, all of them."""
+        for area in areas or tuple(self.brain.held):
+            self.brain.held.pop(area, None)
 
     def save(
         self,

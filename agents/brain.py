@@ -44,6 +44,9 @@ class Brain(nn.Module):
         seed: each area's initial weights depend on this and its name only.
         width: the width for options that leave it open.
 
+    Attributes:
+        held: outputs (size,) of lesioned areas, which their input does not change.
+
     Raises:
         ValueError: an input is no sense and no earlier area; the message names it.
     """
@@ -72,6 +75,7 @@ class Brain(nn.Module):
         self.actor = cast(Actor, self.areas[self.roles["actor"]])
         self.acting = self._needed_by(self.roles["actor"])
         self.watching = tuple(name for name in blueprint if name not in self.acting)
+        self.held: dict[str, Tensor] = {}
 
     def _size(self, area: str, source: str) -> int:
         if source not in self.sizes:
@@ -132,6 +136,8 @@ class Brain(nn.Module):
                 for source in self.blueprint[name].inputs
             )
             outputs[name], new = self.areas[name](inputs, state.get(name, {}), episode_start)
+            if name in self.held:
+                outputs[name] = self.held[name].expand_as(outputs[name])
             if new:
                 after[name] = new
         return outputs, after

@@ -57,7 +57,6 @@ class BrainPolicy(BasePolicy):
         )
         return torch.as_tensor(self.predict(arrays, deterministic=deterministic)[0])
 
-    @torch.no_grad()
     def predict(
         self,
         observation: Any,
@@ -72,6 +71,27 @@ class BrainPolicy(BasePolicy):
             state: what the last call returned; None at the start of every episode.
             episode_start: (worlds,) bool, where an episode starts.
             deterministic: the mean or most likely action instead of a sample.
+        """
+        only = self.learner.brain.acting
+        return self.observe(observation, state, episode_start, deterministic, only)[:2]
+
+    @torch.no_grad()
+    def observe(
+        self,
+        observation: Any,
+        state: RecurrentState | None = None,
+        episode_start: npt.NDArray[np.bool_] | None = None,
+        deterministic: bool = False,
+        only: tuple[str, ...] | None = None,
+    ) -> tuple[npt.NDArray[Any], RecurrentState | None, dict[str, npt.NDArray[np.float32]]]:
+        """Return what :meth:`predict` does, and the areas' activity.
+
+        Args:
+            observation, state, episode_start, deterministic: see :meth:`predict`.
+            only: the areas to run; None runs all, also those that no action depends on.
+
+        Returns:
+            Actions, the state, and the output of each area that ran, (worlds, size).
         """
         single = self.senses.is_single(observation)
         if single:
@@ -96,12 +116,14 @@ class BrainPolicy(BasePolicy):
         known = {name: torch.as_tensor(x, device=device).unsqueeze(0) for name, x in arrays.items()}
         action = action.to(device) * (~start).unsqueeze(-1)
         known["previous_action"] = action.unsqueeze(0)
-        outputs, after = brain(known, before, start.unsqueeze(0), brain.acting)
+        outputs, after = brain(known, before, start.unsqueeze(0), only)
         x = outputs[brain.roles["actor"]][0]
         noise = None if deterministic else distribution.draw((n,), self._generator).to(device)
         chosen = distribution.sample(x, brain.actor.log_std, noise)
         done = distribution.to_environment(chosen)
-        return done[0] if single else done, self._pack(distribution.encode(chosen), after)
+        activity = {name: output[0].cpu().numpy() for name, output in outputs.items()}
+        packed = self._pack(distribution.encode(chosen), after)
+        return done[0] if single else done, packed, activity
 
     def _pack(self, action: torch.Tensor, state: BrainState) -> RecurrentState:
         parts = [x for area in sorted(state) for _, x in sorted(state[area].items())]

@@ -21,6 +21,14 @@ COMMANDS = {
         "motley train --task DarkHome --structure matched --costs heterogeneous --out runs/first",
     ),
     "watch": ("see a trained agent act, in a window or a video", "motley watch runs/first"),
+    "record": (
+        "an agent's episodes as arrays: place, senses, activity",
+        "motley record runs/first --episodes 100 --out first.npz",
+    ),
+    "evaluate": (
+        "score a trained agent, whole or lesioned",
+        "motley evaluate runs/first --lesion integrator",
+    ),
     "report": ("a page of curves, tables and videos of runs", "motley report runs"),
     "study": ("many arms, tasks and seeds, to one table", "motley study run spine"),
     "audit": ("check a task against its reference policies", "motley audit DarkHome"),

@@ -10,8 +10,10 @@ from typing import Annotated
 
 import tyro
 
+from motley.scripts.record import Lesions
 from motley.studies.config import ConfigError
-from motley.studies.video import FORMATS, SEED, End, episodes, make_env, open_run, record
+from motley.studies.record import open_lesioned
+from motley.studies.video import FORMATS, SEED, End, episodes, make_env, record
 
 
 @dataclass(frozen=True)
@@ -32,19 +34,21 @@ class Watch:
     """Of the first episode."""
     sample: bool = False
     """Draw actions as in training, instead of the mean action."""
+    lesion: Lesions = ()
+    """An area whose output is held at zero; may be given again for more."""
 
 
 def main(args: Watch) -> None:
     """Show or film, and print each episode's score.
 
     Raises:
-        ConfigError: no display, or a number that cannot be.
+        ConfigError: no display, no such area, or a number that cannot be.
     """
     if args.episodes < (1 if args.record else 0):
         raise ConfigError(f"--episodes must be at least 1, not {args.episodes}")
     if args.record is not None and args.record.suffix not in FORMATS:
         raise ConfigError(f"--record {args.record}: the ending must be {' or '.join(FORMATS)}")
-    config, agent = open_run(args.run)
+    config, agent = open_lesioned(args.run, args.lesion)
     if args.record is None and not has_display():
         raise ConfigError(
             "there is no display to open a window on; film it instead: "

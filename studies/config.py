@@ -8,7 +8,7 @@ import inspect
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 import gymnasium as gym
@@ -70,6 +70,16 @@ class RunConfig:
     def task_hash(self) -> str | None:
         """Of the task's constants and code; None for other people's environments."""
         return None if self.ours is None else calibration.task_hash(self.ours)
+
+    def at(self, level: int | None, ood: bool) -> Self:
+        """The same on another rung (None keeps the run's), or out of distribution as well.
+
+        Raises:
+            ConfigError: the task has no such level.
+        """
+        other = replace(self, level=self.level if level is None else level, ood=self.ood or ood)
+        check_task(other.task, other.level, other.ood)
+        return other
 
     def to_json(self) -> dict[str, Any]:
         """JSON values, with the level resolved, so that a changed default changes no run."""

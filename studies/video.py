@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motley.agents import Agent
-from motley.studies.config import ConfigError, RunConfig, check_task, plain
+from motley.studies.config import ConfigError, RunConfig, plain
 from motley.studies.folder import FolderError, read_json, write_json
 
 FORMATS = (".mp4", ".gif")
@@ -70,13 +70,12 @@ def make_env(
     Raises:
         ConfigError: the task has no such level.
     """
-    level = config.level if level is None else level
-    check_task(config.task, level, config.ood or ood)
+    config = config.at(level, ood)
     if config.ours is None:
         return gym.make(config.task, render_mode=render_mode)
     name = f"motley/{plain(config.task)}-v0"
-    ood = config.ood or ood
-    return gym.make(name, render_mode=render_mode, render_size=SIZE, level=level, ood=ood)
+    settings = {"level": config.level, "ood": config.ood}
+    return gym.make(name, render_mode=render_mode, render_size=SIZE, **settings)
 
 
 def episodes(

@@ -1,0 +1,80 @@
+"""Recording an agent, or a reference policy, into a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from motley.agents import Agent
+from motley.agents.policy import RecurrentState
+from motley.envs import Task, trace
+from motley.envs.senses import Observation
+from motley.envs.streams import Bools, Floats
+from motley.envs.trace import Act, Trace
+from motley.envs.world import World
+from motley.studies.config import ConfigError, RunConfig
+from motley.studies.video import open_run
+
+
+def acting(agent: Agent, deterministic: bool = True) -> Act:
+    """An agent as one that acts in `motley.envs.trace.record`, with the activity of its areas."""
+    state: RecurrentState | None = None
+
+    def act(world: World, observation: Observation, starts: Bools) -> tuple[Floats, dict[str, Any]]:
+        nonlocal state
+        action, state, areas = agent.policy.observe(observation, state, starts, deterministic)
+        return action, {f"area/{name}": activity for name, activity in areas.items()}
+
+    return act
+
+
+def record(
+    agent: Agent, task: Task, episodes: int, seed: int, deterministic: bool = True
+) -> Trace:
+    """Record an agent, as lesioned as it stands, in one episode of each seed from ``seed`` on.
+
+    Args:
+        agent: acts.
+        task: where; an instance, with its level.
+        episodes: how many.
+        seed: of the first.
+        deterministic: the mean action instead of a sample.
+
+    Raises:
+        ValueError: the agent has other senses than the task.
+    """
+    about = {
+        "policy": agent.blueprint.name,
+        "deterministic": deterministic,
+        "steps_trained": agent.num_timesteps,
+        "lesion": sorted(agent.brain.held),
+    }
+    return trace.record(task, acting(agent, deterministic), episodes, seed, about)
+
+
+def open_lesioned(folder: Path, lesion: Sequence[str]) -> tuple[RunConfig, Agent]:
+    """The configuration and the agent of a run folder, with areas held at zero.
+
+    Raises:
+        FolderError: it is no run folder, or has no model yet.
+        ConfigError: the agent has no such area; the nearest are named.
+    """
+    config, agent = open_run(folder)
+    try:
+        agent.lesion(*lesion)
+    except ValueError as error:
+        raise ConfigError(f"--lesion: {error}") from error
+    return config, agent
+
+
+def rules(config: RunConfig, level: int | None = None, ood: bool = False) -> Task:
+    """The task of a run; ``level`` and ``ood`` replace the run's own.
+
+    Raises:
+        ConfigError: it is not one of our tasks, or has no such level.
+    """
+    config = config.at(level, ood)
+    if config.ours is None:
+        raise ConfigError(f"{config.task} is not one of our tasks: its state cannot be recorded")
+    return config.ours(level=config.level, ood=config.ood)
