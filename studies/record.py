@@ -29,9 +29,7 @@ def acting(agent: Agent, deterministic: bool = True) -> Act:
     return act
 
 
-def record(
-    agent: Agent, task: Task, episodes: int, seed: int, deterministic: bool = True
-) -> Trace:
+def record(agent: Agent, task: Task, episodes: int, seed: int, deterministic: bool = True) -> Trace:
     """Record an agent, as lesioned as it stands, in one episode of each seed from ``seed`` on.
 
     Args:

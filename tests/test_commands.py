@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import imageio_ffmpeg  # type: ignore[import-untyped]
+import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
@@ -114,6 +115,12 @@ def test_list_shows_tasks_structures_and_costs(capsys: pytest.CaptureFixture[str
         ("audit DarkHome --episodes 0", "--episodes must be at least 1"),
         ("demo --steps 0", "--steps must be at least 1"),
         ("watch nowhere", "nowhere does not exist"),
+        ("record DarkHouse", "did you mean DarkHome"),
+        ("record DarkHome --episodes 0", "--episodes must be at least 1"),
+        ("record DarkHome --policy orcle", "near: oracle"),
+        ("record DarkHome --lesion core", "a task has none"),
+        ("record runs/nowhere", "runs/nowhere does not exist"),
+        ("evaluate nowhere", "nowhere does not exist"),
         ("report nowhere", "nowhere does not exist"),
     ],
 )
@@ -187,6 +194,27 @@ def test_recording(
         with Image.open(path) as film:
             seconds = sum(frame.info["duration"] for frame in ImageSequence.Iterator(film)) / 1000
     assert seconds == pytest.approx(frames / 8, rel=0.1)
+
+
+def test_recording_and_lesions(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "x.npz"
+    words = ["record", str(trained), "--episodes", "3", "--out", str(out), "--lesion", "core"]
+    assert main(words) == 0
+    assert "3 episodes" in said(capsys)
+    with np.load(out) as file:
+        assert (file["area/core"] == 0).all()
+        assert (file["area/encoder"] != 0).any()
+    assert main(["evaluate", str(trained), "--episodes", "3", "--lesion", "core"]) == 0
+    assert "3 episodes, without core returns" in said(capsys)
+    for command in ("record", "evaluate"):
+        message = fails(capsys, command, trained, "--lesion", "cor")
+        assert "--lesion: unknown area 'cor'; did you mean core" in message
+    film = str(tmp_path / "a.gif")
+    assert "did you mean core" in fails(
+        capsys, "watch", trained, "--record", film, "--lesion", "cor"
+    )
 
 
 def test_a_plug_in_task_is_imported_and_remembered(tmp_path: Path) -> None:
