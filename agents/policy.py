@@ -87,7 +87,10 @@ class BrainPolicy(BasePolicy):
         """Return what :meth:`predict` does, and the areas' activity.
 
         Args:
-            observation, state, episode_start, deterministic: see :meth:`predict`.
+            observation: see :meth:`predict`.
+            state: likewise.
+            episode_start: likewise.
+            deterministic: likewise.
             only: the areas to run; None runs all, also those that no action depends on.
 
         Returns:

@@ -128,13 +128,14 @@ class Trace(Mapping[str, Array]):
         path = path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.npz")
-        texts = {
-            "README": self.readme(),
-            "about": json.dumps({"format_version": FORMAT_VERSION, **self.about}),
-            "units": json.dumps(self.units),
+        contents: dict[str, Any] = {
+            "README": np.array(self.readme()),
+            "about": np.array(json.dumps({"format_version": FORMAT_VERSION, **self.about})),
+            "units": np.array(json.dumps(self.units)),
+            **self.arrays,
         }
         try:
-            np.savez_compressed(temporary, **{k: np.array(v) for k, v in texts.items()}, **self)
+            np.savez_compressed(temporary, **contents)
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -217,7 +218,7 @@ def record(
     reward = np.zeros(episodes)
     entry = calibration.lookup(task)
     low, high = (np.nan, np.nan) if entry is None else (entry.random, entry.oracle)
-    ends = {name: np.zeros(episodes) for name in ENDS}
+    ends: dict[str, Array] = {name: np.zeros(episodes) for name in ENDS}
     ends["end/seed"] = seed + world.rows
     moments: list[dict[str, Array]] = []
     while alive.size:

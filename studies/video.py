@@ -74,7 +74,7 @@ def make_env(
     if config.ours is None:
         return gym.make(config.task, render_mode=render_mode)
     name = f"motley/{plain(config.task)}-v0"
-    settings = {"level": config.level, "ood": config.ood}
+    settings: dict[str, Any] = {"level": config.level, "ood": config.ood}
     return gym.make(name, render_mode=render_mode, render_size=SIZE, **settings)
 
 
