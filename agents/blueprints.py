@@ -160,7 +160,7 @@ def _builder(build: Callable[..., Blueprint], name: str, options: Mapping[str, A
 
     if options:
         words = (
-            f"{k} {v.__name__ if isinstance(v, type) else v}".replace("_", " ")
+            k.replace("_", " ") + ("" if v is True else f" {getattr(v, '__name__', v)}")
             for k, v in options.items()
         )
         built.__doc__ = f"The same with {', '.join(words)}."

@@ -7,10 +7,12 @@ from motley.agents.areas.attention import Attention
 from motley.agents.areas.base import Area, State
 from motley.agents.areas.episodic_memory import EpisodicMemory
 from motley.agents.areas.gru import GRU
+from motley.agents.areas.head_direction import HeadDirection
 from motley.agents.areas.lstm import LSTM
 from motley.agents.areas.min_gru import MinGRU
 from motley.agents.areas.path_integrator import PathIntegrator
 from motley.agents.areas.perceptron import Perceptron
+from motley.agents.areas.place_code import PlaceCode
 from motley.agents.areas.reservoir import Reservoir
 from motley.agents.areas.visual_search import VisualSearch
 from motley.costs.registry import Registry
@@ -33,10 +35,12 @@ for _area in (
     Attention,
     EpisodicMemory,
     GRU,
+    HeadDirection,
     LSTM,
     MinGRU,
     PathIntegrator,
     Perceptron,
+    PlaceCode,
     Reservoir,
     VisualSearch,
 ):
@@ -50,9 +54,11 @@ __all__ = [
     "Area",
     "Attention",
     "EpisodicMemory",
+    "HeadDirection",
     "MinGRU",
     "PathIntegrator",
     "Perceptron",
+    "PlaceCode",
     "Reservoir",
     "State",
     "VisualSearch",

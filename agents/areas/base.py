@@ -59,3 +59,20 @@ def blank(state: State, episode_start: Tensor) -> State:
         name: torch.where(episode_start.view(-1, *(1,) * (x.dim() - 1)), torch.zeros_like(x), x)
         for name, x in state.items()
     }
+
+
+def sum_since_start(step: Tensor, first: Tensor, episode_start: Tensor) -> Tensor:
+    """Return running sums that start at zero where an episode does, without a loop.
+
+    Args:
+        step: what each step adds, (time, worlds, ...); a first step of an episode adds nothing.
+        first: the sum before the sequence, (worlds, ...).
+        episode_start: (time, worlds) bool.
+    """
+    extra = (1,) * (step.dim() - 2)
+    start = episode_start.view(*episode_start.shape, *extra)
+    total = torch.where(start, torch.zeros_like(step), step).cumsum(0)
+    order = torch.arange(len(step), device=step.device).view(-1, 1, *extra)
+    last = torch.where(start, order, -1).cummax(0).values
+    before = total.gather(0, last.clamp(min=0).expand_as(total))
+    return total - torch.where(last >= 0, before, -first.to(total))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from motley.agents.areas.base import Area, State
+from motley.agents.areas.base import Area, State, sum_since_start
 from motley.agents.layers import concatenate
 
 GAIN = 5.0
@@ -14,6 +14,52 @@ GAIN = 5.0
 A step of Adam is as long for these few parameters as for those of a wide layer, whose weights are
 far smaller; without the factor the integrator learns that much more slowly than the rest.
 """
+
+
+def check_egomotion(area: str, sizes: tuple[int, ...], prior: str) -> None:
+    """Raise where an area does not get egomotion first, or has no such rung.
+
+    Raises:
+        ValueError: names the area and what it wants.
+    """
+    if sizes[0] != 3:
+        raise ValueError(
+            f"{area}'s first input must be egomotion (forward, sine, cosine), "
+            f"not {sizes[0]} numbers"
+        )
+    if prior not in ("exact", "noisy", "learnt"):
+        raise ValueError(f"{area}(prior={prior!r}): give exact, noisy or learnt")
+
+
+class Egomotion:
+    """What a body felt of its motion, in the forms that the rungs of prior strength use.
+
+    Args:
+        inputs: of an area; the first is ``egomotion``: forward displacement, sine and cosine of
+            the turn, (time, worlds, 3).
+    """
+
+    def __init__(self, inputs: tuple[Tensor, ...]):
+        self.inputs = inputs
+
+    @property
+    def ahead(self) -> Tensor:
+        """The displacement, in the sense's unit, (time, worlds)."""
+        return self.inputs[0][..., 0]
+
+    @property
+    def turn(self) -> Tensor:
+        """The turn in radians, left is positive, (time, worlds)."""
+        return torch.atan2(self.inputs[0][..., 1], self.inputs[0][..., 2])
+
+    def linear(self, weight: Tensor) -> Tensor:
+        """Return linear functions of all inputs that are zero at rest, (time, worlds, outputs).
+
+        The cosine is 1 at rest: it is taken off, so that standing still is no motion.
+        """
+        egomotion, *others = self.inputs
+        rest = egomotion.new_tensor([0.0, 0.0, 1.0])
+        return concatenate((egomotion - rest, *others)) @ weight.t()
 
 
 class PathIntegrator(Area):
@@ -40,14 +86,8 @@ class PathIntegrator(Area):
     """
 
     def __init__(self, sizes: tuple[int, ...], prior: str = "learnt", reach: float = 5.0):
+        check_egomotion("PathIntegrator", sizes, prior)
         super().__init__(sizes, 2)
-        if sizes[0] != 3:
-            raise ValueError(
-                f"PathIntegrator's first input must be egomotion (forward, sine, cosine), "
-                f"not {sizes[0]} numbers"
-            )
-        if prior not in ("exact", "noisy", "learnt"):
-            raise ValueError(f"PathIntegrator(prior={prior!r}): give exact, noisy or learnt")
         self.prior, self.reach = prior, reach
         if prior == "noisy":
             self.gains = nn.Parameter(torch.exp(0.3 * torch.randn(2)))
@@ -62,15 +102,11 @@ class PathIntegrator(Area):
 
     def _motion(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
         """Return displacement ahead and left, and turn in radians, each (time, worlds)."""
-        egomotion = inputs[0]
+        felt = Egomotion(inputs)
         if self.prior == "learnt":
-            # The cosine is 1 at rest: taken off, so that standing still is no motion.
-            rest = egomotion.new_tensor([0.0, 0.0, 1.0])
-            moved = concatenate((egomotion - rest, *inputs[1:])) @ (GAIN * self.motion.t())
-            ahead, left, cosine, sine = moved.unbind(-1)
+            ahead, left, cosine, sine = felt.linear(GAIN * self.motion).unbind(-1)
             return ahead, left, torch.atan2(sine, 1.0 + cosine)
-        turn = torch.atan2(egomotion[..., 1], egomotion[..., 2])
-        ahead = egomotion[..., 0]
+        ahead, turn = felt.ahead, felt.turn
         if self.prior == "noisy":
             ahead, turn = ahead * self.gains[0], turn * self.gains[1]
         return ahead, torch.zeros_like(ahead), turn
@@ -80,20 +116,11 @@ class PathIntegrator(Area):
     ) -> tuple[Tensor, State]:
         """See :class:`Area`; the output is the vector home (ahead, left), (time, worlds, 2)."""
         ahead, left, turn = self._motion(inputs)
-        moving = (~episode_start).to(turn.dtype)
-        ahead, left, turn = ahead * moving, left * moving, turn * moving
         # In the frame of the heading before the sequence: heading, then position, as sums.
-        heading = turn.cumsum(0)
+        heading = torch.where(episode_start, torch.zeros_like(turn), turn).cumsum(0)
         cosine, sine = heading.cos(), heading.sin()
         step = torch.stack((cosine * ahead - sine * left, sine * ahead + cosine * left), -1)
-        position = step.cumsum(0)
-        # Home is the place of the last episode start at or before each step; before any,
-        # it is where the state says.
-        steps = torch.arange(len(turn), device=turn.device).unsqueeze(-1)
-        last = torch.where(episode_start, steps, -1).cummax(0).values
-        start = position.gather(0, last.clamp(min=0).unsqueeze(-1).expand_as(position))
-        origin = torch.where((last >= 0).unsqueeze(-1), start, state["home"].to(position))
-        away = origin - position
+        away = -sum_since_start(step, -state["home"], episode_start)
         home = torch.stack(
             (
                 cosine * away[..., 0] + sine * away[..., 1],
