@@ -83,6 +83,10 @@ class Learner(nn.Module):
             name: [p for p in area.parameters() if p.requires_grad]
             for name, area in brain.areas.items()
         }
+        self.head_parameters = {
+            name: [p for p in head.parameters() if p.requires_grad]
+            for name, head in self.heads.items()
+        }
         self.optimizer = torch.optim.Adam(
             [p for p in self.parameters() if p.requires_grad],
             lr=learning_rate,
@@ -101,7 +105,8 @@ class Learner(nn.Module):
             age: environment steps lived before it.
 
         Returns:
-            What to learn from, and ``value/<score>``, the mean value of each score, to log.
+            What to learn from, and to log ``score/<cost>`` and ``value/<cost>``, the means of each
+            score and of its value.
         """
         brain, tensors = self.brain, dict(rollout.tensors)
         starts = tensors["episode_start"]
@@ -112,18 +117,20 @@ class Learner(nn.Module):
         fresh = torch.zeros_like(next(iter(known_after.values()))[..., 0], dtype=torch.bool)
         outputs_after, _ = brain(known_after, state_after, fresh)
 
-        trace = Trace({**tensors, **outputs}, brain.roles)
-        for cost in self.costs.values():
-            notes, state = cost.annotate(trace, self.cost_states.get(cost.name, {}))
+        after = {k: x[:, : starts.shape[1]] for k, x in {**known_after, **outputs_after}.items()}
+        after["episode_start"] = rollout.ends[-1:]
+        trace = Trace({**tensors, **outputs}, brain.roles, after)
+        for name, cost in self.costs.items():
+            notes, state = cost.annotate(trace, self.cost_states.get(name, {}), self.heads[name])
             tensors |= notes
             if state:
-                self.cost_states[cost.name] = state
-        trace = Trace({**tensors, **outputs}, brain.roles)
+                self.cost_states[name] = state
+        trace = trace.noted(tensors)
         trace_after = Trace({**known_after, **outputs_after}, brain.roles)
 
         x = outputs[brain.roles["actor"]]
         log_prob = self.distribution.log_prob(x, brain.actor.log_std, rollout.actions)
-        advantages, log = {}, {}
+        advantages, log = dict[str, Tensor](), dict[str, float]()
         for cost in self.scores:
             name, score = cost.name, cost.score(trace)
             check_loss(cost, score, (starts.shape[0], starts.shape[1]))
@@ -134,7 +141,7 @@ class Learner(nn.Module):
             weight = cost.schedule.at(age)
             if weight > 0:
                 advantages[name] = advantage * (weight / normaliser.deviation)
-            log[f"value/{name}"] = float(values.mean())
+            log |= {f"score/{name}": float(score.mean()), f"value/{name}": float(values.mean())}
         return Batch(tensors, rollout.actions, log_prob, advantages, rollout.state), log
 
     def _critic(self, score: str) -> tuple[ReturnNormaliser, nn.Linear]:
@@ -151,12 +158,15 @@ class Learner(nn.Module):
         values = normaliser.restore(critic.predict(trace, head))
         last = normaliser.restore(critic.predict(after, head))[0]
         worlds = values.shape[1]
-        next_values = torch.cat((values[1:], last[None, :worlds]))
-        next_values = next_values * ~rollout.terminated
-        time, world = rollout.truncated_at
-        next_values[time, world] = last[worlds:]
+        next_values, ends = torch.cat((values[1:], last[None, :worlds])), rollout.ends
+        if cost.episodic:
+            next_values = next_values * ~rollout.terminated
+            time, world = rollout.truncated_at
+            next_values[time, world] = last[worlds:]
+        else:
+            ends = torch.zeros_like(ends)
         gamma = self.settings.gamma if cost.gamma is None else cost.gamma
-        advantage = gae(score, values, next_values, rollout.ends, gamma, self.settings.gae_lambda)
+        advantage = gae(score, values, next_values, ends, gamma, self.settings.gae_lambda)
         return advantage, advantage + values, values
 
     # ---------------------------------------------------------------- the update
@@ -261,7 +271,8 @@ class Learner(nn.Module):
             if cost.has_loss and weights[name] > 0:
                 loss = cost.loss(trace, self.heads[name])
                 check_loss(cost, loss, (starts.shape[0], starts.shape[1]))
-                losses[name] = loss.mean() * weights[name]
+                weighted = loss.mean() * weights[name]
+                losses[name] = losses[name] + weighted if name in losses else weighted
         with torch.no_grad():
             facts = {
                 "approx_kl": (ratio - 1 - log_ratio).mean(),
@@ -285,7 +296,7 @@ class Learner(nn.Module):
             groups.setdefault(self.routes[name], []).append(name)
         for i, (areas, names) in enumerate(groups.items()):
             inputs = [p for area in areas for p in self.area_parameters[area]]
-            inputs += [p for name in names for p in self.heads[name].parameters()]
+            inputs += [p for name in names for p in self.head_parameters[name]]
             total = torch.stack([losses[name] for name in names]).sum()
             if inputs and total.requires_grad:
                 keep = retain_graph or i + 1 < len(groups)
@@ -306,7 +317,7 @@ class Learner(nn.Module):
     def clip(self) -> None:
         """Clip gradients: area by area and head by head, or all together."""
         groups: list[list[nn.Parameter]] = list(self.area_parameters.values())
-        groups += [list(head.parameters()) for head in self.heads.values()]
+        groups += list(self.head_parameters.values())
         if not self.settings.clip_by_area:
             groups = [[p for group in groups for p in group]]
         for group in groups:

@@ -7,7 +7,7 @@ so that it can be tried on any recording and moved between agents.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -35,11 +35,19 @@ class Trace:
     Args:
         tensors: the tensors by name.
         roles: the area that has each role.
+        after: the step after the last one, (1, worlds, ...), where it is known: a whole rollout
+            has it, part of one has not.
     """
 
-    def __init__(self, tensors: Mapping[str, Tensor], roles: Mapping[str, str] | None = None):
+    def __init__(
+        self,
+        tensors: Mapping[str, Tensor],
+        roles: Mapping[str, str] | None = None,
+        after: Mapping[str, Tensor] | None = None,
+    ):
         self.tensors = tensors
         self.roles = roles or {}
+        self.after = after or {}
 
     def __getitem__(self, name: str) -> Tensor:
         """Return the tensor called ``name``.
@@ -47,10 +55,13 @@ class Trace:
         Raises:
             KeyError: there is none; the message lists what there is.
         """
+        return self.tensors[self._key(name)]
+
+    def _key(self, name: str) -> str:
         for option in name.split("|"):
             key = self.roles.get(option, option)
             if key in self.tensors:
-                return self.tensors[key]
+                return key
         raise KeyError(
             f"nothing in this trace is called {name!r}; it has {', '.join(self.tensors)}, "
             f"and the roles {', '.join(self.roles) or 'none'}"
@@ -68,18 +79,33 @@ class Trace:
 
     @property
     def has_next(self) -> Tensor:
-        """(time, worlds) bool: the next step is in this trace and of the same episode."""
+        """(time, worlds) bool: the next step is known and of the same episode."""
         mask = torch.zeros_like(self.episode_start)
         mask[:-1] = ~self.episode_start[1:]
+        if "episode_start" in self.after:
+            mask[-1:] = ~self.after["episode_start"]
         return mask
 
     def next(self, name: str) -> Tensor:
-        """Return the tensor one step on, (time, worlds, features); the last row is the last step.
+        """Return the tensor one step on, (time, worlds, features).
 
         Only rows where :attr:`has_next` holds mean anything.
         """
-        x = self[name]
-        return torch.cat((x[1:], x[-1:]))
+        key = self._key(name)
+        x = self.tensors[key]
+        return torch.cat((x[1:], self.after.get(key, x[-1:])))
+
+    def join(self, names: Sequence[str]) -> Tensor:
+        """Return several tensors side by side, (time, worlds, features of all)."""
+        return torch.cat([self[name] for name in names], -1)
+
+    def join_next(self, names: Sequence[str]) -> Tensor:
+        """Return several tensors side by side, one step on; see :meth:`next`."""
+        return torch.cat([self.next(name) for name in names], -1)
+
+    def noted(self, notes: Mapping[str, Tensor]) -> Trace:
+        """Return this trace with further tensors."""
+        return Trace({**self.tensors, **notes}, self.roles, self.after)
 
 
 @dataclass(frozen=True)
@@ -100,6 +126,8 @@ class Cost:
             means every area, ``"a|b"`` means the areas of role a, or of role b where there is
             no a, ``"-a"`` leaves a out. A role that an agent lacks is passed over.
         gamma: discount of the score, per step; None takes the agent's.
+        episodic: whether the end of an episode ends the return of the score; False lets what
+            comes in the next episode count (Burda et al. 2018 for novelty).
     """
 
     kind: ClassVar[str | None] = None
@@ -109,6 +137,7 @@ class Cost:
     weight: float | Schedule = 1.0
     trains: tuple[str, ...] = ("all",)
     gamma: float | None = None
+    episodic: bool = True
 
     def __post_init__(self) -> None:
         if isinstance(self.trains, str):
@@ -163,20 +192,24 @@ class Cost:
         """
         return None
 
-    def annotate(self, trace: Trace, state: State) -> tuple[dict[str, Tensor], State]:
-        """Compute, once a rollout and without gradient, what needs memory across rollouts.
+    def annotate(
+        self, trace: Trace, state: State, heads: nn.Module
+    ) -> tuple[dict[str, Tensor], State]:
+        """Compute, once a rollout and without gradient, what needs the past or the heads.
 
         Args:
             trace: a whole rollout, (time, worlds, ...).
             state: what the last call returned; empty at the first.
+            heads: what :meth:`heads` returned; buffers in it may be changed.
 
         Returns:
-            Tensors to add to the trace (prefix their names with the cost's), and the state.
+            Tensors to add to the trace, (time, worlds, ...), their names beginning with the cost's
+            and a slash; and the state.
         """
         return {}, state
 
     def score(self, trace: Trace) -> Tensor:
-        """Return the reward of each step, (time, worlds), without gradient."""
+        """Return the reward of each step of a rollout, (time, worlds), without gradient."""
         raise TypeError(f"the cost {self.name} gives no score")
 
     def loss(self, trace: Trace, heads: nn.Module) -> Tensor:

@@ -48,7 +48,7 @@ class NextObservation(Prediction):
 
     def target(self, trace: Trace) -> Tensor:
         """Return the senses of the next step."""
-        return torch.cat([trace.next(sense) for sense in self.senses], -1)
+        return trace.join_next(self.senses)
 
     def mask(self, trace: Trace) -> Tensor:
         """Return the steps that have a next one."""

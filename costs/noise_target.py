@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from motley.costs.base import State, Trace
 from motley.costs.prediction import Prediction
@@ -56,12 +56,14 @@ class NoiseTarget(Prediction):
         """Return the steps at which the other cost counts."""
         return self.of.mask(trace)
 
-    def annotate(self, trace: Trace, state: State) -> tuple[dict[str, Tensor], State]:
+    def annotate(
+        self, trace: Trace, state: State, heads: nn.Module
+    ) -> tuple[dict[str, Tensor], State]:
         """Deal out the rollout's targets, (time, worlds, size); the state counts the deals."""
         draws = state.get("draws", torch.zeros(1, dtype=torch.int64))
         inner = {k.removeprefix("of_"): x for k, x in state.items() if k.startswith("of_")}
-        notes, inner = self.of.annotate(trace, inner)
-        seen = Trace({**trace.tensors, **notes}, trace.roles)
+        notes, inner = self.of.annotate(trace, inner, heads)
+        seen = trace.noted(notes)
         target = self.of.target(seen).clone()
         counts = self.of.mask(seen)
         kept = target[counts]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from motley.costs.base import State, Trace
 from motley.costs.prediction import Prediction
@@ -41,7 +41,9 @@ class SelfLocalisation(Prediction):
         """Return 2: ahead and left."""
         return 2
 
-    def annotate(self, trace: Trace, state: State) -> tuple[dict[str, Tensor], State]:
+    def annotate(
+        self, trace: Trace, state: State, heads: nn.Module
+    ) -> tuple[dict[str, Tensor], State]:
         """Integrate the rollout's egomotion: the vector home, (time, worlds, 2) / ``reach``."""
         felt, starts = trace["egomotion"], trace.episode_start
         home = state.get("home", felt.new_zeros(felt.shape[1], 2))

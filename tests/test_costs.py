@@ -48,8 +48,8 @@ def trace(seed: int = 0, time: int = TIME) -> Trace:
 
 
 def annotated(cost: Cost, before: Trace) -> Trace:
-    notes, _ = cost.annotate(before, {})
-    return Trace({**before.tensors, **notes})
+    notes, _ = cost.annotate(before, {}, head(cost))
+    return before.noted(notes)
 
 
 def head(cost: Cost) -> nn.Module:
@@ -129,6 +129,22 @@ def test_a_prediction_is_judged_in_units_of_its_targets_variance() -> None:
     assert torch.equal(nothing, torch.zeros(50, 8))
 
 
+def test_a_whole_rollout_knows_the_step_after_its_last() -> None:
+    tensors = {
+        "vision": torch.tensor([[[1.0], [2.0]], [[3.0], [4.0]]]),
+        "episode_start": torch.tensor([[True, True], [False, True]]),
+    }
+    after = {
+        "vision": torch.tensor([[[5.0], [6.0]]]),
+        "episode_start": torch.tensor([[True, False]]),
+    }
+    part, whole = Trace(tensors), Trace(tensors, after=after)
+    assert part.has_next.tolist() == [[True, False], [False, False]]
+    assert whole.has_next.tolist() == [[True, False], [False, True]]
+    assert whole.next("vision")[..., 0].tolist() == [[3.0, 4.0], [5.0, 6.0]]
+    assert whole.noted({"x": tensors["vision"]}).has_next.tolist() == whole.has_next.tolist()
+
+
 def test_the_next_observation_is_every_sense() -> None:
     fitted = NextObservation.fitted({"vision": 8, "go": 1})
     assert fitted.senses == ("vision", "go")
@@ -158,7 +174,7 @@ def test_the_way_home_is_integrated_across_rollouts_and_starts() -> None:
     state: dict[str, Tensor] = {}
     parts = [trace(1), trace(2, time=7)]
     for part in parts:
-        notes, state = cost.annotate(part, state)
+        notes, state = cost.annotate(part, state, nn.Module())
         targets.append(notes["self_localisation/target"])
     felt = torch.cat([p["egomotion"] for p in parts]).double().numpy()
     start = torch.cat([p.episode_start for p in parts]).numpy()
@@ -199,16 +215,16 @@ def test_the_placebo_has_the_targets_of_another_cost_and_tells_nothing(cost: Pre
 
 def test_the_placebo_is_reproducible_and_goes_on_where_it_was() -> None:
     name, first, second = "noise_target_self_localisation/target", trace(1), trace(2)
-    one, state = NoiseTarget(seed=3).annotate(first, {})
-    again, _ = NoiseTarget(seed=3).annotate(first, {})
-    other, _ = NoiseTarget(seed=4).annotate(first, {})
+    one, state = NoiseTarget(seed=3).annotate(first, {}, nn.Module())
+    again, _ = NoiseTarget(seed=3).annotate(first, {}, nn.Module())
+    other, _ = NoiseTarget(seed=4).annotate(first, {}, nn.Module())
     assert torch.equal(one[name], again[name])
     assert not torch.equal(one[name], other[name])
     # The way home is integrated on from rollout to rollout underneath.
-    _, inner = SelfLocalisation().annotate(first, {})
-    expected, _ = SelfLocalisation().annotate(second, inner)
+    _, inner = SelfLocalisation().annotate(first, {}, nn.Module())
+    expected, _ = SelfLocalisation().annotate(second, inner, nn.Module())
     target = expected["self_localisation/target"]
-    following, _ = NoiseTarget(seed=3).annotate(second, state)
+    following, _ = NoiseTarget(seed=3).annotate(second, state, nn.Module())
     counts = SelfLocalisation().mask(second)
     assert torch.equal(
         following[name][counts].sum(-1).sort().values, target[counts].sum(-1).sort().values
