@@ -6,8 +6,10 @@ reads its own rows only, no fast-math, and every transcendental function is call
 number at a time (NumPy's vector loops round differently in their tails).
 
 A world's core state is packed in three blocks, so that a call costs few array arguments:
-``floats`` (N, 10 + k + 6S) float32, ``flags`` (N, 2 + 3S) bool and ``counters`` (N, 4) uint64,
-with S shapes and a cue of k numbers. `motley.envs.world.World` gives the columns names.
+``floats`` (N, 10 + k + 6S + 7W) float32, ``flags`` (N, 2 + 4S) bool and ``counters`` (N, 4)
+uint64, with S shapes, W walls and k numbers of the senses that a task writes (cue, smell ...).
+``plan`` (4,) int64 says where: S, the column of ``floats`` at which the shapes begin, W, and the
+column at which the walls begin. `motley.envs.world.World` gives the columns names.
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ import math
 import numpy as np
 from numba import njit
 
-PHYSICS = 1
+PHYSICS = 2
 """Version of motion, contact and vision; part of every task's hash."""
 
-# Columns of ``floats``; the cue begins at CUE, then positions (2S), radii (S), colours (3S).
-X, Y, HEADING, DISPLACEMENT, TURN, LIGHT, EGOMOTION, GAIN, CUE = 0, 1, 2, 3, 4, 5, 6, 9, 10
-# Columns of ``flags``; then visible (S), touchable (S), contact (S).
+# Columns of ``floats``; what a task writes begins at SHOWN, then positions (2S), radii (S) and
+# colours (3S) of shapes, then ends (4W) and colours (3W) of walls.
+X, Y, HEADING, DISPLACEMENT, TURN, LIGHT, EGOMOTION, GAIN, SHOWN = 0, 1, 2, 3, 4, 5, 6, 9, 10
+# Columns of ``flags``; then visible (S), touchable (S), contact (S), solid (S).
 FREE, TOUCH, SHAPES = 0, 1, 2
 # Columns of ``counters``.
 SEED, EPISODE, DRAW, ELAPSED = 0, 1, 2, 3
@@ -31,6 +34,10 @@ RANGE = 8.0
 """Metres that a ray reaches; nearness is 1 - distance / RANGE."""
 FORWARD_SCALE = 0.8
 """Metres of forward motion at an egomotion reading of 1: room for a gain of 1.5 and noise."""
+SLACK = 1e-5
+"""Metres that a body may stand inside what holds it, so that rounding does not push it about."""
+TOUCH_GAP = 1e-3
+"""Metres within which a body that leans on something solid touches it."""
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -123,6 +130,13 @@ def fill_angle(vectors, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def fill_exp(values, out):  # type: ignore[no-untyped-def]
+    """Write e to the power of ``values`` (M,) to ``out`` (M,) float32."""
+    for i in range(out.size):
+        out[i] = math.exp(float(values[i]))
+
+
+@compiled
 def fill_steering(position, heading, target, speed, turn, out):  # type: ignore[no-untyped-def]
     """Write the action that heads for ``target`` (N, 2) to ``out`` (N, 2) float32.
 
@@ -141,18 +155,96 @@ def fill_steering(position, heading, target, speed, turn, out):  # type: ignore[
 
 
 @compiled
-def move(floats, flags, counters, actions, body, n_shapes, shapes_at):  # type: ignore[no-untyped-def]
+def _nearest_on(ax, ay, bx, by, x, y):  # type: ignore[no-untyped-def]
+    """The point of the segment from a to b that is nearest to (x, y)."""
+    ex, ey = bx - ax, by - ay
+    length = ex * ex + ey * ey
+    share = 0.0
+    if length > 0.0:
+        share = min(max(((x - ax) * ex + (y - ay) * ey) / length, 0.0), 1.0)
+    return ax + share * ex, ay + share * ey
+
+
+@compiled
+def _is_wall(floats, i, at):  # type: ignore[no-untyped-def]
+    """Whether the wall at column ``at`` has a length."""
+    return floats[i, at] != floats[i, at + 2] or floats[i, at + 1] != floats[i, at + 3]
+
+
+@compiled
+def _walk(floats, flags, i, to_x, to_y, radius, plan):  # type: ignore[no-untyped-def]
+    """Walk world i's body towards a point among its walls and solid discs, sliding along them.
+
+    Returns:
+        Where it ends, float64, and whether it met a wall.
+    """
+    shapes, shapes_at, walls, walls_at = plan[0], plan[1], plan[2], plan[3]
+    x, y = float(floats[i, X]), float(floats[i, Y])
+    bumped = False
+    way_x, way_y = to_x - x, to_y - y
+    # Pieces shorter than the radius cannot pass through anything.
+    pieces = 1 + int(2.0 * math.sqrt(way_x * way_x + way_y * way_y) / radius)
+    for _ in range(pieces):
+        from_x, from_y = x, y
+        x += way_x / pieces
+        y += way_y / pieces
+        # Pushed out again and again, until a corner's sides hold it both. Where it fits nowhere,
+        # as in a wedge, it stays where it was.
+        for attempt in range(4):
+            clear = True
+            for s in range(shapes):
+                if flags[i, SHAPES + 3 * shapes + s]:
+                    dx = x - float(floats[i, shapes_at + 2 * s])
+                    dy = y - float(floats[i, shapes_at + 2 * s + 1])
+                    gap = math.sqrt(dx * dx + dy * dy)
+                    reach = radius + float(floats[i, shapes_at + 2 * shapes + s])
+                    if gap < reach - SLACK:
+                        clear = False
+                        if gap > 0.0:
+                            x += dx * (reach / gap - 1.0)
+                            y += dy * (reach / gap - 1.0)
+            for w in range(walls):
+                at = walls_at + 4 * w
+                if not _is_wall(floats, i, at):
+                    continue
+                near_x, near_y = _nearest_on(
+                    float(floats[i, at]),
+                    float(floats[i, at + 1]),
+                    float(floats[i, at + 2]),
+                    float(floats[i, at + 3]),
+                    x,
+                    y,
+                )
+                dx, dy = x - near_x, y - near_y
+                gap = math.sqrt(dx * dx + dy * dy)
+                if gap < radius - SLACK:
+                    bumped = True
+                    clear = False
+                    if gap > 0.0:
+                        x += dx * (radius / gap - 1.0)
+                        y += dy * (radius / gap - 1.0)
+            if clear:
+                break
+            if attempt == 3:
+                x, y = from_x, from_y
+    return x, y, bumped
+
+
+@compiled
+def move(floats, flags, counters, actions, body, plan):  # type: ignore[no-untyped-def]
     """Move every body by one step and mark what it touched on its way.
 
+    Walls and solid discs hold it: it slides along them, and feels walls as it feels what is
+    touchable. The displacement is what was realised, along the heading.
+
     Args:
-        floats: (N, 10 + k + 6S) packed state, changed in place like the next two.
-        flags: (N, 2 + 3S).
+        floats: packed state, changed in place like the next two.
+        flags: likewise.
         counters: (N, 4).
         actions: (N, 2) float32 [forward, turn], clipped to [0, 1] and [-1, 1].
         body: (7,) float32 speed (m), turn (rad), radius (m), motor noise of forward and turn,
             egomotion noise of forward (fraction) and turn (rad).
-        n_shapes: S.
-        shapes_at: column of ``floats`` at which the shapes begin.
+        plan: (4,) where shapes and walls are.
 
     Returns:
         -1, or the first world whose action is not finite; then nothing has moved.
@@ -161,11 +253,14 @@ def move(floats, flags, counters, actions, body, n_shapes, shapes_at):  # type: 
     for i in range(n):
         if not (math.isfinite(actions[i, 0]) and math.isfinite(actions[i, 1])):
             return i
+    n_shapes, shapes_at, n_walls = plan[0], plan[1], plan[2]
     touchable_at = SHAPES + n_shapes
     contact_at = touchable_at + n_shapes
+    solid_at = contact_at + n_shapes
     radius_at = shapes_at + 2 * n_shapes
     for i in range(n):
         counters[i, ELAPSED] += _ONE
+        touch = False
         motor_forward, motor_turn = _normal_pair(_next(counters, i))
         sense_forward, sense_turn = _normal_pair(_next(counters, i))
         x, y = float(floats[i, X]), float(floats[i, Y])
@@ -183,6 +278,12 @@ def move(floats, flags, counters, actions, body, n_shapes, shapes_at):  # type: 
                 heading += _TWO_PI
             to_x = x + distance * math.cos(heading)
             to_y = y + distance * math.sin(heading)
+            held = n_walls > 0
+            for s in range(n_shapes):
+                held |= flags[i, solid_at + s]
+            if held:
+                to_x, to_y, touch = _walk(floats, flags, i, to_x, to_y, float(body[2]), plan)
+                distance = (to_x - x) * math.cos(heading) + (to_y - y) * math.sin(heading)
             floats[i, X], floats[i, Y], floats[i, HEADING] = to_x, to_y, heading
             floats[i, DISPLACEMENT], floats[i, TURN] = distance, turn
             felt = distance * float(floats[i, GAIN]) * (1.0 + body[5] * sense_forward)
@@ -196,7 +297,6 @@ def move(floats, flags, counters, actions, body, n_shapes, shapes_at):  # type: 
             floats[i, EGOMOTION + 2] = 1.0
         step_x, step_y = to_x - x, to_y - y
         length = step_x * step_x + step_y * step_y
-        touch = False
         for s in range(n_shapes):
             # The nearest point of the step's path, so that a fast body does not jump past.
             dx = float(floats[i, shapes_at + 2 * s]) - x
@@ -208,6 +308,8 @@ def move(floats, flags, counters, actions, body, n_shapes, shapes_at):  # type: 
             dy -= along * step_y
             radius = float(floats[i, radius_at + s])
             reach = radius + body[2]
+            if flags[i, solid_at + s]:
+                reach += TOUCH_GAP
             contact = radius > 0.0 and dx * dx + dy * dy <= reach * reach
             flags[i, contact_at + s] = contact
             touch |= contact and flags[i, touchable_at + s]
@@ -216,27 +318,29 @@ def move(floats, flags, counters, actions, body, n_shapes, shapes_at):  # type: 
 
 
 @compiled
-def perceive(floats, flags, rows, rays, places, n_shapes, shapes_at, out):  # type: ignore[no-untyped-def]
+def perceive(floats, flags, rows, rays, places, copies, plan, out):  # type: ignore[no-untyped-def]
     """Write what the bodies ``rows`` perceive.
 
     Args:
-        floats: (N, 10 + k + 6S) packed state.
-        flags: (N, 2 + 3S).
+        floats: packed state.
+        flags: likewise.
         rows: (R,) worlds to read.
         rays: (2, V) float32 unit vectors of the rays in the body's frame.
-        places: (5, 2) int64 [offset, size] in numbers per world of vision, egomotion, touch,
-            cue and go; offset -1 where the body lacks the sense.
-        n_shapes: S.
-        shapes_at: as in `move`.
+        places: (3, 2) int64 [offset, size] in numbers per world of vision, touch and go; offset
+            -1 where the body lacks the sense.
+        copies: (C, 3) int64 [offset, size, column of ``floats``] of the senses that are read off.
+        plan: (4,) where shapes and walls are.
         out: flat float32; a sense is a block (N, size) that begins at N x offset.
     """
     n = floats.shape[0]
     n_rays = rays.shape[1]
+    n_shapes, shapes_at, n_walls, walls_at = plan[0], plan[1], plan[2], plan[3]
     nearest = np.empty(n_rays, np.float32)
     seen = np.empty(n_rays, np.int64)
     radius_at = shapes_at + 2 * n_shapes
     color_at = shapes_at + 3 * n_shapes
-    zero, limit = np.float32(0.0), np.float32(RANGE)
+    wall_color_at = walls_at + 4 * n_walls
+    zero, one, limit = np.float32(0.0), np.float32(1.0), np.float32(RANGE)
     for r in range(rows.size):
         i = rows[r]
         if places[0, 0] >= 0:
@@ -265,22 +369,37 @@ def perceive(floats, flags, rows, rays, places, n_shapes, shapes_at, out):  # ty
                         near = max(along - chord, zero)
                         closer = half > zero and along + chord > zero and near < nearest[j]
                         nearest[j] = near if closer else nearest[j]
-                        seen[j] = s if closer else seen[j]
+                        seen[j] = color_at + 3 * s if closer else seen[j]
+                for w in range(n_walls):
+                    wall = walls_at + 4 * w
+                    if not _is_wall(floats, i, wall):
+                        continue
+                    dx = floats[i, wall] - floats[i, X]
+                    dy = floats[i, wall + 1] - floats[i, Y]
+                    front, left = cos * dx + sin * dy, cos * dy - sin * dx
+                    dx = floats[i, wall + 2] - floats[i, wall]
+                    dy = floats[i, wall + 3] - floats[i, wall + 1]
+                    along, across = cos * dx + sin * dy, cos * dy - sin * dx
+                    twist = front * across - left * along
+                    for j in range(n_rays):
+                        # A ray t (c, s) meets the wall's line at its share u; parallel is inf.
+                        turn = rays[0, j] * across - rays[1, j] * along
+                        near = twist / turn
+                        share = (front * rays[1, j] - left * rays[0, j]) / turn
+                        closer = share >= zero and share <= one
+                        closer = closer and near >= zero and near < nearest[j]
+                        nearest[j] = near if closer else nearest[j]
+                        seen[j] = wall_color_at + 3 * w if closer else seen[j]
                 for j in range(n_rays):
                     if seen[j] >= 0:
-                        out[at + 4 * j] = np.float32(1.0) - nearest[j] / limit
+                        out[at + 4 * j] = one - nearest[j] / limit
                         for c in range(3):
-                            color = floats[i, color_at + 3 * seen[j] + c]
-                            out[at + 4 * j + 1 + c] = color * floats[i, LIGHT]
+                            out[at + 4 * j + 1 + c] = floats[i, seen[j] + c] * floats[i, LIGHT]
         if places[1, 0] >= 0:
-            at = n * places[1, 0] + 3 * i
-            for j in range(3):
-                out[at + j] = floats[i, EGOMOTION + j]
+            out[n * places[1, 0] + i] = np.float32(flags[i, TOUCH])
         if places[2, 0] >= 0:
-            out[n * places[2, 0] + i] = np.float32(flags[i, TOUCH])
-        if places[3, 0] >= 0:
-            at = n * places[3, 0] + i * places[3, 1]
-            for j in range(places[3, 1]):
-                out[at + j] = floats[i, CUE + j]
-        if places[4, 0] >= 0:
-            out[n * places[4, 0] + i] = np.float32(flags[i, FREE])
+            out[n * places[2, 0] + i] = np.float32(flags[i, FREE])
+        for c in range(copies.shape[0]):
+            at = n * copies[c, 0] + i * copies[c, 1]
+            for j in range(copies[c, 1]):
+                out[at + j] = floats[i, copies[c, 2] + j]

@@ -20,8 +20,10 @@ from motley.envs import kernels, streams
 if TYPE_CHECKING:
     from motley.envs.world import World
 
-COMPILED = ("vision", "egomotion", "touch", "cue", "go")
-"""The senses that `kernels.perceive` writes, in its order."""
+COMPILED = ("vision", "touch", "go")
+"""The senses that `kernels.perceive` works out, in its order."""
+SHOWN = ("smell", "interoception", "proprioception", "cue")
+"""The senses that are arrays of the world: a task writes them, ``world.cue[rows] = ...``."""
 
 Observation = dict[str, npt.NDArray[np.float32]]
 
@@ -97,6 +99,23 @@ def touch() -> Sense:
     return Sense("touch", 1, 0.0, 1.0, "0 or 1", "contact with something in the last step")
 
 
+def smell(kinds: int = 8) -> Sense:
+    """Odours at the body, one number for each kind."""
+    return Sense("smell", kinds, 0.0, 1.0, "concentration", "odour of each kind at the body")
+
+
+def interoception(needs: int = 8) -> Sense:
+    """How full each need is."""
+    return Sense("interoception", needs, 0.0, 1.0, "level", "level of each need of the body")
+
+
+def proprioception(joints: int = 2) -> Sense:
+    """The joints of an arm: sine and cosine of each angle."""
+    return Sense(
+        "proprioception", 2 * joints, -1.0, 1.0, "sine, cosine", "sine and cosine of each joint"
+    )
+
+
 def cue(size: int, description: str, low: float = 0.0, high: float = 1.0) -> Sense:
     """Numbers that the task shows."""
     return Sense("cue", size, low, high, "task's own", description)
@@ -105,6 +124,20 @@ def cue(size: int, description: str, low: float = 0.0, high: float = 1.0) -> Sen
 def go() -> Sense:
     """1 where the body is free to move, 0 where it is held."""
     return Sense("go", 1, 0.0, 1.0, "0 or 1", "the body is free to move")
+
+
+BODY: tuple[Sense, ...] = (
+    vision(),
+    egomotion(),
+    touch(),
+    smell(),
+    interoception(),
+    proprioception(),
+    cue(8, "numbers that the task shows", -1.0),
+    go(),
+)
+"""What the body of the suite perceives: the same in every task, so that one agent can live in all
+of them. A sense that a task has no use for reads zero."""
 
 
 def hue(degrees: npt.ArrayLike) -> npt.NDArray[np.float32]:
@@ -127,6 +160,10 @@ def observation_space(senses: Sequence[Sense]) -> spaces.Dict:
 class Reader:
     """Turns the state of worlds into observations for one list of senses.
 
+    Attributes:
+        columns: where a task writes each of its shown senses, as columns of ``World.floats``.
+        end: the first column after them.
+
     Args:
         senses: what the body perceives.
 
@@ -142,17 +179,29 @@ class Reader:
         self._places = np.full((len(COMPILED), 2), -1, np.int64)
         self._read = []
         self.width = 0
+        self.columns: dict[str, slice] = {}
+        copies = []
+        column = kernels.SHOWN
         for sense in senses:
             if sense.read is not None:
                 self._read.append(sense)
             elif sense.name in COMPILED:
                 self._places[COMPILED.index(sense.name)] = self.width, sense.size
+            elif sense.name == "egomotion":
+                copies.append((self.width, sense.size, kernels.EGOMOTION))
+            elif sense.name in SHOWN:
+                copies.append((self.width, sense.size, column))
+                self.columns[sense.name] = slice(column, column + sense.size)
+                column += sense.size
             else:
+                built_in = ", ".join((*COMPILED, "egomotion", *SHOWN))
                 raise ValueError(
-                    f"sense {sense.name!r} is not one of {COMPILED}: give it a `read` function"
+                    f"sense {sense.name!r} is not one of {built_in}: give it a `read` function"
                 )
             self.offsets.append((sense.name, self.width, sense.size))
             self.width += sense.size
+        self.end = column
+        self._copies = np.array(copies, np.int64).reshape(-1, 3)
         eye = self.senses.get("vision")
         angles = eye.angles if isinstance(eye, Vision) else np.zeros(0, np.float32)
         self._rays = np.ascontiguousarray(streams.unit(angles).T)
@@ -167,8 +216,8 @@ class Reader:
             rows,
             self._rays,
             self._places,
-            world.n_shapes,
-            world.shapes_at,
+            self._copies,
+            world.plan,
             out,
         )
         if self._read:

@@ -117,6 +117,14 @@ def angle(vectors: npt.ArrayLike) -> Floats:
     return out.reshape(vectors.shape[:-1])
 
 
+def exp(values: npt.ArrayLike) -> Floats:
+    """The exponential function, (...,) -> (...,) float32, same bits in any batch."""
+    values = np.asarray(values, np.float32)
+    out = np.empty(values.size, np.float32)
+    kernels.fill_exp(values.ravel(), out)
+    return out.reshape(values.shape)
+
+
 def length(vectors: Floats) -> Floats:
     """Lengths of vectors, (..., 2) -> (...,) float32, same bits in any batch."""
     x, y = vectors[..., 0], vectors[..., 1]

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motley.envs import kernels
-from motley.envs.senses import Observation, Sense
+from motley.envs.senses import BODY, Observation, Sense
 from motley.envs.streams import Bools, Floats, Ints, Streams
 from motley.envs.world import World
 
@@ -62,6 +62,22 @@ class Body:
             np.float32,
         )
 
+    def move(self, world: World, actions: Floats) -> int:
+        """Move every body of ``world`` by one step, and mark what it touched.
+
+        Args:
+            world: its bodies are of this kind.
+            actions: (N, 2) float32 [forward, turn], clipped to [0, 1] and [-1, 1].
+
+        Returns:
+            -1, or the first world whose action is not finite; then nothing has moved.
+        """
+        return int(
+            kernels.move(
+                world.floats, world.flags, world.counters, actions, self.packed, world.plan
+            )
+        )
+
 
 @dataclass(frozen=True)
 class Level:
@@ -88,9 +104,20 @@ class Policy(Protocol):
 class Task(ABC):
     """Base class of all tasks.
 
-    A task sets the class attributes (``variants`` lists the settings of its further constructor
-    arguments that are calibrated), sets ``horizon`` and ``n_shapes`` (and ``body``, if its own)
-    in ``__init__`` after calling this one, and writes the abstract methods below.
+    A task sets the class attributes, sets ``horizon`` and ``n_shapes`` (and ``n_walls``, ``body``
+    or ``senses``, if its own) in ``__init__`` after calling this one, and writes the abstract
+    methods below.
+
+    Attributes:
+        problem: what it poses, in words; structures are matched to it.
+        levels: its ladder. default_level: the rung where none is given.
+        variants: settings of its further constructor arguments that are calibrated.
+        reward_range: bounds of a step's reward.
+        oracle_bar: the oracle's mean raw score at every level, at least. Raw scores are in [0, 1].
+        senses: what the body perceives; the suite's tasks share `senses.BODY`.
+        horizon: steps after which an episode is truncated.
+        n_shapes, n_walls: how many discs and walls a world has.
+        body: what moves.
 
     Args:
         level: rung of ``levels``; None is ``default_level``.
@@ -104,9 +131,12 @@ class Task(ABC):
     levels: ClassVar[tuple[Level, ...]]
     default_level: ClassVar[int] = 0
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
-    senses: tuple[Sense, ...]
+    reward_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    oracle_bar: ClassVar[float] = 0.95
+    senses: tuple[Sense, ...] = BODY
     horizon: int
     n_shapes: int
+    n_walls: int = 0
     body: Body = Body()
 
     def __init__(self, level: int | None = None, ood: bool = False) -> None:
@@ -165,10 +195,7 @@ class Task(ABC):
         return {}
 
     def scene(self, world: World, index: int) -> dict[str, Any]:
-        """Hints for the picture of world ``index``: labels of what the body cannot see.
-
-        Optional keys: ``markers``, a list of (label, x, y, radius in metres); ``caption``, text.
-        """
+        """Hints for the picture of world ``index``; `motley.envs.render` lists the keys."""
         return {}
 
     def toward(self, world: World, target: Floats) -> Floats:

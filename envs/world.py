@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motley.envs import kernels, streams
-from motley.envs.senses import Observation, Reader
+from motley.envs.senses import SHOWN, Observation, Reader
 
 if TYPE_CHECKING:
     from motley.envs.task import Task
@@ -27,14 +27,17 @@ class World:
     Attributes:
         position: (N, 2) metres. heading: (N,) radians, counter-clockwise from +x.
         shape_position (N, S, 2), shape_radius (N, S) metres, shape_color (N, S, 3) in [0, 1],
-        shape_visible (N, S), shape_touchable (N, S): the discs. A visible one meets the rays,
-            contact with a touchable one is felt.
+        shape_visible (N, S), shape_touchable (N, S), shape_solid (N, S): the discs. A visible
+            one meets the rays, contact with a touchable one is felt, a solid one holds the body.
+        wall (N, W, 4), wall_color (N, W, 3): ends x, y, x, y in metres and colour of walls, which
+            meet the rays, hold the body and are felt; one without length is not there.
         light: (N,) 0 is dark. free: (N,) False holds the body.
         displacement (N,) metres and turn (N,) radians: realised in this step.
         egomotion: (N, 3) the body's reading of them. gain: (N,) of its forward part.
         contact: (N, S) the body's disc met the shape in this step, along its path.
         touched: (N,) it met one that was touchable.
-        cue: (N, k). elapsed: (N,) steps in this episode. rows: (N,) 0 .. N-1.
+        cue, smell, interoception, proprioception: (N, k) what the task shows the body.
+        elapsed: (N,) steps in this episode. rows: (N,) 0 .. N-1.
         and one array for each of the task's ``fields()``.
 
     Args:
@@ -45,7 +48,7 @@ class World:
     task: Task
     n: int
     n_shapes: int
-    shapes_at: int
+    plan: npt.NDArray[np.int64]
     reader: Reader
     rows: npt.NDArray[np.int64]
     floats: npt.NDArray[np.float32]
@@ -60,12 +63,18 @@ class World:
     egomotion: npt.NDArray[np.float32]
     gain: npt.NDArray[np.float32]
     cue: npt.NDArray[np.float32]
+    smell: npt.NDArray[np.float32]
+    interoception: npt.NDArray[np.float32]
+    proprioception: npt.NDArray[np.float32]
     shape_position: npt.NDArray[np.float32]
     shape_radius: npt.NDArray[np.float32]
     shape_color: npt.NDArray[np.float32]
+    wall: npt.NDArray[np.float32]
+    wall_color: npt.NDArray[np.float32]
     free: npt.NDArray[np.bool_]
     shape_visible: npt.NDArray[np.bool_]
     shape_touchable: npt.NDArray[np.bool_]
+    shape_solid: npt.NDArray[np.bool_]
     contact: npt.NDArray[np.bool_]
     touched: npt.NDArray[np.bool_]
     elapsed: npt.NDArray[np.int64]
@@ -73,19 +82,20 @@ class World:
     def __init__(self, task: Task, n: int) -> None:
         if n < 1:
             raise ValueError(f"a World needs at least one world, not n={n}")
-        shapes = task.n_shapes
+        shapes, walls = task.n_shapes, task.n_walls
         reader = Reader(task.senses)
-        cue = reader.senses["cue"].size if "cue" in reader.senses else 0
-        at = kernels.CUE + cue
-        floats = np.zeros((n, at + 6 * shapes), np.float32)
-        flags = np.zeros((n, kernels.SHAPES + 3 * shapes), np.bool_)
+        at = reader.end
+        walls_at = at + 6 * shapes
+        floats = np.zeros((n, walls_at + 7 * walls), np.float32)
+        flags = np.zeros((n, kernels.SHAPES + 4 * shapes), np.bool_)
         counters = np.zeros((n, 4), np.uint64)
-        marks = flags[:, kernels.SHAPES :].reshape(n, 3, shapes)
+        marks = flags[:, kernels.SHAPES :].reshape(n, 4, shapes)
+        shown = {name: floats[:, reader.columns.get(name, slice(0, 0))] for name in SHOWN}
         self.__dict__.update(
             task=task,
             n=n,
             n_shapes=shapes,
-            shapes_at=at,
+            plan=np.array([shapes, at, walls, walls_at], np.int64),
             reader=reader,
             rows=np.arange(n),
             floats=floats,
@@ -98,15 +108,18 @@ class World:
             light=floats[:, kernels.LIGHT],
             egomotion=floats[:, kernels.EGOMOTION : kernels.EGOMOTION + 3],
             gain=floats[:, kernels.GAIN],
-            cue=floats[:, kernels.CUE : at],
+            **shown,
             shape_position=floats[:, at : at + 2 * shapes].reshape(n, shapes, 2),
             shape_radius=floats[:, at + 2 * shapes : at + 3 * shapes],
-            shape_color=floats[:, at + 3 * shapes :].reshape(n, shapes, 3),
+            shape_color=floats[:, at + 3 * shapes : walls_at].reshape(n, shapes, 3),
+            wall=floats[:, walls_at : walls_at + 4 * walls].reshape(n, walls, 4),
+            wall_color=floats[:, walls_at + 4 * walls :].reshape(n, walls, 3),
             free=flags[:, kernels.FREE],
             touched=flags[:, kernels.TOUCH],
             shape_visible=marks[:, 0],
             shape_touchable=marks[:, 1],
             contact=marks[:, 2],
+            shape_solid=marks[:, 3],
             elapsed=counters.view(np.int64)[:, kernels.ELAPSED],
         )
         fields = {
@@ -159,7 +172,8 @@ class World:
         """One control step in every world.
 
         Args:
-            actions: (N, 2) float32 [forward, turn]; out of range is clipped, see `kernels.move`.
+            actions: (N, 2) float32, such as [forward, turn]; out of range is clipped, see
+                `Body.move`.
 
         Returns:
             reward (N,), terminated (N,), truncated (N,): the horizon was reached.
@@ -168,19 +182,11 @@ class World:
             ValueError: an action is not finite; then nothing has moved.
         """
         task = self.task
-        bad = kernels.move(
-            self.floats,
-            self.flags,
-            self.counters,
-            actions,
-            task.body.packed,
-            self.n_shapes,
-            self.shapes_at,
-        )
+        bad = task.body.move(self, actions)
         if bad >= 0:
             raise ValueError(
-                f"the action of world {bad} is not finite: {actions[bad]}; actions are "
-                "[forward, turn] in [-1, 1]"
+                f"the action of world {bad} is not finite: {actions[bad]}; actions are two "
+                "numbers in [-1, 1]"
             )
         reward, terminated = task.outcome(self)
         return reward, terminated, self.elapsed >= task.horizon

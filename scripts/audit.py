@@ -15,8 +15,8 @@ from motley.envs.calibration import Entry
 from motley.scripts.train import Import
 from motley.studies.config import ConfigError, import_plugins, nearest, plain
 
-ORACLE, OBSERVER, SHORTCUT = 0.95, 0.9, 0.1
-"""Bars: the oracle's raw score, the observer's score01, and shortcuts' raw score above chance."""
+OBSERVER, SHORTCUT = 0.9, 0.1
+"""Bars: the observer's score01, and the shortcuts' score01 above chance's."""
 AUDIT_SEED = 2_000_000
 """Of the first episode; the audit's episodes are not the calibration's."""
 
@@ -25,8 +25,8 @@ AUDIT_SEED = 2_000_000
 class Audit:
     """Play a task with its oracle, observer, random policy and shortcuts, level by level.
 
-    Exits with 1 where the oracle is below 0.95, the observer's score01 is below 0.9, or a
-    shortcut's raw score is more than 0.1 above the stated chance.
+    Exits with 1 where the oracle is below the bar that the task states, the observer's score01 is
+    below 0.9, or a shortcut's score01 is more than 0.1 above that of the stated chance.
     """
 
     task: Annotated[str, tyro.conf.Positional]
@@ -88,16 +88,17 @@ def failing(task: type[Task], entry: Entry) -> list[str]:
     where += "".join(f", {name}={value}" for name, value in entry.variant.items() if value)
     chance = stated_chance(task, entry)
     faults = []
-    if entry.oracle < ORACLE:
-        faults.append(f"{where}: the oracle scores {entry.oracle:.3f}, below {ORACLE}")
+    if entry.oracle < task.oracle_bar:
+        faults.append(f"{where}: the oracle scores {entry.oracle:.3f}, below {task.oracle_bar}")
     if entry.observer is not None and score01(entry, entry.observer) < OBSERVER:
         observed = score01(entry, entry.observer)
         faults.append(f"{where}: the observer's score01 is {observed:.3f}, below {OBSERVER}")
     for name, score in entry.heuristics.items():
-        if score > chance + SHORTCUT:
+        above = score01(entry, score) - score01(entry, chance)
+        if above > SHORTCUT:
             faults.append(
-                f"{where}: the shortcut {name} scores {score:.3f}, "
-                f"above chance {chance:.2f} + {SHORTCUT}"
+                f"{where}: the shortcut {name} scores {score:.3f}, in score01 {above:.3f} above "
+                f"chance ({chance:.2f}), more than {SHORTCUT}"
             )
     return faults
 

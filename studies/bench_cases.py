@@ -17,7 +17,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from motley.agents import Agent
-from motley.envs import TASKS, World, kernels
+from motley.envs import TASKS, World
 from motley.envs.sb3 import WorldVecEnv
 
 BATCH = 1_024
@@ -201,19 +201,10 @@ def _kernels(task: str, calls: int) -> Case:
     rng = np.random.default_rng(0)
     actions = rng.uniform(-1, 1, (calls, BATCH, 2)).astype(np.float32)
     out = np.empty(BATCH * world.reader.width, np.float32)
-    body = world.task.body.packed
 
     def run() -> None:
         for action in actions:
-            kernels.move(
-                world.floats,
-                world.flags,
-                world.counters,
-                action,
-                body,
-                world.n_shapes,
-                world.shapes_at,
-            )
+            world.task.body.move(world, action)
             world.reader.write(world, world.rows, out)
 
     title = f"{task}, {BATCH:,} worlds, kernels alone"

@@ -58,7 +58,7 @@ def test_every_site_is_in_view_from_the_middle(level: int, ood: bool) -> None:
 def test_items() -> None:
     fixed = make(0).item
     table = {tuple(item) for item in CacheRecall.fixed_items}
-    assert {tuple(item) for item in fixed.reshape(-1, 6)} == table
+    assert {tuple(item) for item in fixed.reshape(-1, 8)} == table
     assert len({fixed[i].tobytes() for i in range(300)}) == 24  # all permutations of four
     fresh = make(2).item
     assert abs(float(fresh.mean())) < 0.02

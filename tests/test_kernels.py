@@ -22,7 +22,7 @@ class Field(Task):
     levels = ()
     horizon = 1_000
     n_shapes = 9
-    senses = (senses.vision(), senses.egomotion(), senses.touch(), senses.cue(2, "x"), senses.go())
+    n_walls = 0
 
     def __init__(self, body: Body = STILL) -> None:
         self.body = body
@@ -37,7 +37,15 @@ class Field(Task):
         world.shape_touchable[which] = rng.uniform(0, 1, (self.n_shapes,)) < 0.5
         world.light[which] = rng.integers(0, 3)
         world.light[which] /= 2
-        world.cue[which] = rng.uniform(0, 1, (2,))
+        world.cue[which] = rng.uniform(0, 1, (8,))
+        world.smell[which] = rng.uniform(0, 1, (8,))
+        world.interoception[which] = rng.uniform(0, 1, (8,))
+        world.proprioception[which] = rng.uniform(0, 1, (4,))
+        if self.n_walls:
+            world.wall[which] = rng.uniform(-5, 5, (self.n_walls, 4))
+            # A wall that is not there, among others that are.
+            world.wall[which, 1, 2:] = world.wall[which, 1, :2]
+            world.wall_color[which] = rng.uniform(0, 1, (self.n_walls, 3))
 
     def outcome(self, world: World) -> tuple[npt.NDArray[Any], Bools]:
         return np.zeros(world.n), np.zeros(world.n, bool)
@@ -49,8 +57,19 @@ class Field(Task):
         return np.zeros((world.n, 2), np.float32)
 
 
-def make(n: int, body: Body = STILL, seed: int = 0) -> World:
-    world = World(Field(body), n)
+class Maze(Field):
+    """Walls among the discs, some of which are solid."""
+
+    n_walls = 5
+
+    def layout(self, world: World, which: Ints, rng: Streams) -> None:
+        super().layout(world, which, rng)
+        world.shape_solid[which] = rng.uniform(0, 1, (self.n_shapes,)) < 0.5
+        world.shape_radius[which] /= 2
+
+
+def make(n: int, body: Body = STILL, seed: int = 0, kind: type[Field] = Field) -> World:
+    world = World(kind(body), n)
     world.seed(seed + np.arange(n))
     world.reset()
     return world
@@ -75,11 +94,22 @@ def look(world: World, i: int) -> npt.NDArray[np.float64]:
                 best = distance
                 view[ray, 0] = 1 - distance / kernels.RANGE
                 view[ray, 1:] = world.shape_color[i, s] * world.light[i]
+        for (ax, ay, bx, by), color in zip(world.wall[i], world.wall_color[i], strict=True):
+            a, b = np.array([ax, ay], float), np.array([bx, by], float)
+            sides = np.stack([direction, a - b], 1)
+            if abs(np.linalg.det(sides)) < 1e-12:
+                continue
+            distance, share = np.linalg.solve(sides, a - world.position[i])
+            if 0 <= share <= 1 and 0 <= distance < best:
+                best = distance
+                view[ray, 0] = 1 - distance / kernels.RANGE
+                view[ray, 1:] = color * world.light[i]
     return view if world.light[i] > 0 else np.zeros((24, 4))
 
 
-def test_vision_equals_the_slow_reference() -> None:
-    world = make(200)
+@pytest.mark.parametrize("kind", [Field, Maze])
+def test_vision_equals_the_slow_reference(kind: type[Field]) -> None:
+    world = make(200, kind=kind)
     seen = world.observe()["vision"].reshape(200, 24, 4)
     slow = np.stack([look(world, i) for i in range(200)])
     # A ray that grazes a disc may fall on either side of it in float32.
@@ -136,7 +166,9 @@ def test_motion_without_noise_equals_the_slow_reference() -> None:
     observation = world.observe()
     np.testing.assert_allclose(observation["egomotion"], felt, atol=1e-6)
     np.testing.assert_array_equal(observation["go"][:, 0], world.free)
-    np.testing.assert_array_equal(observation["cue"], world.cue)
+    for sense in ("cue", "smell", "interoception", "proprioception"):
+        np.testing.assert_array_equal(observation[sense], getattr(world, sense))
+        assert (observation[sense] > 0).all()
     assert (np.abs(world.heading) <= np.float32(np.pi)).all()
 
 
@@ -164,6 +196,71 @@ def test_contact_is_tested_along_the_path() -> None:
     felt = (fast.contact & fast.shape_touchable).any(1)
     np.testing.assert_array_equal(fast.observe()["touch"][:, 0], felt)
     assert 0 < felt.sum() < 200
+
+
+def gaps(world: World) -> npt.NDArray[np.float64]:
+    """Distance of each body's rim to the nearest wall or solid disc, (N,) metres."""
+    out = np.full(world.n, np.inf)
+    for i in range(world.n):
+        here = world.position[i].astype(float)
+        for wall in world.wall[i].astype(float):
+            way = wall[2:] - wall[:2]
+            if way.any():
+                share = np.clip((here - wall[:2]) @ way / (way @ way), 0, 1)
+                out[i] = min(out[i], np.linalg.norm(here - wall[:2] - share * way) - 0.25)
+        for s in np.flatnonzero(world.shape_solid[i]):
+            apart = np.linalg.norm(here - world.shape_position[i, s])
+            out[i] = min(out[i], apart - world.shape_radius[i, s] - 0.25)
+    return out
+
+
+def test_walls_and_solid_discs_hold_the_body() -> None:
+    world = make(300, kind=Maze)
+    free = gaps(world) > 0.0
+    rng = np.random.default_rng(0)
+    touched = np.zeros(300, bool)
+    for _ in range(60):
+        before = world.position.copy()
+        world.step(np.stack([rng.uniform(0.5, 1, 300), rng.normal(0, 0.2, 300)], 1, dtype="f4"))
+        assert (gaps(world)[free] > -1e-4).all()
+        touched |= world.touched
+        way = np.linalg.norm(world.position - before, axis=1)
+        assert (np.abs(world.displacement) <= way + 1e-5).all()
+    assert free.sum() > 100
+    assert touched[free].mean() > 0.3
+    assert np.isfinite(world.position).all()
+
+
+def test_a_body_slides_along_a_wall_and_feels_it() -> None:
+    world = make(1, kind=Maze)
+    world.shape_solid[:] = world.shape_touchable[:] = False
+    world.wall[:] = 0.0
+    world.wall[0, 0] = [-9, 1, 9, 1]
+    world.position[:] = world.heading[:] = 0.0
+    for _ in range(3):
+        world.step(np.array([[1, 0.25]], np.float32))
+    for _ in range(4):
+        world.step(np.array([[1, 0]], np.float32))
+    slope = np.pi / 4
+    np.testing.assert_allclose(world.heading[0], slope, atol=1e-5)
+    np.testing.assert_allclose(world.position[0, 1], 0.75, atol=1e-5)
+    assert world.touched[0]
+    # It goes on sideways by what its heading has along the wall, and feels what it made ahead.
+    np.testing.assert_allclose(world.displacement[0], 0.4 * np.cos(slope) ** 2, atol=1e-5)
+
+
+def test_a_solid_disc_is_touched_by_a_body_that_leans_on_it() -> None:
+    world = make(1)
+    world.shape_radius[:] = 0.0
+    world.shape_radius[0, 0] = 0.5
+    world.shape_position[0, 0] = [2, 0]
+    world.shape_solid[0, 0] = world.shape_touchable[0, 0] = True
+    world.position[:] = world.heading[:] = 0.0
+    for _ in range(8):
+        world.step(np.array([[1, 0]], np.float32))
+    np.testing.assert_allclose(world.position[0], [1.25, 0], atol=1e-5)
+    assert world.contact[0, 0]
+    assert world.touched[0]
 
 
 def test_noise_has_the_sizes_that_the_body_states() -> None:

@@ -98,7 +98,7 @@ def test_what_it_refuses() -> None:
     with pytest.raises(ValueError, match="share a name"):
         Reader((senses.touch(), senses.touch()))
     with pytest.raises(ValueError, match="give it a `read` function"):
-        Reader((Sense("smell", 1, 0, 1, "", ""),))
+        Reader((Sense("hum", 1, 0, 1, "", ""),))
 
 
 class Corridor(Task):

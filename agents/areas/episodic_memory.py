@@ -28,9 +28,9 @@ class EpisodicMemory(Area):
     - ``learnt_key``: linear key as well.
     - ``learnt_gate``: a gate learnt from all inputs as well; every step is a candidate.
 
-    The fixed gate opens while the body is held and sees something, where there is a third
-    input (the sense ``go``); else where the view changed by more than 1 in the sum of absolute
-    differences (a saliency).
+    The fixed gate opens while the body is held and sees something, which the third input (the sense
+    ``go``) tells; in an episode in which the body was not held so far, or without that input, where
+    the view changed by more than 1 in the sum of absolute differences (a saliency).
 
     Args:
         sizes: features of the key's sense, the value's sense and, optionally, of ``go``.
@@ -71,25 +71,39 @@ class EpisodicMemory(Area):
             "stored": torch.zeros(n, self.capacity, sum(self.sizes), device=device),
             "used": torch.zeros(n, self.capacity, device=device),
             "view": torch.zeros(n, self.sizes[1], device=device),
+            "held": torch.zeros(n, device=device),
         }
 
-    def _candidates(self, inputs: tuple[Tensor, ...], state: State, start: Tensor) -> Tensor:
-        """Return which steps are written, (time, worlds) bool."""
+    def _candidates(
+        self, inputs: tuple[Tensor, ...], state: State, start: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return which steps are written, and whether the body was held in this episode so far.
+
+        Both are (time, worlds) bool.
+        """
         view = inputs[1]
         if self.gate is not None:
-            return torch.ones_like(start)
-        if len(inputs) == 3:
-            return (inputs[2][..., 0] < 0.5) & (view.abs().sum(-1) > 0)
+            return torch.ones_like(start), torch.zeros_like(start)
         before = torch.cat((state["view"].unsqueeze(0), view[:-1]))
         before = before * (~start).unsqueeze(-1)
-        return (view - before).abs().sum(-1) > 1.0
+        salient = (view - before).abs().sum(-1) > 1.0
+        if len(inputs) == 2:
+            return salient, torch.zeros_like(start)
+        held = inputs[2][..., 0] < 0.5
+        # The last step at which it was held, and the last start: whichever is later.
+        steps = torch.arange(1, len(start) + 1, device=start.device).unsqueeze(-1)
+        last_held = torch.where(held, steps, 0).cummax(0).values
+        last_start = torch.where(start, steps, 0).cummax(0).values
+        carried = (state["held"] > 0.5) & (last_start == 0)
+        ever = (last_held > 0) & (last_held >= last_start) | carried
+        return torch.where(ever, held & (view.abs().sum(-1) > 0), salient), ever
 
     def forward(
         self, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
     ) -> tuple[Tensor, State]:
         """See :class:`Area`; the output is the value read and how well its key matched."""
         steps, capacity = len(episode_start), self.capacity
-        written = self._candidates(inputs, state, episode_start)
+        written, held = self._candidates(inputs, state, episode_start)
         sensed = torch.cat(inputs, -1).transpose(0, 1)  # worlds first from here on
         entries = torch.cat((state["stored"], sensed), 1)
         used = torch.cat((state["used"] > 0.5, written.t()), 1)
@@ -110,6 +124,7 @@ class EpisodicMemory(Area):
             "stored": stored,
             "used": (kept.flip(1) > 0).to(stored.dtype),
             "view": inputs[1][-1],
+            "held": held[-1].to(stored.dtype),
         }
 
     def _may_read(self, used: Tensor, start: Tensor, steps: int) -> Tensor:

@@ -56,9 +56,11 @@ class CacheRecall(Task):
         egomotion (3,)    [-1, 1] [forward / 0.8 m, sine, cosine of the turn] of the last step,
                                   exact; without being carried back
         touch     (1,)    [0, 1]  1 in the step in which a site was touched, right or wrong
-        cue       (6,)    [-1, 1] the item of the lit site, or the item that is asked for
+        cue       (8,)    [-1, 1] the item of the lit site, or the item that is asked for
         go        (1,)    [0, 1]  1 while the body is free, 0 while it is held
         ========= ======= ======= ==========================================================
+
+        smell (8,), interoception (8,) and proprioception (4,) read zero.
 
     Reward:
         1 for contact with the site of the item asked for; nothing else. A body that touches two
@@ -76,7 +78,7 @@ class CacheRecall(Task):
         level K sites items                                    chance
         ===== ======= ======================================== ======
         0     4       the same four in every episode           0.25
-        1     2       fresh: six numbers, uniform in [-1, 1]   0.50
+        1     2       fresh: eight numbers, uniform in [-1, 1] 0.50
         2     4       fresh                                    0.25
         3     6       fresh                                    0.17
         4     10      fresh                                    0.10
@@ -89,7 +91,7 @@ class CacheRecall(Task):
         same body can reach each, 1.7 to 1.8 m away, with a radius of 0.28 m and a tenth.
 
     Out of distribution:
-        Four more sites (chance is 1 / (K + 4)), and items of six signs, each -1 or 1.
+        Four more sites (chance is 1 / (K + 4)), and items of eight signs, each -1 or 1.
 
     Problem:
         Episodic memory: bind an item to a colour on one showing, several times over, and find
@@ -122,7 +124,7 @@ class CacheRecall(Task):
     )
     default_level = 2
 
-    item_size = 6
+    item_size = 8
     lit_steps = 2
     queries = 4
     query_steps = 10
@@ -132,10 +134,10 @@ class CacheRecall(Task):
     ood_sites = 4
     fixed_items = np.array(
         [
-            [0.9, 0.3, -0.6, 0.7, -0.2, -0.8],
-            [-0.7, 0.8, 0.4, -0.3, -0.9, 0.2],
-            [0.2, -0.9, 0.7, 0.5, 0.8, -0.4],
-            [-0.4, -0.2, -0.8, -0.9, 0.3, 0.6],
+            [0.9, 0.3, -0.6, 0.7, -0.2, -0.8, 0.5, 0.1],
+            [-0.7, 0.8, 0.4, -0.3, -0.9, 0.2, -0.1, 0.6],
+            [0.2, -0.9, 0.7, 0.5, 0.8, -0.4, -0.6, -0.3],
+            [-0.4, -0.2, -0.8, -0.9, 0.3, 0.6, 0.7, -0.5],
         ],
         np.float32,
     )
@@ -148,13 +150,6 @@ class CacheRecall(Task):
         self.ring = self.wide_ring if self.sites <= self.most_on_wide_ring else self.narrow_ring
         self.horizon = self.lit_steps * self.sites + self.query_steps * self.queries
         self.colors = senses.hue(np.arange(self.sites) * (360.0 / self.sites))
-        self.senses = (
-            senses.vision(),
-            senses.egomotion(),
-            senses.touch(),
-            senses.cue(self.item_size, "item of the lit site, or asked for", -1.0, 1.0),
-            senses.go(),
-        )
 
     @property
     def chance(self) -> float:

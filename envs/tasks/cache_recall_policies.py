@@ -25,7 +25,7 @@ class Seeker:
 
     State, one row a world: ``choice`` (N,) index of the colour it walks to, ``steps`` (N,) in
     this query, ``shown`` (N,) steps of showing so far, ``lit`` (N, 2 K) colour at each of them,
-    ``cues`` (N, 2 K, 6) cue at each of them, ``visited`` (N, K) colours walked to.
+    ``cues`` (N, 2 K, 8) cue at each of them, ``visited`` (N, K) colours walked to.
     """
 
     def __init__(self, task: CacheRecall) -> None:
@@ -91,7 +91,7 @@ class Seeker:
         return self.task.steer(here, here[:, 0], ahead)
 
     def choose(self, rows: Ints, cue: Floats, rays: Floats) -> Ints:
-        """The colours to walk to in worlds ``rows`` (R,): cue (R, 6), rays (R, V, 4)."""
+        """The colours to walk to in worlds ``rows`` (R,): cue (R, 8), rays (R, V, 4)."""
         return self.random.integers(0, self.task.sites, rows.size)
 
 

@@ -56,8 +56,11 @@ class DarkHome(Task):
         egomotion (3,)    [-1, 1] [forward / 0.8 m, sine, cosine of the turn] of the last step,
                                   noisy; forward is multiplied by the episode's gain
         touch     (1,)    [0, 1]  1 in the step in which a food was touched
-        cue       (1,)    [0, 1]  the episode's gain / 2; the gain is drawn from [0.8, 1.2]
+        cue       (8,)    [-1, 1] [0]: the episode's gain / 2, the gain drawn from [0.8, 1.2]
+        go        (1,)    [0, 1]  1: the body is always free
         ========= ======= ======= ==========================================================
+
+        smell (8,), interoception (8,) and proprioception (4,) read zero.
 
     Reward:
         0.2 in all for the foods, in equal parts; 1 for home: the body's centre within 0.5 m of
@@ -144,12 +147,6 @@ class DarkHome(Task):
             motor_turn=self.motor_noise[1],
             egomotion_forward=setting.noise_forward,
             egomotion_turn=setting.noise_turn,
-        )
-        self.senses = (
-            senses.vision(),
-            senses.egomotion(),
-            senses.touch(),
-            senses.cue(1, "gain of the forward reading / 2"),
         )
 
     @property
