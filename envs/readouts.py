@@ -7,6 +7,7 @@ rows of a trace (see `motley.envs.trace`), "trials" are whatever the caller coun
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,13 +23,16 @@ CHUNK = 4_096
 
 
 class Curve(NamedTuple):
-    """Means in bins of x: x (B,) the mean x of each bin, y (B,), sem (B,) its standard error,
-    count (B,); NaN where a bin is empty."""
+    """Means in bins of x, each (B,); NaN where a bin is empty.
+
+    Attributes:
+        x: mean x of the bin. y: mean y. sem: standard error of it. size: how many.
+    """
 
     x: Float
     y: Float
     sem: Float
-    count: npt.NDArray[np.int64]
+    size: npt.NDArray[np.int64]
 
 
 def curve(x: npt.ArrayLike, y: npt.ArrayLike, edges: npt.ArrayLike) -> Curve:
@@ -43,21 +47,25 @@ def curve(x: npt.ArrayLike, y: npt.ArrayLike, edges: npt.ArrayLike) -> Curve:
         raise ValueError(f"x has shape {across.shape} and y {up.shape}: one y for each x")
     if edge.size < 2 or (np.diff(edge) <= 0).any():
         raise ValueError(f"edges must rise and be two or more, not {edge.tolist()}")
-    bins = [up[(across >= low) & (across < high)] for low, high in zip(edge, edge[1:], strict=False)]
-    middles = [across[(across >= a) & (across < b)] for a, b in zip(edge, edge[1:], strict=False)]
-    count = np.array([part.size for part in bins])
-    mean = np.array([part.mean() if part.size else np.nan for part in bins])
-    middle = np.array([part.mean() if part.size else np.nan for part in middles])
-    sem = [part.std(ddof=1) / np.sqrt(part.size) if part.size > 1 else np.nan for part in bins]
-    return Curve(middle, mean, np.array(sem), count)
+    inside = [(across >= low) & (across < high) for low, high in pairwise(edge)]
+    size = np.array([here.sum() for here in inside])
+    middle, mean = (
+        np.array([v[here].mean() if here.any() else np.nan for here in inside])
+        for v in (across, up)
+    )
+    sem = [up[h].std(ddof=1) / np.sqrt(h.sum()) if h.sum() > 1 else np.nan for h in inside]
+    return Curve(middle, mean, np.array(sem), size)
 
 
-# ------------------------------------------------------------------------------------- getting there
+# ----------------------------------------------------------------------------------- getting there
 
 
 class Journey(NamedTuple):
-    """Of each episode (E,): latency in seconds, walked and straight in metres; NaN where the
-    journey did not begin, latency NaN where it did not arrive."""
+    """One way of each episode, (E,); NaN where it did not begin.
+
+    Attributes:
+        latency: seconds; NaN where it did not arrive. walked: metres. straight: metres.
+    """
 
     latency: Float
     walked: Float
@@ -101,7 +109,7 @@ def journey(trace: Trace, begin: Array, arrive: Array) -> Journey:
 def spans(trace: Trace) -> list[tuple[int, int]]:
     """First row of each episode, and the one after its last."""
     bounds = trace.bounds.tolist()
-    return list(zip(bounds, bounds[1:], strict=False))
+    return list(pairwise(bounds))
 
 
 def homing_error(trace: Trace, home: Array) -> Float:
@@ -117,7 +125,8 @@ def homing_error(trace: Trace, home: Array) -> Float:
         trace: with ``position``.
         home: (2,) or (E, 2), metres.
     """
-    return np.hypot(*(trace["position"][trace.bounds[1:] - 1] - home).T).astype(np.float64)
+    away = np.asarray(trace["position"][trace.bounds[1:] - 1] - home, np.float64)
+    return np.asarray(np.hypot(*away.T))
 
 
 # ------------------------------------------------------------------------------------- remembering
@@ -129,12 +138,14 @@ def delay_curve(delay: npt.ArrayLike, right: npt.ArrayLike, edges: npt.ArrayLike
     Source: White 1985, Characteristics of forgetting functions in delayed matching to sample.
 
     Args:
-        delay: (trials,) seconds or steps. right: (trials,) bool. edges: of the bins.
+        delay: (trials,) seconds or steps.
+        right: (trials,) bool.
+        edges: of the bins.
     """
     return curve(delay, np.asarray(right, np.float64), edges)
 
 
-# ------------------------------------------------------------------------------------- adapting
+# ---------------------------------------------------------------------------------------- adapting
 
 
 class Adaptation(NamedTuple):
@@ -216,7 +227,7 @@ def wrapped(angle: npt.ArrayLike) -> Float:
     return (turn - np.floor(turn + 0.5)) * 2 * np.pi
 
 
-# ------------------------------------------------------------------------------------- looking
+# ----------------------------------------------------------------------------------------- looking
 
 
 def looked_at(trace: Trace, rays: int = 24) -> npt.NDArray[np.int64]:
@@ -244,7 +255,9 @@ def looked_at(trace: Trace, rays: int = 24) -> npt.NDArray[np.int64]:
         far = np.where(met, np.maximum(along - chord, 0.0), np.inf)
         limit = np.full(far.shape[:2], float(RANGE))
         if "wall" in trace and trace["wall"].shape[1]:
-            walls = to_walls(way, trace["wall"][part] - np.tile(trace["position"][part], 2)[:, None])
+            walls = to_walls(
+                way, trace["wall"][part] - np.tile(trace["position"][part], 2)[:, None]
+            )
             limit = np.minimum(limit, walls.min(-1))
         if far.shape[-1]:
             out[part] = np.where(far.min(-1) < limit, far.argmin(-1), -1)
@@ -276,10 +289,10 @@ def looking_share(trace: Trace, rays: int = 24, where: Array | None = None) -> F
     met = looked_at(trace, rays)
     met = met if where is None else met[where]
     count = np.bincount(met[met >= 0], minlength=trace["shape_radius"].shape[1])
-    return count / max(count.sum(), 1)
+    return np.asarray(count / max(count.sum(), 1), np.float64)
 
 
-# ------------------------------------------------------------------------------------- needing
+# ----------------------------------------------------------------------------------------- needing
 
 
 def drive(level: npt.ArrayLike, setpoint: npt.ArrayLike, exponent: float = 2.0) -> Float:
@@ -289,7 +302,9 @@ def drive(level: npt.ArrayLike, setpoint: npt.ArrayLike, exponent: float = 2.0) 
     collection and physiological stability, equation 1 (without its outer root).
 
     Args:
-        level: (moments, needs). setpoint: of each need. exponent: of the distance.
+        level: (moments, needs).
+        setpoint: of each need.
+        exponent: of the distance.
     """
     gap = np.abs(np.asarray(setpoint, np.float64) - np.asarray(level, np.float64))
     return np.asarray((gap**exponent).sum(-1), np.float64)
@@ -301,7 +316,7 @@ def time_at_setpoint(level: npt.ArrayLike, setpoint: npt.ArrayLike, within: floa
     return np.asarray((gap <= within).mean(0), np.float64)
 
 
-# ------------------------------------------------------------------------------------- following
+# --------------------------------------------------------------------------------------- following
 
 
 class Pursuit(NamedTuple):
@@ -336,8 +351,12 @@ def pursuit_error(trace: Trace, target: Array, hidden: Array) -> Pursuit:
 
 
 class Detection(NamedTuple):
-    """Precision: of what was found, the part that was there. Recall: of what was there, the part
-    that was found. NaN where nothing was found, or there."""
+    """How well a detector does.
+
+    Attributes:
+        precision: the part of what was found that was there; NaN where nothing was found.
+        recall: the part of what was there that was found; NaN where nothing was there.
+    """
 
     precision: float
     recall: float
@@ -349,7 +368,8 @@ def precision_recall(found: npt.ArrayLike, there: npt.ArrayLike) -> Detection:
     Source: Ullman, Harari & Dorfman 2012, From simple innate biases to complex visual concepts.
 
     Args:
-        found: bool, any shape. there: bool, of the same shape.
+        found: bool, any shape.
+        there: bool, of the same shape.
 
     Raises:
         ValueError: they have other shapes.
@@ -364,7 +384,7 @@ def precision_recall(found: npt.ArrayLike, there: npt.ArrayLike) -> Detection:
     )
 
 
-# ------------------------------------------------------------------------------------- units
+# ------------------------------------------------------------------------------------------- units
 
 
 class RateMap(NamedTuple):
@@ -406,7 +426,9 @@ def rate_map(
     """
     place, unit = np.asarray(position, np.float64), np.asarray(activity, np.float64)
     if place.shape != (unit.size, 2) or unit.ndim != 1:
-        raise ValueError(f"position {place.shape} and activity {unit.shape} must be (T, 2) and (T,)")
+        raise ValueError(
+            f"position {place.shape} and activity {unit.shape} must be (T, 2) and (T,)"
+        )
     low, high = np.floor(place.min(0) / bin), np.floor(place.max(0) / bin) + 1
     x, y = (bin * np.arange(low[i], high[i] + 1) for i in (0, 1))
     edges = [y, x]

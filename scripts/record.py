@@ -10,6 +10,7 @@ import tyro
 from tyro.conf import UseAppendAction
 
 from motley.envs import TASKS, trace
+from motley.envs.summaries import summary
 from motley.scripts.train import Import
 from motley.studies import record
 from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
@@ -75,5 +76,6 @@ def main(args: Record) -> None:
     print(
         f"{args.episodes} episodes, {len(made['step']):,} moments: score01 "
         f"{made['end/score01'].mean():.3f}, success {made['end/success'].mean():.3f}"
-        f"\nwrote {path} ({path.stat().st_size / 1e6:.1f} MB): {', '.join(made)}"
+        + "".join(f"\n{name}: {value:.3g}" for name, value in summary(made).items())
+        + f"\nwrote {path} ({path.stat().st_size / 1e6:.1f} MB): {', '.join(made)}"
     )
