@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import cast
@@ -11,13 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from motley.agents.actions import ActionDistribution
-from motley.agents.areas import Actor, Area
+from motley.agents.areas import Actor, Area, State
 from motley.agents.blueprints import Blueprint, Node
+from motley.agents.wiring import DELAY, delayed, groups, is_loop, needed_by, source_of
 from motley.costs.registry import unknown
 
 Outputs = dict[str, Tensor]
 BrainState = dict[str, dict[str, Tensor]]
-"""State by area and name; every tensor has the worlds as first axis."""
+"""State by area and name; every tensor has the worlds as first axis.
+
+What was given one step before, for those who read it late, stands under ``"<name>@-1"``.
+"""
 
 
 def seed_of(seed: int, name: str) -> int:
@@ -48,7 +53,8 @@ class Brain(nn.Module):
         held: outputs (size,) of lesioned areas, which their input does not change.
 
     Raises:
-        ValueError: an input is no sense and no earlier area; the message names it.
+        ValueError: an input is no sense and no earlier area, nor one that is read a step late;
+            the message names it.
     """
 
     def __init__(
@@ -62,25 +68,51 @@ class Brain(nn.Module):
         super().__init__()
         self.blueprint, self.width = blueprint, width
         self.sizes: dict[str, int] = {**senses, "previous_action": actions.features}
-        self.areas = nn.ModuleDict()
-        for name, node in blueprint.items():
+        self.inputs = {name: node.inputs for name, node in blueprint.items()}
+        for name, sources in self.inputs.items():
             if name in self.sizes:
                 raise ValueError(f"area {name!r} has the name of a sense; call it something else")
-            sizes = tuple(self._size(name, source) for source in node.inputs)
-            with seeded(seed, name):
-                area = self._build(node, sizes, actions, width)
-            self.areas[name] = area
-            self.sizes[name] = area.size
+            for source in map(source_of, sources):
+                if source not in self.sizes and source not in blueprint:
+                    known = (*self.sizes, *blueprint)
+                    raise ValueError(f"area {name!r}: " + unknown("input", source, known))
+        self.groups = groups(self.inputs)
+        self.delayed = delayed(self.inputs)
+        built: dict[str, Area] = {}
+        for group in self.groups:
+            for name in group:
+                sizes = tuple(self._size(source_of(s), actions) for s in self.inputs[name])
+                with seeded(seed, name):
+                    built[name] = area = self._build(blueprint[name], sizes, actions, width)
+                if area.size != self.sizes.setdefault(name, area.size):
+                    raise ValueError(f"area {name!r} has another size than its option says")
+        self.areas = nn.ModuleDict({name: built[name] for name in blueprint})
         self.roles = blueprint.roles
         self.actor = cast(Actor, self.areas[self.roles["actor"]])
-        self.acting = self._needed_by(self.roles["actor"])
-        self.watching = tuple(name for name in blueprint if name not in self.acting)
+        # A memory must see every step, whoever reads it.
+        remembers = [name for name, area in built.items() if area.initial_state(1)]
+        late = [name for name in self.delayed if name in built]
+        acting = needed_by([self.roles["actor"], *remembers, *late], self.inputs)
+        self.acting = tuple(name for name in blueprint if name in acting)
+        self.watching = tuple(name for name in blueprint if name not in acting)
         self.held: dict[str, Tensor] = {}
 
-    def _size(self, area: str, source: str) -> int:
-        if source not in self.sizes:
-            raise ValueError(f"area {area!r}: " + unknown("input", source, self.sizes))
-        return self.sizes[source]
+    def _size(self, name: str, actions: ActionDistribution) -> int:
+        """Return the size of a sense or an area, which in a loop may not have been built yet."""
+        if name in self.sizes:
+            return self.sizes[name]
+        node = self.blueprint[name]
+        default = inspect.signature(node.area).parameters.get("size")
+        size = node.options_at(self.width).get("size", default and default.default)
+        if issubclass(node.area, Actor):
+            size = actions.parameters
+        if not isinstance(size, int):
+            raise ValueError(
+                f"area {name!r} is read before it is built, and {node.area.__name__} takes no "
+                f"size to go by; close the loop through another area, such as a Perceptron"
+            )
+        self.sizes[name] = size
+        return size
 
     def _build(
         self, node: Node, sizes: tuple[int, ...], actions: ActionDistribution, width: int
@@ -90,17 +122,12 @@ class Brain(nn.Module):
             options = {"size": actions.parameters, "deviations": actions.deviations} | options
         return node.area(sizes, **options)
 
-    def _needed_by(self, area: str) -> tuple[str, ...]:
-        """Return the areas that ``area`` depends on and itself, in the order data flows."""
-        needed = {area}
-        for name in reversed(list(self.blueprint)):
-            if name in needed:
-                needed |= set(self.blueprint[name].inputs)
-        return tuple(name for name in self.blueprint if name in needed)
-
     def initial_state(self, n: int) -> BrainState:
         """Return the state of ``n`` worlds before an episode, areas with a memory only."""
         states = {name: cast(Area, area).initial_state(n) for name, area in self.areas.items()}
+        device = self.actor.log_std.device
+        for name in self.delayed:
+            states[name + DELAY] = {"output": torch.zeros(n, self.sizes[name], device=device)}
         return {name: state for name, state in states.items() if state}
 
     @property
@@ -130,17 +157,74 @@ class Brain(nn.Module):
         """
         outputs: Outputs = {}
         after = dict(state)
-        for name in self.areas if only is None else only:
-            inputs = tuple(
-                outputs[source] if source in outputs else known[source]
-                for source in self.blueprint[name].inputs
-            )
-            outputs[name], new = self.areas[name](inputs, state.get(name, {}), episode_start)
-            if name in self.held:
-                outputs[name] = self.held[name].expand_as(outputs[name])
-            if new:
-                after[name] = new
+        wanted = set(self.areas if only is None else only)
+        for group in self.groups:
+            if wanted.isdisjoint(group):
+                continue
+            if is_loop(group, self.inputs):
+                new = self._step_together(group, {**known, **outputs}, state, episode_start)
+            else:
+                new = self._at_once(group[0], {**known, **outputs}, state, episode_start)
+            outputs |= new[0]
+            after |= new[1]
+        for name in self.delayed:
+            if name in outputs or name in known:
+                given = outputs[name] if name in outputs else known[name]
+                after[name + DELAY] = {"output": given[-1]}
         return outputs, after
+
+    def _at_once(
+        self, name: str, known: Mapping[str, Tensor], state: BrainState, episode_start: Tensor
+    ) -> tuple[Outputs, BrainState]:
+        """Run an area over the whole sequence; returns its output and its state, if it has one."""
+        inputs = tuple(self._input(s, known, state, episode_start) for s in self.inputs[name])
+        output, after = self._area(name, inputs, state.get(name, {}), episode_start)
+        return {name: output}, {name: after} if after else {}
+
+    def _area(
+        self, name: str, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
+    ) -> tuple[Tensor, State]:
+        """Run one area; the output of a lesioned one is what it is held at."""
+        output, after = self.areas[name](inputs, state, episode_start)
+        return self.held[name].expand_as(output) if name in self.held else output, after
+
+    def _step_together(
+        self,
+        group: tuple[str, ...],
+        known: Mapping[str, Tensor],
+        state: BrainState,
+        episode_start: Tensor,
+    ) -> tuple[Outputs, BrainState]:
+        """Run the areas of a loop step by step; see :meth:`_at_once`."""
+        sources = {source for name in group for source in self.inputs[name]}
+        given = {
+            source: torch.split(self._input(source, known, state, episode_start), 1)
+            for source in sources
+            if source_of(source) not in group
+        }
+        late = [source_of(source) for source in sources - given.keys() if source.endswith(DELAY)]
+        last = {name: state[name + DELAY]["output"].unsqueeze(0) for name in late}
+        after = {name: state.get(name, {}) for name in group}
+        taken: dict[str, list[Tensor]] = {name: [] for name in group}
+        for t, start in enumerate(torch.split(episode_start, 1)):
+            now = {source: steps[t] for source, steps in given.items()}
+            now |= {name + DELAY: _forget(x, start) for name, x in last.items()}
+            for name in group:
+                inputs = tuple(now[source] for source in self.inputs[name])
+                now[name], after[name] = self._area(name, inputs, after[name], start)
+                taken[name].append(now[name])
+            last = {name: now[name] for name in last}
+        outputs = {name: torch.cat(steps) for name, steps in taken.items()}
+        return outputs, {name: x for name, x in after.items() if x}
+
+    def _input(
+        self, source: str, known: Mapping[str, Tensor], state: BrainState, episode_start: Tensor
+    ) -> Tensor:
+        """Return an input over the sequence; a late one is zero where an episode starts."""
+        if not source.endswith(DELAY):
+            return known[source]
+        before = state[source]["output"].unsqueeze(0)
+        return _forget(torch.cat((before, known[source_of(source)][:-1])), episode_start)
 
     def __str__(self) -> str:
         """Return a line for each area: role, class, sizes, inputs."""
@@ -186,6 +270,11 @@ def width_for(
         middle = (low + high) // 2
         low, high = (middle, high) if count(middle) <= budget else (low, middle)
     return min((low, high), key=lambda width: abs(count(width) - budget))
+
+
+def _forget(x: Tensor, episode_start: Tensor) -> Tensor:
+    """Return ``x`` (time, worlds, features) with zeros where an episode starts."""
+    return x.masked_fill(episode_start.unsqueeze(-1), 0.0)
 
 
 def gather_state(state: BrainState, worlds: Tensor) -> BrainState:
