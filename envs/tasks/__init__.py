@@ -7,8 +7,13 @@ import difflib
 from motley.envs.task import Task
 from motley.envs.tasks.cache_recall import CacheRecall
 from motley.envs.tasks.dark_home import DarkHome
+from motley.envs.tasks.gate_maze import GateMaze
 
-TASKS: dict[str, type[Task]] = {"DarkHome": DarkHome, "CacheRecall": CacheRecall}
+TASKS: dict[str, type[Task]] = {
+    "DarkHome": DarkHome,
+    "CacheRecall": CacheRecall,
+    "GateMaze": GateMaze,
+}
 """Every task by name; the id of `name` is ``motley/<name>-v0``."""
 
 
