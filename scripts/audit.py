@@ -126,8 +126,8 @@ def table(task: type[Task], entries: list[Entry]) -> Table:
         "observer": [entry.observer for entry in entries],
         "random": [entry.random for entry in entries],
     }
-    for name in entries[0].heuristics:
-        rows[name] = [entry.heuristics[name] for entry in entries]
+    for name in dict.fromkeys(name for entry in entries for name in entry.heuristics):
+        rows[name] = [entry.heuristics.get(name) for entry in entries]
     for name, scores in rows.items():
         grid.add_row(name, *("-" if score is None else f"{score:.2f}" for score in scores))
     return grid

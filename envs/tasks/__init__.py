@@ -8,11 +8,13 @@ from motley.envs.task import Task
 from motley.envs.tasks.cache_recall import CacheRecall
 from motley.envs.tasks.dark_home import DarkHome
 from motley.envs.tasks.gate_maze import GateMaze
+from motley.envs.tasks.role_bind import RoleBind
 
 TASKS: dict[str, type[Task]] = {
     "DarkHome": DarkHome,
     "CacheRecall": CacheRecall,
     "GateMaze": GateMaze,
+    "RoleBind": RoleBind,
 }
 """Every task by name; the id of `name` is ``motley/<name>-v0``."""
 
