@@ -91,7 +91,8 @@ class Gater(Chooser):
 
     def counts(self, opening: Ints, context: Ints) -> Bools:
         """Whether pairs count that begin with ``opening`` (R,) under ``context`` (R,)."""
-        return opening == np.where(context == ONE, A, B)
+        counts: Bools = opening == np.where(context == ONE, A, B)
+        return counts
 
 
 class Deaf(Gater):
@@ -99,7 +100,8 @@ class Deaf(Gater):
 
     def counts(self, opening: Ints, context: Ints) -> Bools:
         """Pairs of A."""
-        return opening == A
+        counts: Bools = opening == A
+        return counts
 
 
 class Ungated(Gater):
@@ -107,7 +109,8 @@ class Ungated(Gater):
 
     def counts(self, opening: Ints, context: Ints) -> Bools:
         """Pairs of A and of B."""
-        return (opening == A) | (opening == B)
+        counts: Bools = (opening == A) | (opening == B)
+        return counts
 
 
 class Tabulated(Chooser):

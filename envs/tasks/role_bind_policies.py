@@ -89,7 +89,8 @@ class Patient(Opener):
 
     def wants(self, cue: Floats) -> Bools:
         """Whether another was faced before."""
-        return self.faced > 0
+        wants: Bools = self.faced > 0
+        return wants
 
 
 class Reader(Opener):
@@ -97,7 +98,8 @@ class Reader(Opener):
 
     def wants(self, cue: Floats) -> Bools:
         """Read it."""
-        return cue[:, 0] > 0
+        wants: Bools = cue[:, 0] > 0
+        return wants
 
 
 class Stubborn(Opener):
@@ -109,7 +111,8 @@ class Stubborn(Opener):
 
     def wants(self, cue: Floats) -> Bools:
         """Compare it with the lock."""
-        return relation(self.at(-1), cue) == self.wanted
+        wants: Bools = relation(self.at(-1), cue) == self.wanted
+        return wants
 
 
 class Tablet(Opener):
@@ -117,7 +120,8 @@ class Tablet(Opener):
 
     def wants(self, cue: Floats) -> Bools:
         """Compare it with the second tablet."""
-        return (cue * self.at(1)).sum(1) >= 0
+        wants: Bools = (cue * self.at(1)).sum(1) >= 0
+        return wants
 
 
 HEURISTICS: dict[str, Callable[[RoleBind], Opener]] = {
