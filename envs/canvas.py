@@ -8,8 +8,8 @@ alpha, so that a frame of 256 x 256 takes a few milliseconds.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pygame
@@ -32,6 +32,8 @@ class Palette:
     """The colours of a picture at one amount of light."""
 
     ground: Color
+    shade: Color
+    """Ground that is out of sight."""
     grid: Color
     shadow: Color
     ink: Color
@@ -41,14 +43,21 @@ class Palette:
     rim: Color
 
     def toward(self, other: Palette, share: float) -> Palette:
-        """The palette `share` (0 to 1) of the way to `other`."""
-        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
-        return Palette(*(mix(a, b, share) for a, b in pairs))
+        """The palette `share` (0 to 1) of the way to `other`.
+
+        What is written turns over at half way: ink half way to the ground could not be read.
+        """
+        grounds = {
+            name: mix(getattr(self, name), getattr(other, name), share)
+            for name in ("ground", "shade", "grid", "shadow")
+        }
+        return replace(self if share < 0.5 else other, **grounds)
 
 
 DAY = Palette(
-    ground=(245, 241, 232),
-    grid=(232, 226, 213),
+    ground=(246, 242, 234),
+    shade=(232, 226, 214),
+    grid=(226, 219, 205),
     shadow=(221, 214, 200),
     ink=(54, 58, 70),
     faint=(158, 152, 142),
@@ -58,6 +67,7 @@ DAY = Palette(
 )
 NIGHT = Palette(
     ground=(19, 23, 43),
+    shade=(19, 23, 43),
     grid=(30, 36, 62),
     shadow=(12, 15, 30),
     ink=(222, 228, 246),
@@ -75,6 +85,41 @@ def font(pixels: int) -> pygame.font.Font:
     """
     pygame.font.init()
     return pygame.font.Font(None, pixels)
+
+
+def write(
+    frame: pygame.Surface,
+    text: str,
+    at: Point,
+    pixels: int,
+    color: Color,
+    anchor: Point = (0.5, 0.5),
+    halo: Color | None = None,
+) -> None:
+    """Write a text, `pixels` high, with the part `anchor` (0 to 1) of its box at `at` (pixels).
+
+    A `halo` of a pixel and more sets it off from what it is written on.
+    """
+    letters = font(pixels).render(text, True, color)
+    left = round(at[0] - anchor[0] * letters.get_width())
+    top = round(at[1] - anchor[1] * letters.get_height())
+    if halo is not None:
+        edge = font(pixels).render(text, True, halo)
+        width = max(1, pixels // 14)
+        for k in range(8):
+            dx, dy = math.cos(k * math.pi / 4), math.sin(k * math.pi / 4)
+            frame.blit(edge, (left + round(1.3 * width * dx), top + round(1.3 * width * dy)))
+    frame.blit(letters, (left, top))
+
+
+def fit(text: str, width: float, pixels: int) -> str:
+    """The text, cut short with two dots where it is wider than `width` pixels."""
+    letters = font(pixels)
+    if letters.size(text)[0] <= width:
+        return text
+    while text and letters.size(f"{text.rstrip()}..")[0] > width:
+        text = text[:-1]
+    return f"{text.rstrip()}.." if text else ""
 
 
 class Canvas:
@@ -118,6 +163,16 @@ class Canvas:
         nx, ny = -(by - ay) * half, (bx - ax) * half
         corners = [(ax + nx, ay + ny), (bx + nx, by + ny), (bx - nx, by - ny), (ax - nx, ay - ny)]
         pygame.draw.polygon(self.surface, color, corners)
+
+    def bar(
+        self, color: Color, ends: Sequence[float], width: float, shift: Point = (0.0, 0.0)
+    ) -> None:
+        """A line with round ends, (x, y, x, y) in metres and moved by `shift`."""
+        x1, y1, x2, y2 = ends
+        start, end = (x1 + shift[0], y1 + shift[1]), (x2 + shift[0], y2 + shift[1])
+        self.line(color, start, end, width)
+        for at in (start, end):
+            self.disc(color, at, width / 2)
 
     def disc(self, color: Color, at: Point, radius: float) -> None:
         """A filled circle, `radius` in metres."""

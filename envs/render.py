@@ -1,13 +1,21 @@
 """Pictures of a world for people: a frame from one world's state.
 
-The picture holds more than the body perceives. What it sees now is drawn full; what is
-there and not seen is an outline; what no sense ever shows (a nest) is a dashed ring.
-The ground's squares are one metre. A task adds to its picture by `Task.scene`:
+The picture holds more than the body perceives, and says what is what. The ground in sight is
+bright, and what stands in sight is drawn full; what is there and out of sight (in the dark,
+behind a wall or a disc, not shown yet) is an outline; what no sense ever shows (a nest) is a
+dashed ring. With the light out, all is dark. The ground's squares are one metre. A task adds to
+its picture by `Task.scene`, a dict of hints, all optional:
 
 - ``caption``: text for the status line, such as the phase.
-- ``markers``: (label, x, y, radius) of places that no sense shows, metres.
-- ``items``: (S, k) numbers to draw as bars on each shape; a row with a NaN has none.
+- ``markers``: [(label, x, y, radius)] of places that no sense shows, metres; "nest" gets a house.
+- ``items``: (S, k) numbers in [-1, 1] to draw as bars on each shape; a row with a NaN has none.
+- ``labels``: {index of a shape: short text} to write on shapes.
 - ``target``: index of the shape that the oracle would go to.
+- ``lines``: [((x1, y1), (x2, y2), (r, g, b) in 0..1, width in metres)], such as an arm's links.
+- ``needs``: (k,) levels in [0, 1], drawn as bars beside the score. ``need_colors``: (k, 3) in
+  0..1, those of the resources; hues all round where it is left out.
+- ``cue_label``: text that says what the cue shows, such as a sign's letter; without it, a cue
+  that is not all zero is drawn as bars.
 """
 
 from __future__ import annotations
@@ -24,7 +32,9 @@ import numpy.typing as npt
 import pygame
 
 from motley.envs import glyphs, kernels
-from motley.envs.canvas import DAY, NIGHT, Canvas, Palette, Point, font, mix
+from motley.envs.canvas import DAY, NIGHT, Canvas, Palette, Point, font, mix, write
+from motley.envs.panel import panel
+from motley.envs.sight import Sight, sight
 from motley.envs.task import Task
 from motley.envs.window import NoDisplayError, Window, WindowClosed
 from motley.envs.world import World
@@ -77,29 +87,29 @@ def render(
     if not 0 <= index < world.n:
         raise IndexError(f"there are worlds 0 to {world.n - 1}, not {index}")
     scene = task.scene(world, index)
-    view = _view(task, world, index, scene)
     palette = NIGHT.toward(DAY, min(max(float(world.light[index]), 0.0), 1.0))
     line = round(15 * (size / 256) ** 0.7)
-    panel = round(2.6 * line)
-    canvas = Canvas((size, size - panel), view.centre, view.span)
-    _ground(canvas, palette)
+    strip = round(2.6 * line)
+    view = _view(task, world, index, scene, size / (size - strip))
+    canvas = Canvas((size, size - strip), view.centre, view.span)
+    seen = sight(world, index)
+    glyphs.ground(canvas, palette, seen)
     glyphs.fan(canvas, palette, world, index, observation)
-    glyphs.shapes(canvas, palette, world, index, scene)
+    glyphs.walls(canvas, palette, world, index, seen)
+    glyphs.shapes(canvas, palette, world, index, scene, seen)
     _path(canvas, palette, view, task.body.speed)
+    glyphs.lines(canvas, palette, scene)
     glyphs.body(canvas, palette, task, world, index)
     frame = pygame.Surface((size, size), 0, 32)
     frame.blit(canvas.finish(), (0, 0))
-    for label, x, y, radius in scene.get("markers", ()):
-        at = canvas.finished((x, y - radius))
-        text = font(line).render(label, True, palette.ink)
-        frame.blit(text, (at[0] - text.get_width() / 2, at[1] + 2))
+    _letters(frame, canvas, palette, world, index, scene, seen, line)
     _wanderer(frame, canvas, palette, world, index, line)
-    _status(frame, palette, task, world, index, scene, line, panel)
+    panel(frame, palette, task, world, index, scene, line, strip)
     return np.ascontiguousarray(pygame.surfarray.array3d(frame).swapaxes(0, 1))
 
 
-def _view(task: Task, world: World, index: int, scene: Mapping[str, Any]) -> View:
-    """The episode's view, with the present place on its path."""
+def _view(task: Task, world: World, index: int, scene: Mapping[str, Any], aspect: float) -> View:
+    """The episode's view, `aspect` times as wide as high, with the present place on its path."""
     views = _views.setdefault(world, {})
     counters = world.counters[index]
     episode = (int(counters[kernels.SEED]), int(counters[kernels.EPISODE]))
@@ -110,11 +120,16 @@ def _view(task: Task, world: World, index: int, scene: Mapping[str, Any]) -> Vie
         real = world.shape_radius[index] > 0
         discs = np.column_stack([world.shape_position[index], world.shape_radius[index]])[real]
         markers = [marker[1:] for marker in scene.get("markers", ())]
-        places = np.array([*discs, *markers, (*here, task.body.radius)], np.float64)
+        ends = world.wall[index].reshape(-1, 2)
+        ends = ends[np.repeat((world.wall[index, :, :2] != world.wall[index, :, 2:]).any(1), 2)]
+        ends = [*ends.tolist(), *(point for line in scene.get("lines", ()) for point in line[:2])]
+        points = [(x, y, glyphs.WALL_WIDTH) for x, y in ends]
+        places = np.array([*discs, *markers, *points, (*here, task.body.radius)], np.float64)
         low = (places[:, :2] - places[:, 2:]).min(0)
         high = (places[:, :2] + places[:, 2:]).max(0)
         middle = (low + high) / 2
-        span = max(4.0, float((high - low).max()) * 1.08 + 0.6)
+        wide, tall = (float(side) for side in high - low)
+        span = max(4.0, max(wide / aspect, tall) * 1.08 + 0.6)
         view = views[index] = View(episode, (float(middle[0]), float(middle[1])), span, [])
     while view.path and view.path[-1][0] >= elapsed:
         view.path.pop()
@@ -122,15 +137,35 @@ def _view(task: Task, world: World, index: int, scene: Mapping[str, Any]) -> Vie
     return view
 
 
-def _ground(canvas: Canvas, palette: Palette) -> None:
-    """Ground with a line at every metre."""
-    canvas.surface.fill(palette.ground)
-    half = max(canvas.surface.get_size()) / canvas.scale / 2
-    x, y = canvas.centre
-    for metre in range(math.floor(x - half), math.ceil(x + half) + 1):
-        canvas.line(palette.grid, (metre, y - half), (metre, y + half), 0.0)
-    for metre in range(math.floor(y - half), math.ceil(y + half) + 1):
-        canvas.line(palette.grid, (x - half, metre), (x + half, metre), 0.0)
+def _letters(
+    frame: pygame.Surface,
+    canvas: Canvas,
+    palette: Palette,
+    world: World,
+    index: int,
+    scene: Mapping[str, Any],
+    seen: Sight,
+    line: int,
+) -> None:
+    """Labels of markers below them, and of shapes on them."""
+    for label, x, y, radius in scene.get("markers", ()):
+        at = canvas.finished((x, y - radius))
+        write(frame, label, (at[0], at[1] + 2), line, palette.ink, (0.5, 0.0), palette.shade)
+    for shape, label in scene.get("labels", {}).items():
+        color = glyphs.rgb(world.shape_color[index, shape])
+        x, y = (float(c) for c in world.shape_position[index, shape])
+        at = canvas.finished((x, y))
+        radius = float(world.shape_radius[index, shape]) / canvas.pixel
+        if font(line).size(label)[0] > 1.7 * radius:  # too small to write on: below it
+            write(
+                frame, label, (at[0], at[1] + radius), line, palette.ink, (0.5, 0.0), palette.shade
+            )
+        elif seen.shapes[shape]:
+            ink = glyphs.DARK if glyphs.bright(color) else glyphs.WHITE
+            write(frame, label, at, round(max(line, 0.8 * radius)), ink)
+        else:
+            ink = mix(palette.shade, color, 0.8)
+            write(frame, label, at, round(max(line, 0.8 * radius)), ink)
 
 
 def _path(canvas: Canvas, palette: Palette, view: View, speed: float) -> None:
@@ -165,46 +200,3 @@ def _wanderer(
     text = font(line).render(f"{metres:.1f} m away", True, palette.ink)
     spot = np.clip(edge - ahead * 1.2 * line - np.array(text.get_size()) / 2, 2, None)
     frame.blit(text, np.minimum(spot, np.array(canvas.size) - text.get_size() - 2))
-
-
-def _status(
-    frame: pygame.Surface,
-    palette: Palette,
-    task: Task,
-    world: World,
-    index: int,
-    scene: Mapping[str, Any],
-    line: int,
-    panel: int,
-) -> None:
-    """Two lines below the picture: task, step; phase, score; and the cue as bars."""
-    size = frame.get_width()
-    top, margin = size - panel, round(0.45 * line)
-    frame.fill(palette.panel, (0, top, size, panel))
-    frame.fill(palette.grid, (0, top, size, max(1, size // 256)))
-    cue = world.cue[index]
-    left = margin
-    if cue.size > 1:
-        width, height = round(2.4 * line), panel - 2 * margin // 2
-        chip = Canvas((width, height), (0.0, 0.0), 2.0)
-        chip.surface.fill(palette.panel)
-        half = width / height
-        pygame.draw.rect(
-            chip.surface,
-            mix(palette.panel, palette.faint, 0.22),
-            chip.surface.get_rect(),
-            border_radius=chip.surface.get_height() // 6,
-        )
-        glyphs.bars(chip, cue, (0.0, 0.0), 0.85 * half, palette.ink)
-        frame.blit(chip.finish(), (margin, top + (panel - height) // 2))
-        left += width + margin
-    name = f"{task.name} {task.level}{' ood' if task.ood else ''}"
-    rows = (
-        (name, f"step {int(world.elapsed[index])}/{task.horizon}", palette.ink),
-        (scene.get("caption", ""), f"score {float(task.score(world)[index]):.2f}", palette.faint),
-    )
-    for k, (text, value, color) in enumerate(rows):
-        y = top + round((0.35 + 1.1 * k) * line)
-        written = font(line).render(value, True, color)
-        frame.blit(written, (size - margin - written.get_width(), y))
-        frame.blit(font(line).render(text, True, color), (left, y))

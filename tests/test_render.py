@@ -116,6 +116,7 @@ def test_the_path_is_kept_for_one_episode() -> None:
 
 def test_the_view_keeps_still_in_an_episode_and_points_to_a_body_that_left() -> None:
     world = make("DarkHome")
+    world.light[0] = 0  # what is in sight moves with the body
     first = render(world.task, world, 0)
     world.position[0] = [40.0, 0.0]
     world.elapsed[0] += 1

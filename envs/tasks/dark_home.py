@@ -231,5 +231,14 @@ class DarkHome(Task):
         return {name: partial(make, self) for name, make in HEURISTICS.items()}
 
     def scene(self, world: World, index: int) -> dict[str, Any]:
-        """Where the nest is."""
-        return {"markers": [("nest", 0.0, 0.0, self.home_radius)]}
+        """Where the nest is, the phase, and the gain that the cue announces."""
+        goal = int(world.goal[index])
+        left = int(world.limit[index]) - int(world.elapsed[index])
+        phase = f"food {goal + 1} of {self.foods}"
+        if goal == self.foods:
+            phase = "home" if world.home[index] else f"homeward, {left} steps left"
+        return {
+            "markers": [("nest", 0.0, 0.0, self.home_radius)],
+            "caption": phase,
+            "cue_label": f"x{float(world.gain[index]):.2f}",
+        }
