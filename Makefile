@@ -10,7 +10,7 @@ export PYGAME_HIDE_SUPPORT_PROMPT := 1
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format bench clean
+.PHONY: help setup demo test test-slow lint format bench docs clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ format: setup  ## what ruff can mend by itself
 
 bench: setup  ## the speed table, beside peers, in one interleaved run
 	@$(BIN)/motley bench
+
+docs: setup  ## the tasks' pages in docs/tasks, from their docstrings, with pictures
+	@$(BIN)/python -m motley.scripts.pages
 
 clean:  ## remove the environment and the caches; runs/ stays
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

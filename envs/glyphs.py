@@ -153,12 +153,17 @@ def bars(
     at: Point,
     half: float,
     color: Color,
+    height: float | None = None,
 ) -> None:
-    """Numbers in [-1, 1] as bars from a middle line, in a square of half-width `half` metres."""
+    """Numbers in [-1, 1] as bars from a line through `at`, which reaches `half` to each side.
+
+    A bar of 1 is `height` high, 0.85 of `half` if None; all in metres.
+    """
+    unit = 0.85 * half if height is None else height
     step = 2 * half / len(values)
     for k, value in enumerate(values):
         left, right = at[0] - half + (k + 0.14) * step, at[0] - half + (k + 0.86) * step
-        top = at[1] + 0.85 * half * float(np.clip(value, -1, 1))
+        top = at[1] + unit * float(np.clip(value, -1, 1))
         corners = [(left, at[1]), (right, at[1]), (right, top), (left, top)]
         canvas.polygon(color, corners)
     canvas.line(color, (at[0] - half, at[1]), (at[0] + half, at[1]), 0.0)
@@ -180,25 +185,31 @@ def lines(canvas: Canvas, palette: Palette, scene: Mapping[str, Any]) -> None:
 
 
 def body(canvas: Canvas, palette: Palette, task: Task, world: World, index: int) -> None:
-    """The body: a disc with eyes and a beak to its heading; ringed while it is held or touches."""
+    """The body; ringed where it touches something, in dashes while it is held."""
     x, y = (float(c) for c in world.position[index])
-    radius, heading = task.body.radius, float(world.heading[index])
-
-    def place(distance: float, side: float) -> Point:
-        angle = heading + side
-        return (x + distance * radius * math.cos(angle), y + distance * radius * math.sin(angle))
-
-    canvas.disc(palette.shadow, (x + 0.04, y - 0.06), radius)
-    canvas.polygon(BEAK, [place(1.65, 0.0), place(0.92, 0.55), place(0.92, -0.55)])
-    canvas.disc(palette.rim, (x, y), radius + 0.03)
-    canvas.disc(palette.body, (x, y), radius - 0.01)
-    for side in (-0.62, 0.62):
-        canvas.disc(WHITE, place(0.58, side), radius * 0.27)
-        canvas.disc(DARK, place(0.68, side * 0.9), radius * 0.14)
+    radius = task.body.radius
+    figure(canvas, palette, (x, y), float(world.heading[index]), radius)
     if world.touched[index]:
         canvas.ring(BEAK, (x, y), radius + 0.12, max(0.06, 1.6 * canvas.pixel))
     if not world.free[index]:
         canvas.dashes(palette.ink, (x, y), radius + 0.14, max(0.04, 1.2 * canvas.pixel), n=8)
+
+
+def figure(canvas: Canvas, palette: Palette, at: Point, heading: float, radius: float) -> None:
+    """A disc with eyes, and a beak to its heading (radians)."""
+
+    def place(distance: float, side: float) -> Point:
+        angle = heading + side
+        x, y = distance * math.cos(angle), distance * math.sin(angle)
+        return at[0] + radius * x, at[1] + radius * y
+
+    canvas.disc(palette.shadow, (at[0] + 0.16 * radius, at[1] - 0.24 * radius), radius)
+    canvas.polygon(BEAK, [place(1.65, 0.0), place(0.92, 0.55), place(0.92, -0.55)])
+    canvas.disc(palette.rim, at, 1.12 * radius)
+    canvas.disc(palette.body, at, 0.96 * radius)
+    for side in (-0.62, 0.62):
+        canvas.disc(WHITE, place(0.58, side), radius * 0.27)
+        canvas.disc(DARK, place(0.68, side * 0.9), radius * 0.14)
 
 
 def bright(color: Color) -> bool:

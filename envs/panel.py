@@ -103,10 +103,14 @@ def gauges(
     return chip.finish()
 
 
-def numbers(palette: Palette, values: npt.NDArray[Any], size: tuple[int, int]) -> pygame.Surface:
-    """Numbers in [-1, 1] as bars up and down."""
+def numbers(
+    palette: Palette, values: npt.NDArray[Any], size: tuple[int, int], floor: bool = False
+) -> pygame.Surface:
+    """Numbers as bars up and down from the middle, or up from the floor where none is negative."""
     chip = _box(palette, size)
-    glyphs.bars(chip, values, (0.0, 0.0), 0.85 * size[0] * chip.pixel / 2, palette.ink)
+    across, up = (0.85 * side * chip.pixel / 2 for side in chip.size)
+    base, height = (-up, 2 * up) if floor else (0.0, up)
+    glyphs.bars(chip, values, (0.0, base), across, palette.ink, height)
     return chip.finish()
 
 

@@ -196,7 +196,8 @@ def _wanderer(
     pygame.draw.polygon(
         frame, glyphs.BEAK, [tip, foot + side * 0.5 * line, foot - side * 0.5 * line]
     )
-    metres = float(np.linalg.norm(at - edge)) * canvas.pixel
-    text = font(line).render(f"{metres:.1f} m away", True, palette.ink)
-    spot = np.clip(edge - ahead * 1.2 * line - np.array(text.get_size()) / 2, 2, None)
-    frame.blit(text, np.minimum(spot, np.array(canvas.size) - text.get_size() - 2))
+    text = f"{float(np.linalg.norm(at - edge)) * canvas.pixel:.1f} m away"
+    half = np.array(font(line).size(text)) / 2
+    spot = edge - ahead * (0.7 * line + float(np.abs(ahead) @ half))
+    spot = np.clip(spot, half + 2, np.array(canvas.size) - half - 2)
+    write(frame, text, (float(spot[0]), float(spot[1])), line, palette.ink)

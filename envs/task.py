@@ -31,6 +31,7 @@ class Body:
     """A disc that turns first and walks then.
 
     Attributes:
+        controls: names of the two actions.
         speed: metres a step at most. turn: radians a step at most. radius: metres.
         motor_forward: standard deviation of the walked distance, as a fraction of it.
         motor_turn: of the turn, radians at full command (of either part).
@@ -38,6 +39,7 @@ class Body:
         egomotion_turn: of the turn's reading, radians.
     """
 
+    controls: ClassVar[tuple[str, str]] = ("forward", "turn")
     speed: float = 0.4
     turn: float = float(np.pi / 3)
     radius: float = 0.25

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -26,17 +27,24 @@ class Window:
     Args:
         title: of the window.
         speed: times real time; a frame stays for a control step (0.25 s) divided by it.
+        on_event: gets every event but those that close the window, such as keys.
 
     Raises:
         ValueError: the speed is not above 0.
     """
 
-    def __init__(self, title: str = "Motley", speed: float = 1.0) -> None:
+    def __init__(
+        self,
+        title: str = "Motley",
+        speed: float = 1.0,
+        on_event: Callable[[pygame.event.Event], None] | None = None,
+    ) -> None:
         if not speed > 0:
             raise ValueError(f"speed is a factor above 0, not {speed}")
         self.title = title
         self.pause = CONTROL_STEP / speed
         self.closed = False
+        self.on_event = on_event
         self._screen: pygame.Surface | None = None
         self._due = 0.0
 
@@ -52,7 +60,7 @@ class Window:
         height, width = frame.shape[:2]
         if self._screen is None:
             self._screen = _open((width, height), self.title)
-        self._wait()
+        self.wait()
         picture = pygame.surfarray.make_surface(frame.swapaxes(0, 1))
         if self._screen.get_size() != (width, height):  # the person has resized it
             picture = pygame.transform.smoothscale(picture, self._screen.get_size())
@@ -60,18 +68,37 @@ class Window:
         pygame.display.flip()
         self._due = time.perf_counter() + self.pause
 
-    def _wait(self) -> None:
-        """Keep the window answering until the next frame is due."""
+    def listen(self, done: Callable[[], bool]) -> None:
+        """Answer to events, with the frame as it is, until ``done()``.
+
+        Raises:
+            WindowClosed: the person has closed the window.
+        """
+        while not done():
+            self._pump()
+            time.sleep(0.01)
+
+    def wait(self) -> None:
+        """Answer to events until the frame on show has had its time.
+
+        Raises:
+            WindowClosed: the person has closed the window.
+        """
         while True:
-            for event in pygame.event.get():
-                leave = event.type == pygame.KEYDOWN and event.key in (pygame.K_ESCAPE, pygame.K_q)
-                if leave or event.type == pygame.QUIT:
-                    self.close()
-                    raise WindowClosed("the window was closed")
+            self._pump()
             left = self._due - time.perf_counter()
             if left <= 0:
                 return
-            time.sleep(min(left, 0.02))
+            time.sleep(min(left, 0.01))
+
+    def _pump(self) -> None:
+        for event in pygame.event.get():
+            leave = event.type == pygame.KEYDOWN and event.key in (pygame.K_ESCAPE, pygame.K_q)
+            if leave or event.type == pygame.QUIT:
+                self.close()
+                raise WindowClosed("the window was closed")
+            if self.on_event is not None:
+                self.on_event(event)
 
     def close(self) -> None:
         """Close the window; again is nothing."""

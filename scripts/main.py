@@ -16,6 +16,7 @@ from rich.console import Console
 COMMANDS = {
     "demo": ("two agents learn one task, side by side", "motley demo"),
     "list": ("tasks, structures and cost sets", "motley list"),
+    "play": ("try a task by hand, with the keyboard", "motley play DarkHome --level 1"),
     "train": (
         "train an agent",
         "motley train --task DarkHome --structure matched --costs heterogeneous --out runs/first",
