@@ -1,7 +1,7 @@
 """The pages of docs/tasks: each task's docstring as Markdown, with pictures of its oracle.
 
-    python -m motley.scripts.pages           # or `make docs`: text and pictures of all tasks
-    python -m motley.scripts.pages DarkHome  # of one
+python -m motley.scripts.pages           # or `make docs`: text and pictures of all tasks
+python -m motley.scripts.pages DarkHome  # of one
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def page(task: type[Task]) -> str:
     parts = [
         f"# {task.__name__}\n\n{prose(head)}\n",
         f"![Three moments of an episode of the oracle]({file}.png)\n",
-        f"```python\nenv = gymnasium.make(\"motley/{task.__name__}-v0\", "
+        f'```python\nenv = gymnasium.make("motley/{task.__name__}-v0", '
         f"level={task.default_level})  # after import motley.envs\n```\n"
         f"`motley play {task.__name__}` to try it by hand, `motley audit {task.__name__}` to "
         f"measure it; its code is [envs/tasks/{file}.py](../../envs/tasks/{file}.py).\n",
@@ -182,7 +182,9 @@ def table(lines: Sequence[str]) -> str:
             rows.append(cells)
         else:
             rows[-1] = [f"{old} {new}".strip() for old, new in zip(rows[-1], cells, strict=True)]
-    head, *body = (f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
+    head, *body = (
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows
+    )
     return "\n".join([head, "|---" * len(starts) + "|", *body])
 
 

@@ -184,7 +184,9 @@ class Game:
                 pygame.key.set_repeat(*(REPEAT if self.args.turn_by_turn else ()))
                 self.window.listen(lambda: bool(self._pressed))
             now, controls = time.perf_counter(), self.task.body.controls
-            pressed, self._pressed = self._pressed, []
+            # Where the world waits, each key is a step of its own, however fast they come.
+            count = 1 if self.args.turn_by_turn else len(self._pressed)
+            pressed, self._pressed = self._pressed[:count], self._pressed[count:]
             shares = self.keyboard.read(now)
             steering = any(key in STEERING for key in pressed)
             space = pygame.K_SPACE in pressed
@@ -243,7 +245,10 @@ class Game:
         if self.result:
             rows = [self.result, leave]
         else:
-            rows = [f"{KEYS[self.task.body.controls]}   Shift: gently", f"{space}   {view}   {leave}"]
+            rows = [
+                f"{KEYS[self.task.body.controls]}   Shift: gently",
+                f"{space}   {view}   {leave}",
+            ]
         for k, text in enumerate(rows):
             at = (size / 2, size + (0.95 + 1.15 * k) * line)
             write(screen, fit(text, size - line, line), at, line, NIGHT.faint if k else NIGHT.ink)
