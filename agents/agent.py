@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -20,6 +21,7 @@ from motley.agents.brain import Brain, seed_of, width_for
 from motley.agents.diary import Diary, record
 from motley.agents.lesion import Lesion
 from motley.agents.policy import BrainPolicy, RecurrentState
+from motley.agents.readable import Readable
 from motley.agents.rollout import Present, collect
 from motley.agents.spaces import Senses
 from motley.agents.update import Learner, Settings
@@ -112,6 +114,8 @@ class Agent(BaseAlgorithm):
         seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         if isinstance(env, str):
             env = make_worlds(env, n_envs, seed, **(env_kwargs or {}))
+        elif isinstance(env, gym.Env):
+            env = Readable(env)
         if isinstance(learning_rate, int | float) and final_rate != 1:
             learning_rate = LinearSchedule(learning_rate, final_rate * learning_rate, 1.0)
         self._structure, self._costs = structure, costs

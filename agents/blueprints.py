@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
-from motley.agents.areas import AREAS, GRU, Actor, Area, Perceptron, VisualSearch
+from motley.agents.areas import AREAS, GRU, Actor, Area, Convolution, Perceptron, VisualSearch
+from motley.agents.spaces import images_of
 from motley.costs.registry import Registry
 
 WIDTH = "width"
@@ -176,7 +177,8 @@ def assemble(senses: Sizes, modules: Mapping[str, Node], *, core: type[Area] = G
     """Wire modules into the common frame: encoder, core, visual search, actor and critic.
 
     The core gets every sense, the encoded vision, the previous action and each module's output;
-    modules feed the search and the heads as well. The core's width is solved for, so that
+    images have encoders of their own; without ``vision``, the other senses share one. Modules
+    feed the search and the heads as well. The core's width is solved for, so that
     structures have equally many parameters.
 
     Args:
@@ -185,16 +187,21 @@ def assemble(senses: Sizes, modules: Mapping[str, Node], *, core: type[Area] = G
         core: class of the core.
     """
     extra = tuple(modules)
-    if "vision" in senses:
-        others = tuple(s for s in senses if s != "vision")
-        areas = {"encoder": Node(Perceptron, ("vision",), "encoder", {"size": 64})}
-        inputs = ("encoder", *others, "previous_action", *extra)
+    images = image_encoders(senses)
+    plain = tuple(name for name in senses if name not in images)
+    areas = {f"{name}_encoder": node for name, node in images.items()}
+    seen = tuple(areas)
+    if "vision" in plain:
+        areas["encoder"] = Node(Perceptron, ("vision",), "encoder", {"size": 64})
+        others = tuple(s for s in plain if s != "vision")
+        inputs = ("encoder", *seen, *others, "previous_action", *extra)
         read = ("core", *extra)
         readout = {"search": Node(VisualSearch, (*read, "vision"), "readout")}
         heads = (*read, "search", "encoder")
     else:
-        areas = {"encoder": Node(Perceptron, tuple(senses), "encoder", {"size": 64})}
-        inputs = ("encoder", "previous_action", *extra)
+        if plain:
+            areas["encoder"] = Node(Perceptron, plain, "encoder", {"size": 64})
+        inputs = (*areas, "previous_action", *extra)
         readout, heads = {}, ("core", *extra)
     areas |= modules
     areas["core"] = Node(core, inputs, "core", {"size": WIDTH})
@@ -202,6 +209,14 @@ def assemble(senses: Sizes, modules: Mapping[str, Node], *, core: type[Area] = G
     areas["actor"] = Node(Actor, heads, "actor")
     areas["critic"] = Node(Perceptron, heads, "critic", {"size": 64})
     return Blueprint(areas)
+
+
+def image_encoders(senses: Sizes) -> dict[str, Node]:
+    """Return an encoder for each sense that is an image, by the sense's name."""
+    return {
+        name: Node(Convolution, (name,), "encoder", {"shape": shape})
+        for name, shape in images_of(senses).items()
+    }
 
 
 def require(senses: Sizes, needed: tuple[str, ...], structure: str) -> None:

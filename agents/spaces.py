@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
-from stable_baselines3.common.preprocessing import maybe_transpose
+from stable_baselines3.common.preprocessing import is_image_space, maybe_transpose
 
 from motley.costs.registry import unknown
 
@@ -17,11 +17,30 @@ SOLE = "observation"
 """Name of the only sense where the observation space is no Dict."""
 
 
+class Sizes(dict[str, int]):
+    """Features of each sense, and which senses are images.
+
+    Attributes:
+        images: channels, height and width of each image.
+    """
+
+    def __init__(self, sizes: Mapping[str, int], images: Mapping[str, tuple[int, int, int]]):
+        super().__init__(sizes)
+        self.images = dict(images)
+
+
+def images_of(senses: Mapping[str, int]) -> dict[str, tuple[int, int, int]]:
+    """Return channels, height and width of the senses that are images."""
+    return senses.images if isinstance(senses, Sizes) else {}
+
+
 class Senses:
     """Turns observations of any supported space into float32 arrays by name.
 
     A Dict gives one sense an entry, any other space the one sense ``observation``. Boxes are
-    flattened, images of uint8 divided by 255, Discrete, MultiDiscrete and MultiBinary one-hot.
+    flattened, Discrete, MultiDiscrete and MultiBinary one-hot. Boxes of three dimensions are
+    images, flattened channels first: those of uint8 (0 to 255) divided by 255, which SB3 gives
+    channels first, and those of floats, (height, width, channels).
 
     Args:
         space: the observation space of a single environment.
@@ -35,7 +54,11 @@ class Senses:
         self.entries: Mapping[str, spaces.Space[Any]] = (
             space.spaces if isinstance(space, spaces.Dict) else {SOLE: space}
         )
-        self.sizes = {name: _size(name, entry) for name, entry in self.entries.items()}
+        images = {name: _image(entry) for name, entry in self.entries.items()}
+        self.sizes = Sizes(
+            {name: _size(name, entry) for name, entry in self.entries.items()},
+            {name: shape for name, shape in images.items() if shape is not None},
+        )
 
     def __call__(self, observation: Any) -> Arrays:
         """Return the senses of a batch, each (worlds, features)."""
@@ -55,10 +78,12 @@ class Senses:
                     f"sense {name!r} must be (worlds, {', '.join(map(str, entry.shape))}), "
                     f"not {batch.shape}"
                 )
+            if name in self.sizes.images and entry.dtype != np.uint8:
+                batch = np.moveaxis(batch, -1, 1)
             flat: npt.NDArray[np.float32] = batch.reshape(len(batch), -1).astype(
                 np.float32, copy=False
             )
-            return flat / np.float32(255.0) if entry.dtype == np.uint8 else flat
+            return flat / np.float32(255.0) if is_image_space(entry) else flat
         if isinstance(entry, spaces.Discrete):
             row = batch.reshape(-1) - int(entry.start)
             one_hot: npt.NDArray[np.float32] = np.eye(int(entry.n), dtype=np.float32)[row]
@@ -76,6 +101,17 @@ class Senses:
         name, entry = next(iter(self.entries.items()))
         one = observation[name] if isinstance(self.space, spaces.Dict) else observation
         return bool(maybe_transpose(np.asarray(one), entry).shape == (entry.shape or ()))
+
+
+def _image(space: spaces.Space[Any]) -> tuple[int, int, int] | None:
+    """Return channels, height and width of a space of images, None for any other."""
+    if not isinstance(space, spaces.Box) or len(space.shape) != 3:
+        return None
+    if is_image_space(space):
+        depth, height, width = space.shape
+        return depth, height, width
+    height, width, depth = space.shape
+    return (depth, height, width) if np.issubdtype(space.dtype, np.floating) else None
 
 
 def _size(name: str, space: spaces.Space[Any]) -> int:

@@ -8,6 +8,7 @@ import gymnasium as gym
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecEnv
 
+from motley.agents.readable import Readable
 from motley.envs.sb3 import WorldVecEnv
 from motley.envs.tasks import TASKS
 
@@ -16,7 +17,8 @@ def make_worlds(id: str, n_envs: int, seed: int, **kwargs: Any) -> VecEnv:
     """Return ``n_envs`` worlds of an id: our own batch for our tasks, else SB3's.
 
     Args:
-        id: ``motley/DarkHome-v0``, a task's name, or any id that Gymnasium knows.
+        id: ``motley/DarkHome-v0``, a task's name, or any id that Gymnasium knows
+            (``minigrid:MiniGrid-DoorKey-5x5-v0`` imports the module first).
         n_envs: how many worlds.
         seed: of the first world; world i gets ``seed + i``.
         **kwargs: constructor arguments of the environment.
@@ -25,7 +27,7 @@ def make_worlds(id: str, n_envs: int, seed: int, **kwargs: Any) -> VecEnv:
     # An unknown id of ours goes the same way: the door says which names there are.
     if name in TASKS or (id not in gym.registry and "motley/" in id):
         return WorldVecEnv(id, n_envs, seed=seed, **kwargs)
-    return make_vec_env(id, n_envs, seed=seed, env_kwargs=kwargs)
+    return make_vec_env(id, n_envs, seed=seed, env_kwargs=kwargs, wrapper_class=Readable)
 
 
 def problem_of(env: VecEnv | None) -> str | None:

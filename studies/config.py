@@ -13,11 +13,11 @@ from typing import Any, Self
 
 import gymnasium as gym
 import numpy as np
-from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecEnv
 
 from motley.agents import Agent
 from motley.agents.blueprints import BLUEPRINTS
+from motley.agents.worlds import make_worlds
 from motley.costs.sets import check_names
 from motley.envs import TASKS, Task, calibration
 from motley.envs.sb3 import WorldVecEnv
@@ -192,7 +192,7 @@ def build_agent(config: RunConfig) -> Agent:
 def build_worlds(config: RunConfig, n: int, seed: int, ood: bool) -> VecEnv:
     """``n`` worlds of the run's task; world i is seeded with ``seed + i``."""
     if config.ours is None:
-        return make_vec_env(config.task, n, seed=seed)
+        return make_worlds(config.task, n, seed)
     return WorldVecEnv(config.ours, n, seed=seed, level=config.level, ood=ood)
 
 

@@ -74,20 +74,6 @@ def test_every_kind_of_space() -> None:
     assert mean > 0
 
 
-@pytest.mark.parametrize("wrapper", ["FlatObsWrapper", "ImgObsWrapper"])
-def test_minigrid(wrapper: str) -> None:
-    minigrid = pytest.importorskip("minigrid.wrappers")
-
-    def make() -> gym.Env[Any, Any]:
-        wrapped: gym.Env[Any, Any] = getattr(minigrid, wrapper)(gym.make("MiniGrid-Empty-5x5-v0"))
-        return wrapped
-
-    agent = small(DummyVecEnv([make] * 2), budget=None).learn(32)
-    observation, _ = make().reset(seed=0)
-    action, _ = agent.predict(observation)  # as the environment gives it, not as SB3 wraps it
-    assert make().action_space.contains(action)
-
-
 @pytest.mark.filterwarnings("ignore:rich is experimental")
 def test_callbacks_and_progress_bar(tmp_path: Path) -> None:
     agent = small("DarkHome", env_kwargs={"level": 0})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from motley.agents.areas.actor import Actor
 from motley.agents.areas.attention import Attention
 from motley.agents.areas.base import Area, State
+from motley.agents.areas.convolution import Convolution
 from motley.agents.areas.episodic_memory import EpisodicMemory
 from motley.agents.areas.gru import GRU
 from motley.agents.areas.head_direction import HeadDirection
@@ -33,6 +34,7 @@ def register(area: type[Area]) -> type[Area]:
 for _area in (
     Actor,
     Attention,
+    Convolution,
     EpisodicMemory,
     GRU,
     HeadDirection,
@@ -53,6 +55,7 @@ __all__ = [
     "Actor",
     "Area",
     "Attention",
+    "Convolution",
     "EpisodicMemory",
     "HeadDirection",
     "MinGRU",

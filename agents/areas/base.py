@@ -15,6 +15,20 @@ class Area(nn.Module):
     :attr:`size` and defines :meth:`forward`. One with a memory also defines
     :meth:`initial_state`.
 
+    It needs no brain round it: here an area without a memory is the features of SB3's own PPO,
+    which gives batches of single steps::
+
+        class Looking(BaseFeaturesExtractor):
+            def __init__(self, space):
+                super().__init__(space, features_dim=32)
+                self.area = Perceptron((space.shape[0],), size=32)
+
+            def forward(self, x):
+                start = torch.zeros(1, len(x), dtype=torch.bool)
+                return self.area((x.unsqueeze(0),), {}, start)[0][0]
+
+        PPO("MlpPolicy", env, policy_kwargs={"features_extractor_class": Looking})
+
     Attributes:
         size: features of the output.
     """
