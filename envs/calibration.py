@@ -27,7 +27,7 @@ import numpy as np
 from motley.envs import kernels
 from motley.envs.senses import Observation
 from motley.envs.streams import Bools, Floats
-from motley.envs.task import Policy, Task
+from motley.envs.task import Body, Policy, Task
 from motley.envs.world import World
 
 FORMAT_VERSION = 1
@@ -188,10 +188,15 @@ def scale(task: Task) -> tuple[float, float]:
 
 
 def task_hash(task: type[Task]) -> str:
-    """Sixteen hex digits of a task's and its policies' code, `bare`, and of the physics."""
+    """Sixteen hex digits of a task's and its policies' code, `bare`, and of the physics.
+
+    A body other than the usual one counts as well.
+    """
     rules = task()
     policies = [rules.observer(), *(make() for make in rules.heuristics().values())]
     modules = {task.__module__} | {type(p).__module__ for p in policies if p is not None}
+    if type(rules.body) is not Body:
+        modules.add(type(rules.body).__module__)
     return _digest(tuple(sorted(modules)))
 
 

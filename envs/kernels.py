@@ -318,6 +318,53 @@ def move(floats, flags, counters, actions, body, plan):  # type: ignore[no-untyp
 
 
 @compiled
+def move_arm(flags, counters, actions, arm, joint, speed, hand, felt):  # type: ignore[no-untyped-def]
+    """Move every two-link arm by one step.
+
+    A command sets a joint's speed through a first-order lag, v' = v + response (command - v); a
+    joint that reaches a limit stops there. An arm that is held has no speed.
+
+    Args:
+        flags: packed state of the world; free is read.
+        counters: (N, 4), changed in place like the arrays below.
+        actions: (N, 2) float32 [shoulder, elbow], clipped to [-1, 1].
+        arm: (9,) float32 lengths of the links (m), speed at full command (rad a step), response
+            (0 to 1), motor noise (fraction of the command), least and most angle of each joint.
+        joint: (N, 2) float32 angles (rad), the elbow's from the upper link on.
+        speed: (N, 2) float32 rad a step.
+        hand: (N, 2) float32 metres from the shoulder, written.
+        felt: (N, 4) float32 sine and cosine of each joint, written.
+
+    Returns:
+        -1, or the first world whose action is not finite; then nothing has moved.
+    """
+    n = joint.shape[0]
+    for i in range(n):
+        if not (math.isfinite(actions[i, 0]) and math.isfinite(actions[i, 1])):
+            return i
+    for i in range(n):
+        counters[i, ELAPSED] += _ONE
+        noise = _normal_pair(_next(counters, i))
+        for j in range(2):
+            if flags[i, FREE]:
+                command = min(max(float(actions[i, j]), -1.0), 1.0) * (1.0 + arm[4] * noise[j])
+                v = float(speed[i, j])
+                v += arm[3] * (command * arm[2] - v)
+                to = float(joint[i, j]) + v
+                bounded = min(max(to, float(arm[5 + 2 * j])), float(arm[6 + 2 * j]))
+                joint[i, j] = bounded
+                speed[i, j] = v if bounded == to else 0.0
+            else:
+                speed[i, j] = 0.0
+            felt[i, 2 * j] = math.sin(float(joint[i, j]))
+            felt[i, 2 * j + 1] = math.cos(float(joint[i, j]))
+        both = float(joint[i, 0]) + float(joint[i, 1])
+        hand[i, 0] = arm[0] * felt[i, 1] + arm[1] * math.cos(both)
+        hand[i, 1] = arm[0] * felt[i, 0] + arm[1] * math.sin(both)
+    return -1
+
+
+@compiled
 def perceive(floats, flags, rows, rays, places, copies, plan, out):  # type: ignore[no-untyped-def]
     """Write what the bodies ``rows`` perceive.
 

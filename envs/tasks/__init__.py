@@ -7,6 +7,7 @@ import difflib
 from motley.envs.task import Task
 from motley.envs.tasks.cache_recall import CacheRecall
 from motley.envs.tasks.dark_home import DarkHome
+from motley.envs.tasks.delay_reach import DelayReach
 from motley.envs.tasks.gate_maze import GateMaze
 from motley.envs.tasks.role_bind import RoleBind
 
@@ -15,6 +16,7 @@ TASKS: dict[str, type[Task]] = {
     "CacheRecall": CacheRecall,
     "GateMaze": GateMaze,
     "RoleBind": RoleBind,
+    "DelayReach": DelayReach,
 }
 """Every task by name; the id of `name` is ``motley/<name>-v0``."""
 
