@@ -1,4 +1,4 @@
-"""The capacity probe: can the uniform core hold the answer, if it is taught?
+"""The capacity probe: whether the uniform core can hold the answer, if it is taught.
 
 A uniform agent that fails to learn a task may not have found the solution, or may not be able to
 represent it. Here it is told at every step what the oracle would do, in states that it gets
@@ -66,7 +66,7 @@ def teach(
                 outputs, _ = brain(senses, before, senses["episode_start"], brain.acting)
                 loss = (outputs[brain.roles["actor"]] - label[:, part]).square().mean()
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 nn.utils.clip_grad_norm_(brain.parameters(), MAX_GRAD_NORM)
                 optimizer.step()
                 losses.append(float(loss.detach()))
