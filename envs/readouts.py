@@ -272,7 +272,8 @@ def to_walls(way: Array, wall: Array) -> Float:
     with np.errstate(divide="ignore", invalid="ignore"):
         far = (start[..., 0] * span[..., 1] - start[..., 1] * span[..., 0]) / cross
         part = (start[..., 0] * ray[..., 1] - start[..., 1] * ray[..., 0]) / cross
-        met = (cross != 0) & (far >= 0) & (part >= 0) & (part <= 1)
+        # No ray slips between two walls that share a corner, whatever the rounding.
+        met = (cross != 0) & (far >= 0) & (part >= -1e-6) & (part <= 1 + 1e-6)
     return np.where(met, far, np.inf)
 
 
