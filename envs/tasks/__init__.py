@@ -6,9 +6,11 @@ import difflib
 
 from motley.envs.task import Task
 from motley.envs.tasks.cache_recall import CacheRecall
+from motley.envs.tasks.caregiver import Caregiver
 from motley.envs.tasks.dark_home import DarkHome
 from motley.envs.tasks.delay_reach import DelayReach
 from motley.envs.tasks.gate_maze import GateMaze
+from motley.envs.tasks.occluder_hunt import OccluderHunt
 from motley.envs.tasks.role_bind import RoleBind
 
 TASKS: dict[str, type[Task]] = {
@@ -17,6 +19,8 @@ TASKS: dict[str, type[Task]] = {
     "GateMaze": GateMaze,
     "RoleBind": RoleBind,
     "DelayReach": DelayReach,
+    "OccluderHunt": OccluderHunt,
+    "Caregiver": Caregiver,
 }
 """Every task by name; the id of `name` is ``motley/<name>-v0``."""
 
