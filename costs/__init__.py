@@ -6,16 +6,25 @@ from motley.costs.base import Sizes as Sizes
 from motley.costs.base import State as State
 from motley.costs.base import Trace as Trace
 from motley.costs.base import masked_mean_square as masked_mean_square
+from motley.costs.count_novelty import CountNovelty as CountNovelty
 from motley.costs.development import Schedule as Schedule
 from motley.costs.development import constant as constant
 from motley.costs.development import ramp as ramp
+from motley.costs.ensemble_disagreement import EnsembleDisagreement as EnsembleDisagreement
 from motley.costs.entropy import Entropy as Entropy
+from motley.costs.episodic_novelty import EpisodicNovelty as EpisodicNovelty
 from motley.costs.extrinsic_reward import ExtrinsicReward as ExtrinsicReward
+from motley.costs.intrinsic import Intrinsic as Intrinsic
+from motley.costs.learning_progress import LearningProgress as LearningProgress
 from motley.costs.next_observation import NextObservation as NextObservation
 from motley.costs.noise_target import NoiseTarget as NoiseTarget
 from motley.costs.prediction import Prediction as Prediction
 from motley.costs.prediction import unexplained as unexplained
+from motley.costs.prediction_error_curiosity import (
+    PredictionErrorCuriosity as PredictionErrorCuriosity,
+)
 from motley.costs.reconstruction import Reconstruction as Reconstruction
+from motley.costs.rnd import RND as RND
 from motley.costs.self_localisation import SelfLocalisation as SelfLocalisation
 from motley.costs.sets import COST_SETS as COST_SETS
 from motley.costs.sets import COSTS as COSTS

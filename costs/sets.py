@@ -7,14 +7,20 @@ from dataclasses import fields, replace
 from typing import Any
 
 from motley.costs.base import EVERY, Cost
+from motley.costs.count_novelty import CountNovelty
 from motley.costs.development import Schedule
+from motley.costs.ensemble_disagreement import EnsembleDisagreement
 from motley.costs.entropy import Entropy
+from motley.costs.episodic_novelty import EpisodicNovelty
 from motley.costs.extrinsic_reward import ExtrinsicReward
+from motley.costs.learning_progress import LearningProgress
 from motley.costs.next_observation import NextObservation
 from motley.costs.noise_target import NoiseTarget
 from motley.costs.prediction import Prediction
+from motley.costs.prediction_error_curiosity import PredictionErrorCuriosity
 from motley.costs.reconstruction import Reconstruction
 from motley.costs.registry import Registry, unknown
+from motley.costs.rnd import RND
 from motley.costs.self_localisation import SelfLocalisation
 from motley.costs.value import Value
 
@@ -42,8 +48,14 @@ for _cost in (
     ExtrinsicReward,
     Value,
     Entropy,
+    CountNovelty,
+    EnsembleDisagreement,
+    EpisodicNovelty,
+    LearningProgress,
     NextObservation,
     NoiseTarget,
+    PredictionErrorCuriosity,
+    RND,
     Reconstruction,
     SelfLocalisation,
 ):
@@ -73,7 +85,8 @@ def homogeneous(
 ) -> tuple[Cost, ...]:
     """Reward, and one member of ``heterogeneous`` that trains every area.
 
-    Its weight is that of all the members together. Which member is best is for tuning to say:
+    Its weight is that of all such members, losses or scores, together. Which one is best is for
+    tuning to say:
     ``homogeneous.self_localisation`` takes another one than the next observation.
 
     Raises:
@@ -82,8 +95,9 @@ def homogeneous(
     own = {cost.name: cost for cost in own_costs(senses, problem)}
     if member not in own:
         raise ValueError(unknown("member of heterogeneous", member, own))
-    total = sum(cost.weight for cost in own.values() if not isinstance(cost.weight, Schedule))
-    return (*reward(senses, problem), replace(own[member], trains=("all",), weight=total))
+    one = own[member]
+    total = sum(cost.schedule.at(0) for cost in own.values() if cost.scores == one.scores)
+    return (*reward(senses, problem), replace(one, trains=("all",), weight=total))
 
 
 def placebo(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:

@@ -1,0 +1,70 @@
+"""What costs that pay for novelty have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from motley.costs.base import Cost, State, Trace
+from motley.costs.development import Schedule
+
+
+@dataclass(frozen=True)
+class Intrinsic(Cost):
+    """A reward for what a step leads to, from a learner that this cost owns.
+
+    Returns do not end with the episode (Burda et al. 2018): what is new stays new over a death.
+    A step whose next observation is not known, the last of an episode, scores 0. A subclass
+    defines :meth:`judge`, and :meth:`loss` where its learner learns by gradient; that loss trains
+    the learner and no area.
+
+    Attributes:
+        senses: what is looked at: senses or areas, all features of each.
+    """
+
+    weight: float | Schedule = 0.5
+    episodic: bool = False
+    senses: tuple[str, ...] = ("vision",)
+
+    @classmethod
+    def fitted(cls, senses: Mapping[str, int]) -> Self:
+        """Return the cost that looks at every sense."""
+        return cls(senses=tuple(senses))
+
+    def width(self, sizes: Mapping[str, int]) -> int:
+        """Return how many features an observation has."""
+        return sum(sizes[sense] for sense in self.senses)
+
+    def seen(self, trace: Trace) -> Tensor:
+        """Return the observations, (time, worlds, features), without a graph."""
+        return trace.join(self.senses).detach()
+
+    def seen_next(self, trace: Trace) -> Tensor:
+        """Return the observations one step on, (time, worlds, features), without a graph."""
+        return trace.join_next(self.senses).detach()
+
+    def judge(self, trace: Trace, state: State, heads: nn.Module) -> tuple[Tensor, State]:
+        """Return the score of each step of a rollout, (time, worlds), and the state.
+
+        Args:
+            trace: a whole rollout.
+            state: what the last call returned; empty at the first.
+            heads: what :meth:`heads` returned; buffers in it may be changed.
+        """
+        raise TypeError(f"{type(self).__name__} defines no judge")
+
+    def annotate(
+        self, trace: Trace, state: State, heads: nn.Module
+    ) -> tuple[dict[str, Tensor], State]:
+        """Note the scores, as ``<name>/score``."""
+        with torch.no_grad():
+            score, state = self.judge(trace, state, heads)
+        return {f"{self.name}/score": score * trace.has_next}, state
+
+    def score(self, trace: Trace) -> Tensor:
+        """Return what was noted."""
+        return trace[f"{self.name}/score"]
