@@ -26,7 +26,7 @@ from motley.agents.rollout import Present, collect
 from motley.agents.spaces import Senses
 from motley.agents.update import Learner, Settings
 from motley.agents.worlds import make_worlds, problem_of
-from motley.costs import Cost, cost_set
+from motley.costs import Cost, Development, cost_set
 from motley.costs import routing as routes
 
 
@@ -60,6 +60,10 @@ class Agent(BaseAlgorithm):
         budget: parameters of all areas; the core's width is solved for. None takes ``width``.
         width: width of the core where ``budget`` is None.
         n_envs: worlds, where ``env`` is an id.
+        routing: ``matched``, as the costs say; ``shuffled``, the areas that they train dealt out
+            anew among those that are neither score nor value; ``global``, every cost trains all.
+        development: how costs' weights and areas' plasticity change with age: a Development or its
+            JSON values, as in ``{"weights": {"entropy": [[0, 0.01], [100000, 0]]}}``.
         log_gradients_every: updates between two measurements of ``grad/<cost>/<area>``.
         seed: of weights, exploration and, where ``env`` is an id, the worlds.
         device: of the tensors.
@@ -95,6 +99,8 @@ class Agent(BaseAlgorithm):
         budget: int | None = 40_000,
         width: int = 64,
         n_envs: int = 64,
+        routing: str = "matched",
+        development: Development | Mapping[str, Any] | None = None,
         log_gradients_every: int = 10,
         seed: int | None = None,
         device: torch.device | str = "cpu",
@@ -111,6 +117,8 @@ class Agent(BaseAlgorithm):
         ):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
+        if routing not in ("matched", "shuffled", "global"):
+            raise ValueError(f"routing must be matched, shuffled or global, not {routing!r}")
         seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         if isinstance(env, str):
             env = make_worlds(env, n_envs, seed, **(env_kwargs or {}))
@@ -131,6 +139,12 @@ class Agent(BaseAlgorithm):
             clip_by_area=clip_by_area,
             normalise_returns=normalise_returns,
             log_gradients_every=log_gradients_every,
+            routing=routing,
+        )
+        self.development = (
+            development
+            if isinstance(development, Development)
+            else Development.from_json(development or {})
         )
         self.n_updates = 0
         self._diary = Diary()
@@ -164,7 +178,13 @@ class Agent(BaseAlgorithm):
             self.width = width_for(self.budget, self.blueprint, senses, distribution)
         brain = Brain(self.blueprint, senses, distribution, self.seed, self.width)
         learner = Learner(
-            brain, distribution, self.costs, self.settings, self.lr_schedule(1.0), self.seed
+            brain,
+            distribution,
+            self.costs,
+            self.settings,
+            self.lr_schedule(1.0),
+            self.seed,
+            self.development,
         )
         self.policy = BrainPolicy(
             self.observation_space, self.action_space, learner, seed_of(self.seed, "predict")
@@ -216,7 +236,7 @@ class Agent(BaseAlgorithm):
             self.num_timesteps += self.n_envs
             if facts["dones"].any():
                 self._update_info_buffer(facts["infos"], facts["dones"])
-                self._diary.note_ends(facts["infos"], facts["dones"])
+                self._diary.note_ends(facts["infos"], facts["dones"], learner.competence)
             callback.update_locals(facts)
             return callback.on_step()
 
@@ -238,6 +258,7 @@ class Agent(BaseAlgorithm):
                 break
             self._update_current_progress_remaining(self.num_timesteps, total_timesteps)
             self._update_learning_rate(self.policy.optimizer)
+            learner.look(age)
             batch, facts = learner.prepare(rollout, age)
             facts |= learner.update(batch, age, self.clip_range, self._generator, self.n_updates)
             self.n_updates += 1

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from stable_baselines3.common.utils import safe_mean
 
+from motley.costs.development import Competence
+
 if TYPE_CHECKING:
     from motley.agents.agent import Agent
 
@@ -32,13 +34,20 @@ class Diary:
         self.ended: dict[str, list[float]] = {name: [] for name in ENDS}
         self.facts: dict[str, float] = {}
 
-    def note_ends(self, infos: Sequence[Mapping[str, Any]], dones: npt.NDArray[np.bool_]) -> None:
-        """Note the episodes that ended in this step, ``dones`` (worlds,)."""
+    def note_ends(
+        self,
+        infos: Sequence[Mapping[str, Any]],
+        dones: npt.NDArray[np.bool_],
+        competence: Competence,
+    ) -> None:
+        """Note the episodes that ended in this step, ``dones`` (worlds,), also as competence."""
         for info in compress(infos, dones):
             for name, key in ENDS.items():
                 if key in info:
                     value = info[key]
-                    self.ended[name].append(float(value["r"] if key == "episode" else value))
+                    result = float(value["r"] if key == "episode" else value)
+                    self.ended[name].append(result)
+                    competence.note(name, result)
 
     def take(self) -> dict[str, float]:
         """Return means over the episodes since the last call (NaN: none ended), and the facts."""

@@ -35,6 +35,10 @@ def facts_of(agent: Agent) -> dict[str, Any]:
         "width": agent.width,
         "n_parameters": agent.n_parameters,
         "settings": asdict(agent.settings),
+        "development": agent.development.to_json(),
+        "competence": agent.learner.competence.to_json(),
+        "routes": {cost: sorted(areas) for cost, areas in agent.learner.routes.items()},
+        "routing_settled": agent.learner.routing_settled,
         "n_steps": agent.n_steps,
         "clip_range": agent.clip_range,
         # A schedule is code, which a file does not hold: the rate now stands for it.
@@ -89,6 +93,7 @@ def load(
     device = get_device(device)
     facts, tensors = storage.read(path, device)
     given = {name: facts[name] for name in ("n_steps", "clip_range", "learning_rate", "seed")}
+    given["development"] = facts["development"]
     given |= facts["settings"] | {"width": facts["width"], "budget": None, "device": device}
     given["final_rate"] = 1.0  # the file's rate is what was reached, not where a schedule begins
     blueprint = Blueprint.from_json(facts["blueprint"])
@@ -108,8 +113,18 @@ def load(
         agent.env, agent.n_envs = wrapped, wrapped.num_envs
     agent._setup_model()
     take_tensors(agent, tensors)
-    agent.num_timesteps, agent.n_updates = facts["num_timesteps"], facts["n_updates"]
+    take_age(agent, facts)
     return agent
+
+
+def take_age(agent: Agent, facts: Mapping[str, Any]) -> None:
+    """Put back how old and how competent the agent was, and what it had made of its routing."""
+    agent.num_timesteps, agent.n_updates = facts["num_timesteps"], facts["n_updates"]
+    learner = agent.learner
+    learner.competence.restore(facts["competence"])
+    if facts["routing_settled"] and agent.settings.routing == "shuffled":
+        learner.routes = {cost: frozenset(areas) for cost, areas in facts["routes"].items()}
+        learner.routing_settled = True
 
 
 def set_parameters(
@@ -158,7 +173,7 @@ def read_checkpoint(agent: Agent, path: str | Path) -> None:
     """
     facts, tensors = storage.read(path, agent.device)
     mine = facts_of(agent)
-    for name in ("blueprint", "costs", "width", "settings", "n_steps", "seed"):
+    for name in ("blueprint", "costs", "width", "settings", "development", "n_steps", "seed"):
         if _plain(facts[name]) != _plain(mine[name]):
             raise ValueError(
                 f"{path} was written with another {name}: {facts[name]}, not {mine[name]}"
@@ -166,7 +181,7 @@ def read_checkpoint(agent: Agent, path: str | Path) -> None:
     take_tensors(agent, tensors)
     agent._generator.set_state(tensors["generator"].cpu())
     agent.learner.cost_states = storage.unflatten(tensors, "cost_state/")
-    agent.num_timesteps, agent.n_updates = facts["num_timesteps"], facts["n_updates"]
+    take_age(agent, facts)
     agent._diary.ended, agent._diary.facts = facts["ended"], facts["diagnostics"]
     agent._present = agent._last_obs = None
     worlds = _worlds(agent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,10 @@ from motley.agents.batch import Batch
 from motley.agents.brain import Brain, seeded
 from motley.agents.rollout import Rollout
 from motley.agents.values import ReturnNormaliser, gae
-from motley.costs import Cost, Trace, Value
+from motley.costs import Cost, Trace, Value, controls
 from motley.costs.base import Sizes, State, check_loss
+from motley.costs.development import Competence, Development, Schedule
+from motley.costs.registry import unknown
 from motley.costs.routing import Routing, routing
 
 
@@ -33,6 +35,7 @@ class Settings:
     clip_by_area: bool
     normalise_returns: bool
     log_gradients_every: int
+    routing: str
 
 
 class Learner(nn.Module):
@@ -44,7 +47,9 @@ class Learner(nn.Module):
         costs: at least one that scores, each score with its :class:`Value`.
         settings: of the update.
         learning_rate: initial; set anew by the agent's schedule.
-        seed: of the heads' initial weights: each depends on it and the cost's name only.
+        seed: of the heads' initial weights: each depends on it and the cost's name only; and of
+            the shuffled routing.
+        development: how costs' weights and areas' plasticity change with age.
     """
 
     def __init__(
@@ -55,12 +60,19 @@ class Learner(nn.Module):
         settings: Settings,
         learning_rate: float,
         seed: int,
+        development: Development | None = None,
     ):
         super().__init__()
         self.brain, self.distribution, self.settings = brain, distribution, settings
         self.costs = {cost.name: cost for cost in costs}
+        self.seed, self.competence = seed, Competence()
+        self.development = development or Development()
         roles = {name: node.role for name, node in brain.blueprint.items()}
         self.routes: Routing = routing(costs, roles)
+        self.routing_settled = settings.routing != "shuffled"
+        if settings.routing == "global":
+            self.routes = controls.everywhere(self.routes, list(roles))
+        self.gates = self._gates(roles)
         sizes = Sizes({**brain.sizes, "action": distribution.features}, brain.roles)
         self.heads = nn.ModuleDict()
         for cost in costs:
@@ -88,11 +100,35 @@ class Learner(nn.Module):
             for name, head in self.heads.items()
         }
         self.optimizer = torch.optim.Adam(
-            [p for p in self.parameters() if p.requires_grad],
-            lr=learning_rate,
-            eps=1e-5,
-            fused=True,
+            self._parameter_groups(), lr=learning_rate, eps=1e-5, fused=True
         )
+
+    def _gates(self, roles: Mapping[str, str]) -> dict[str, Schedule]:
+        """Return the plasticity of each area that has one scheduled, by area.
+
+        Raises:
+            ValueError: the development names what is not there.
+        """
+        gates, known = dict[str, Schedule](), {*roles, *roles.values()}
+        for name, schedule in self.development.plasticity.items():
+            if name not in known:
+                raise ValueError("plasticity: " + unknown("area or role", name, sorted(known)))
+            named = [name] if name in roles else [a for a, role in roles.items() if role == name]
+            gates |= dict.fromkeys(named, schedule)
+        for name in self.development.weights:
+            if name not in self.costs:
+                raise ValueError("development: " + unknown("cost", name, self.costs))
+        return gates
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        """Return Adam's groups: what learns at the common rate, then what has one of its own."""
+        common = [p for n, ps in self.area_parameters.items() if n not in self.gates for p in ps]
+        rates: dict[float, list[nn.Parameter]] = {1.0: common}
+        for name, parameters in self.head_parameters.items():
+            rates.setdefault(self.costs[name].rate, []).extend(parameters)
+        groups = [{"params": found, "rate": rate} for rate, found in rates.items()]
+        gated = (n for n in self.gates if self.area_parameters[n])
+        return groups + [{"params": self.area_parameters[n], "area": n} for n in gated]
 
     # ---------------------------------------------------------------- before the update
 
@@ -130,7 +166,7 @@ class Learner(nn.Module):
 
         x = outputs[brain.roles["actor"]]
         log_prob = self.distribution.log_prob(x, brain.actor.log_std, rollout.actions)
-        advantages, log = dict[str, Tensor](), dict[str, float]()
+        advantages, log, weights = dict[str, Tensor](), dict[str, float](), self.weights(age)
         for cost in self.scores:
             name, score = cost.name, cost.score(trace)
             check_loss(cost, score, (starts.shape[0], starts.shape[1]))
@@ -138,9 +174,8 @@ class Learner(nn.Module):
             normaliser, head = self._critic(name)
             normaliser.update(returns, head)
             tensors[f"value/{name}/target"] = normaliser.normalise(returns)
-            weight = cost.schedule.at(age)
-            if weight > 0:
-                advantages[name] = advantage * (weight / normaliser.deviation)
+            if weights[name] > 0:
+                advantages[name] = advantage * (weights[name] / normaliser.deviation)
             log |= {f"score/{name}": float(score.mean()), f"value/{name}": float(values.mean())}
         return Batch(tensors, rollout.actions, log_prob, advantages, rollout.state), log
 
@@ -184,13 +219,20 @@ class Learner(nn.Module):
             n_update: number of this update, counted from 0.
 
         Returns:
-            What to log: ``cost/<name>``, ``grad/<cost>/<area>`` every few updates, and PPO's own.
+            What to log: ``weight/<cost>``, ``plasticity/<area>``, ``cost/<cost>``, every few
+            updates ``grad/<cost>/<area>``, and PPO's own.
 
         Raises:
             FloatingPointError: a cost is not finite; the message names it.
         """
-        settings, sums, log = self.settings, dict[str, Tensor](), dict[str, float]()
-        weights = self.weights(age)
+        settings, sums = self.settings, dict[str, Tensor]()
+        weights, plasticity = self.weights(age), self.plasticity(age)
+        log = {f"weight/{name}": weight for name, weight in weights.items()}
+        log |= {f"plasticity/{name}": gate for name, gate in plasticity.items()}
+        shut = frozenset(name for name, gate in plasticity.items() if gate == 0)
+        base_rate = self.optimizer.param_groups[0]["lr"]
+        for group in self.optimizer.param_groups:
+            group["lr"] *= plasticity[group["area"]] if "area" in group else group["rate"]
         keep_order = self.brain.has_memory or any(
             cost.in_time and weights[name] > 0 for name, cost in self.costs.items()
         )
@@ -202,10 +244,12 @@ class Learner(nn.Module):
                     stop = True
                     break
                 self._check_finite(losses, n_update)
+                if not self.routing_settled:
+                    self.shuffle_routing(losses)
                 if count == 0 and n_update % settings.log_gradients_every == 0:
-                    log |= self.gradient_norms(losses)
+                    log |= self.gradient_norms(losses, shut)
                 self.optimizer.zero_grad(set_to_none=True)
-                self.route(losses)
+                self.route(losses, shut)
                 self.clip()
                 self.optimizer.step()
                 count += 1
@@ -215,6 +259,8 @@ class Learner(nn.Module):
                     sums[name] = sums[name] + value if name in sums else value
             if stop:
                 break
+        for group in self.optimizer.param_groups:
+            group["lr"] = base_rate
         log |= {name: float(total) / max(count, 1) for name, total in sums.items()}
         log["gradient_steps"] = count
         return log
@@ -232,10 +278,28 @@ class Learner(nn.Module):
 
     def weights(self, age: int) -> dict[str, float]:
         """Return the weight of each cost at an age; with a score at zero, its value is too."""
-        weights = {name: cost.schedule.at(age) for name, cost in self.costs.items()}
+        schedules, fired = self.development.weights, self.competence.fired
+        weights = {
+            name: schedules.get(name, cost.schedule).at(age, fired)
+            for name, cost in self.costs.items()
+        }
         return weights | {
             value.name: 0.0 for score, value in self.values.items() if weights[score] == 0
         }
+
+    def plasticity(self, age: int) -> dict[str, float]:
+        """Return how plastic each area is at an age."""
+        fired = self.competence.fired
+        return {
+            name: self.gates[name].at(age, fired) if name in self.gates else 1.0
+            for name in self.area_parameters
+        }
+
+    def look(self, age: int) -> None:
+        """Fire the triggers whose competence is reached, at an age between two updates."""
+        weights = [cost.schedule for cost in self.costs.values()]
+        waiting = {schedule.since for schedule in weights if schedule.since is not None}
+        self.competence.look(age, self.development.triggers | waiting)
 
     def losses(
         self, part: Batch, weights: Mapping[str, float], clip_range: float
@@ -281,7 +345,25 @@ class Learner(nn.Module):
             }
         return losses, facts
 
-    def route(self, losses: Mapping[str, Tensor], retain_graph: bool = False) -> None:
+    def shuffle_routing(self, losses: Mapping[str, Tensor]) -> None:
+        """Deal out anew which cost trains which areas, given what each could train.
+
+        Raises:
+            ValueError: there are too few ways; see :func:`motley.costs.controls.shuffled`.
+        """
+        written, areas = self.routes, list(self.area_parameters)
+        self.routes = controls.everywhere(written, areas)
+        measured = self.gradient_norms(losses)
+        norms = {n: {a: measured.get(f"grad/{n}/{a}", 0.0) for a in areas} for n in written}
+        self.routes = controls.shuffled(written, controls.own(self.costs), norms, self.seed)
+        self.routing_settled = True
+
+    def route(
+        self,
+        losses: Mapping[str, Tensor],
+        shut: frozenset[str] = frozenset(),
+        retain_graph: bool = False,
+    ) -> None:
         """Add each loss's gradient to the areas that it trains and to its own head, no others.
 
         Losses that train the same areas share one backward pass; a gradient passes through an
@@ -289,11 +371,12 @@ class Learner(nn.Module):
 
         Args:
             losses: scalars by cost.
+            shut: areas that do not learn now.
             retain_graph: keep the graph for another pass.
         """
         groups: dict[frozenset[str], list[str]] = {}
         for name in losses:
-            groups.setdefault(self.routes[name], []).append(name)
+            groups.setdefault(self.routes[name] - shut, []).append(name)
         for i, (areas, names) in enumerate(groups.items()):
             inputs = [p for area in areas for p in self.area_parameters[area]]
             inputs += [p for name in names for p in self.head_parameters[name]]
@@ -302,12 +385,14 @@ class Learner(nn.Module):
                 keep = retain_graph or i + 1 < len(groups)
                 torch.autograd.backward(total, inputs=inputs, retain_graph=keep)
 
-    def gradient_norms(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
+    def gradient_norms(
+        self, losses: Mapping[str, Tensor], shut: frozenset[str] = frozenset()
+    ) -> dict[str, float]:
         """Return ``grad/<cost>/<area>``: the norm of what :meth:`route` adds, cost by cost."""
         norms = {}
         for name, loss in losses.items():
             self.optimizer.zero_grad(set_to_none=True)
-            self.route({name: loss}, retain_graph=True)
+            self.route({name: loss}, shut, retain_graph=True)
             for area, parameters in self.area_parameters.items():
                 gradients = [p.grad for p in parameters if p.grad is not None]
                 norm = nn.utils.get_total_norm(gradients) if gradients else 0.0

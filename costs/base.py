@@ -126,6 +126,7 @@ class Cost:
             means every area, ``"a|b"`` means the areas of role a, or of role b where there is
             no a, ``"-a"`` leaves a out. A role that an agent lacks is passed over.
         gamma: discount of the score, per step; None takes the agent's.
+        rate: factor of the learning rate of this cost's heads.
         episodic: whether the end of an episode ends the return of the score; False lets what
             comes in the next episode count (Burda et al. 2018 for novelty).
     """
@@ -137,6 +138,7 @@ class Cost:
     weight: float | Schedule = 1.0
     trains: tuple[str, ...] = ("all",)
     gamma: float | None = None
+    rate: float = 1.0
     episodic: bool = True
 
     def __post_init__(self) -> None:

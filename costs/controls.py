@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise, permutations
 
 from motley.costs.base import Cost
@@ -74,9 +74,7 @@ def reversed_time(development: Development, horizon: int) -> Development:
     return _retimed(development, horizon, lambda pieces: [_backwards(p) for p in pieces[::-1]], 1)
 
 
-def permuted_time(
-    development: Development, horizon: int, seed: int, parts: int = 4
-) -> Development:
+def permuted_time(development: Development, horizon: int, seed: int, parts: int = 4) -> Development:
     """Return the development with equal parts of its first ``horizon`` steps in another order.
 
     The order is the same for every schedule, is drawn by the seed, and leaves no part in place.
@@ -124,20 +122,25 @@ def _backwards(piece: Piece) -> Piece:
     return [(length - age, value) for age, value in reversed(piece)]
 
 
-def _each(development: Development, change) -> Development:  # type: ignore[no-untyped-def]
+def _each(development: Development, change: Callable[[Schedule], Schedule]) -> Development:
     return Development(
         {name: change(s) for name, s in development.weights.items()},
         {name: change(s) for name, s in development.plasticity.items()},
     )
 
 
-def _retimed(development: Development, horizon: int, rearrange, parts: int) -> Development:  # type: ignore[no-untyped-def]
+def _retimed(
+    development: Development,
+    horizon: int,
+    rearrange: Callable[[list[Piece]], list[Piece]],
+    parts: int,
+) -> Development:
     def change(schedule: Schedule) -> Schedule:
         points, begin = list[tuple[int, float]](), 0
         for piece in rearrange(_pieces(schedule, horizon, parts)):
             points += [(begin + age, value) for age, value in piece]
             begin += piece[-1][0]
-        return Schedule(tuple(dict.fromkeys(points)))
+        return Schedule(tuple(points))
 
     return _each(development, change)
 

@@ -35,7 +35,7 @@ class Trigger:
             raise ValueError(f"Trigger(measure={self.measure!r}): give one of {MEASURES}")
         if not 1 <= self.episodes <= Competence.KEPT:
             raise ValueError(
-                f"Trigger(episodes={self.episodes}): give 1 to {Competence.KEPT:,}, the episodes "
+                f"Trigger(episodes={self.episodes}): give 1 to {Competence.KEPT}, the episodes "
                 f"that are remembered"
             )
 
@@ -48,7 +48,7 @@ class Competence:
         fired: the age at which each trigger fired.
     """
 
-    KEPT = 1000
+    KEPT = 200
 
     def __init__(self) -> None:
         self.ended: dict[str, list[float]] = {}
@@ -136,7 +136,7 @@ class Schedule:
         """
         if isinstance(data, int | float):
             return constant(data)
-        points = data.get("points") if isinstance(data, Mapping) else data
+        points = data.get("points", ()) if isinstance(data, Mapping) else data
         since = data.get("since") if isinstance(data, Mapping) else None
         try:
             made = tuple((int(age), float(value)) for age, value in points)
@@ -215,14 +215,13 @@ class Development:
         Raises:
             ValueError: it says something else than weights and plasticity.
         """
-        if not isinstance(data, Mapping) or set(data) - {"weights", "plasticity"}:
+        if set(data) - {"weights", "plasticity"}:
             raise ValueError(f"a development has 'weights' and 'plasticity', not {data!r}")
-        return cls(
-            *(
-                {name: Schedule.from_json(s) for name, s in data.get(part, {}).items()}
-                for part in ("weights", "plasticity")
-            )
+        weights, plasticity = (
+            {name: Schedule.from_json(s) for name, s in data.get(part, {}).items()}
+            for part in ("weights", "plasticity")
         )
+        return cls(weights, plasticity)
 
     @classmethod
     def replayed(cls, log: Mapping[str, Sequence[float]]) -> Self:
@@ -237,10 +236,10 @@ class Development:
         def steps_of(column: Sequence[float]) -> Schedule:
             points: list[tuple[int, float]] = []
             for age, value in zip(ages, column, strict=False):
-                if points and points[-1][1] != value:
-                    points.append((age, points[-1][1]))
-                if not points or points[-1][1] != value:
+                if not points:
                     points.append((age, float(value)))
+                elif points[-1][1] != value:  # a jump
+                    points += [(age, points[-1][1]), (age, float(value))]
             return Schedule(tuple(points))
 
         def part(kind: str) -> dict[str, Schedule]:

@@ -48,6 +48,8 @@ class RND(Intrinsic):
     """
 
     kind: ClassVar[str | None] = "rnd"
+    # Distilling at the rate of the rest, all is known before the policy has learnt to go there.
+    rate: float = 0.1
     hidden: int = 64
     features: int = 32
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from motley.costs.area_target import AreaTarget
 from motley.costs.base import EVERY, Cost
 from motley.costs.count_novelty import CountNovelty
 from motley.costs.development import Schedule
@@ -13,6 +14,8 @@ from motley.costs.ensemble_disagreement import EnsembleDisagreement
 from motley.costs.entropy import Entropy
 from motley.costs.episodic_novelty import EpisodicNovelty
 from motley.costs.extrinsic_reward import ExtrinsicReward
+from motley.costs.inverse_dynamics import InverseDynamics
+from motley.costs.latent_self_prediction import LatentSelfPrediction
 from motley.costs.learning_progress import LearningProgress
 from motley.costs.next_observation import NextObservation
 from motley.costs.noise_target import NoiseTarget
@@ -20,8 +23,11 @@ from motley.costs.prediction import Prediction
 from motley.costs.prediction_error_curiosity import PredictionErrorCuriosity
 from motley.costs.reconstruction import Reconstruction
 from motley.costs.registry import Registry, unknown
+from motley.costs.reward_prediction import RewardPrediction
 from motley.costs.rnd import RND
 from motley.costs.self_localisation import SelfLocalisation
+from motley.costs.slowness import Slowness
+from motley.costs.sparsity import Sparsity
 from motley.costs.value import Value
 
 Sizes = Mapping[str, int]
@@ -48,6 +54,12 @@ for _cost in (
     ExtrinsicReward,
     Value,
     Entropy,
+    Sparsity,
+    Slowness,
+    RewardPrediction,
+    LatentSelfPrediction,
+    InverseDynamics,
+    AreaTarget,
     CountNovelty,
     EnsembleDisagreement,
     EpisodicNovelty,
@@ -188,7 +200,7 @@ def _to_json(cost: Cost) -> dict[str, Any]:
         if isinstance(value, Cost):
             options[name] = _to_json(value)
     if isinstance(cost.weight, Schedule):
-        options["weight"] = vars(cost.weight)
+        options["weight"] = cost.weight.to_json()
     return {"cost": type(cost).__name__, "options": options}
 
 
@@ -212,5 +224,5 @@ def _from_json(entry: Mapping[str, Any]) -> Cost:
         if isinstance(value, Mapping) and "cost" in value:
             options[name] = _from_json(value)
     if isinstance(options["weight"], Mapping):
-        options["weight"] = Schedule(**options["weight"])
+        options["weight"] = Schedule.from_json(options["weight"])
     return known[entry["cost"]](**options)

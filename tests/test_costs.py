@@ -34,7 +34,8 @@ from motley.costs.routing import routing
 from motley.costs.sets import from_json, to_json
 
 TIME, WORLDS = 12, 5
-SIZES = {"vision": 8, "egomotion": 3, "go": 1, "core": 6, "critic": 4, "action": 2}
+SIZES = {"vision": 8, "egomotion": 3, "go": 1}
+SIZES |= {"encoder": 5, "core": 6, "critic": 4, "action": 2}
 
 
 def trace(seed: int = 0, time: int = TIME) -> Trace:
@@ -258,8 +259,8 @@ def test_a_bad_loss_stops_the_run_by_the_costs_name() -> None:
 def test_a_schedule_is_linear_between_its_ages() -> None:
     schedule = ramp(1.0, 0.0, 100, 300)
     assert [schedule.at(age) for age in (0, 100, 150, 200, 300, 999)] == [1, 1, 0.75, 0.5, 0, 0]
-    with pytest.raises(ValueError, match="begin <= finish"):
-        Schedule(0.0, 1.0, begin=5, finish=4)
+    with pytest.raises(ValueError, match="ages >= 0 that do not fall"):
+        Schedule(((5, 0.0), (4, 1.0)))
 
 
 def test_costs_go_through_json() -> None:

@@ -6,14 +6,27 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import pytest
+import torch
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv
+from torch.nn.utils import parameters_to_vector
 
 from motley.agents import Agent
 from motley.costs import (
     COSTS,
+    RND,
+    CountNovelty,
+    EnsembleDisagreement,
+    EpisodicNovelty,
     Intrinsic,
+    LearningProgress,
+    PredictionErrorCuriosity,
+    Trace,
+    unexplained,
 )
+from motley.costs.base import Sizes
+from motley.costs.models import Standardiser
 
 NOVELTIES = [name for name, cost in COSTS.items() if issubclass(cost, Intrinsic)]
 LENGTH = 24
@@ -34,7 +47,8 @@ class Lock(gym.Env[np.ndarray, Any]):
 
     def _see(self) -> np.ndarray:
         self.visited.add(self.at)
-        return np.eye(LENGTH, dtype=np.float32)[self.at]
+        seen: np.ndarray = np.eye(LENGTH, dtype=np.float32)[self.at]
+        return seen
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -55,7 +69,8 @@ class Screens(gym.Env[np.ndarray, Any]):
     def __init__(self) -> None:
         self.observation_space = spaces.Box(-4.0, 4.0, (12,), np.float32)
         self.action_space = spaces.Discrete(3)
-        self.wheel, self.t, self.looks = 0, 0, 0
+        self.wheel, self.t = 0, 0
+        self.looks: list[bool] = []
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -68,61 +83,214 @@ class Screens(gym.Env[np.ndarray, Any]):
         return np.concatenate((np.eye(4)[self.wheel], screen)).astype(np.float32)
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        self.looks += int(action == 0)
+        self.looks.append(bool(action == 0))
         screen = self.np_random.choice([-1.0, 1.0], 8) if action == 0 else np.zeros(8)
         self.wheel = (self.wheel + int(action == 1)) % 4
         self.t += 1
         return self._see(screen), 0.0, False, self.t == 32, {}
 
 
-def live(kind: type[gym.Env[Any, Any]], costs: str, steps: int, seed: int = 0) -> list[Any]:
-    env = DummyVecEnv([kind for _ in range(16)])
-    agent = Agent(
-        "feedforward", env, costs, n_steps=16, n_minibatches=2, budget=None, seed=seed,
-        learning_rate=3e-3, final_rate=1.0,
-    )  # fmt: skip
+SIZES = {"vision": 6, "action": 3}
+
+
+def trace(seed: int, time: int = 9, worlds: int = 4) -> Trace:
+    generator = torch.Generator().manual_seed(seed)
+    starts = torch.rand(time, worlds, generator=generator) < 0.2
+    return Trace(
+        {
+            "vision": torch.randn(time, worlds, 6, generator=generator),
+            "action": torch.randn(time, worlds, 3, generator=generator),
+            "episode_start": starts,
+        },
+        after={
+            "vision": torch.randn(1, worlds, 6, generator=generator),
+            "episode_start": torch.tensor([[False, True] * (worlds // 2)]),
+        },
+    )
+
+
+def heads_of(cost: Intrinsic) -> Any:
+    torch.manual_seed(0)
+    return cost.heads(Sizes(SIZES, {}))
+
+
+def scored(cost: Intrinsic, seen: Trace, heads: Any, state: Any = None) -> tuple[np.ndarray, Any]:
+    notes, state = cost.annotate(seen, state or {}, heads)
+    return cost.score(seen.noted(notes)).numpy(), state
+
+
+def mlp(net: Any, x: np.ndarray) -> np.ndarray:
+    """A perceptron, layer by layer, in float64."""
+    layers = [layer for layer in net if hasattr(layer, "weight")]
+    for i, layer in enumerate(layers):
+        x = x @ layer.weight.detach().double().numpy().T + layer.bias.detach().double().numpy()
+        x = np.maximum(x, 0.0) if i + 1 < len(layers) else x
+    return x
+
+
+def pairs(seen: Trace) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Standardised observations now and next, actions, and where there is a next one."""
+    x = seen["vision"].double().numpy()
+    flat = x.reshape(-1, x.shape[-1])
+    mean, deviation = flat.mean(0), flat.std(0)
+    later = np.concatenate((x[1:], seen.after["vision"].double().numpy()))
+    known = ~np.concatenate((seen.episode_start[1:].numpy(), seen.after["episode_start"].numpy()))
+    now, later = (np.clip((z - mean) / deviation, -5, 5) for z in (x, later))
+    return now, later, seen["action"].double().numpy(), known
+
+
+def test_observations_are_standardised_by_all_that_was_seen() -> None:
+    made, parts = Standardiser(3), []
+    for i, scale in enumerate((1.0, 30.0)):
+        x = scale * torch.randn(50, 4, 3, generator=torch.Generator().manual_seed(i)) + 7.0
+        x[..., 2] = 4.0
+        made.update(x)
+        parts.append(x.flatten(0, 1).double().numpy())
+    whole = np.concatenate(parts)
+    z = made(torch.as_tensor(whole, dtype=torch.float32)).numpy()
+    expected = (whole[:, :2] - whole[:, :2].mean(0)) / whole[:, :2].std(0)
+    np.testing.assert_allclose(z[:, :2], np.clip(expected, -5, 5), atol=1e-4)
+    assert not z[:, 2].any()  # never varied
+    assert made(torch.full((1, 3), 1e6)).max() == 5.0
+
+
+def test_rnd_is_the_error_of_distilling_a_fixed_network() -> None:
+    cost, seen = RND(), trace(1)
+    made = heads_of(cost)
+    now, later, _, known = pairs(seen)
+    score, _ = scored(cost, seen, made)
+    errors = [((mlp(made.predictor, z) - mlp(made.target, z)) ** 2).mean(-1) for z in (later, now)]
+    np.testing.assert_allclose(score, errors[0] * known, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(cost.loss(seen, made).detach().numpy(), errors[1], rtol=1e-4)
+    torch.autograd.backward(cost.loss(seen, made).sum())
+    assert all(p.grad is None for p in made.target.parameters())
+
+
+def test_curiosity_is_the_error_in_features_that_tell_the_action() -> None:
+    cost, seen = PredictionErrorCuriosity(), trace(2)
+    made = heads_of(cost)
+    now, later, action, known = pairs(seen)
+    a, b = mlp(made.encoder, now), mlp(made.encoder, later)
+    error = mlp(made.forward_model, np.concatenate((a, action), -1)) - b
+    score, _ = scored(cost, seen, made)
+    np.testing.assert_allclose(score, 0.5 * (error**2).sum(-1) * known, rtol=1e-3, atol=1e-6)
+    # The features learn from the inverse model only.
+    made.forward_model.requires_grad_(False)
+    made.inverse.requires_grad_(False)
+    torch.autograd.backward(cost.loss(seen, made).sum())
+    whole = [p.grad.clone() for p in made.encoder.parameters()]
+    made.zero_grad()
+    told = made.action(made(seen["vision"]), made(seen.next("vision")))
+    torch.autograd.backward(unexplained(told, seen["action"], seen.has_next).sum())
+    for expected, p in zip(whole, made.encoder.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, expected)
+
+
+def test_episodic_novelty_is_the_elliptical_bonus() -> None:
+    """Against a matrix inverted anew at each step, through episodes and two rollouts."""
+    cost = EpisodicNovelty(ridge=0.3, features=5)
+    made, state = heads_of(cost), None
+    matrices = np.tile(0.3 * np.eye(5), (4, 1, 1))
+    for seed in (3, 4):
+        seen = trace(seed)
+        if seed == 4:  # goes on where the first rollout ended
+            seen.episode_start[0] = torch.tensor([False, True, False, True])
+        score, state = scored(cost, seen, made, state)
+        with torch.no_grad():
+            now, later = (made(x).double().numpy() for x in (seen["vision"], seen.next("vision")))
+        known = seen.has_next.numpy()
+        for t in range(len(now)):
+            for i in range(4):
+                if seen.episode_start[t, i]:
+                    matrices[i] = 0.3 * np.eye(5) + np.outer(now[t, i], now[t, i])
+                phi = later[t, i]
+                expected = phi @ np.linalg.inv(matrices[i]) @ phi * known[t, i]
+                matrices[i] += np.outer(phi, phi)
+                assert score[t, i] == pytest.approx(expected, rel=2e-3, abs=1e-5)
+
+
+def test_learning_progress_is_what_the_older_self_errs_more() -> None:
+    cost, seen = LearningProgress(kept=0.75), trace(5)
+    made = heads_of(cost)
+    assert not scored(cost, seen, made)[0].any()  # of one age at first
+    with torch.no_grad():
+        for p in made.new.parameters():
+            p += 0.1 * torch.randn(p.shape, generator=torch.Generator().manual_seed(0))
+    old, new = (parameters_to_vector(m.parameters()).clone() for m in (made.old, made.new))
+    later = cost.seen_next(seen)
+    with torch.no_grad():
+        z, after = made.standardise(seen["vision"]), made.standardise(later)
+        errors = [(m(z, seen["action"]) - after).square().mean(-1) for m in (made.old, made.new)]
+    again = Standardiser(6)
+    again.load_state_dict(made.standardise.state_dict())
+    score, _ = scored(cost, seen, made)
+    torch.testing.assert_close(again.mean, made.standardise.mean)  # the same rollout once more
+    expected = (errors[0] - errors[1]) * seen.has_next
+    np.testing.assert_allclose(score, expected.numpy(), atol=1e-5)
+    moved = parameters_to_vector(made.old.parameters())
+    torch.testing.assert_close(moved, 0.75 * old + 0.25 * new)
+
+
+def test_disagreement_is_the_variance_over_members() -> None:
+    cost, seen = EnsembleDisagreement(members=3), trace(6)
+    made = heads_of(cost)
+    now, _, action, known = pairs(seen)
+    x = np.concatenate((now, action), -1)
+    predicted = np.stack([mlp(m.net, x) + mlp([m.linear], x) for m in made.members])
+    score, _ = scored(cost, seen, made)
+    expected = predicted.var(0, ddof=1).mean(-1) * known
+    np.testing.assert_allclose(score, expected, rtol=1e-3, atol=1e-6)
+    with pytest.raises(ValueError, match="give 2 or more"):
+        EnsembleDisagreement(members=1)
+
+
+def test_counts_are_counted() -> None:
+    cost = CountNovelty(bits=12)
+    made, generator = heads_of(cost), torch.Generator().manual_seed(0)
+    kinds, counts = torch.randn(5, 6, generator=generator), np.zeros(5)
+    for seed in (7, 8):
+        which = torch.randint(5, (10, 4), generator=generator)
+        seen = trace(seed).noted({"vision": kinds[which[:9]]})
+        seen = Trace(seen.tensors, after={**seen.after, "vision": kinds[which[9:]]})
+        score, _ = scored(cost, seen, made)
+        following, known = which[1:].numpy(), seen.has_next.numpy()
+        counts += np.bincount(following[known], minlength=5)
+        np.testing.assert_allclose(score, known / np.sqrt(counts[following]), rtol=1e-6)
+
+
+def live(kind: type[gym.Env[Any, Any]], costs: str, steps: int, rate: float) -> list[Any]:
+    """Train in 32 worlds and return these."""
+    env = DummyVecEnv([kind for _ in range(32)])
+    settings: dict[str, Any] = {"budget": None, "seed": 0, "final_rate": 1.0}
+    agent = Agent("feedforward", env, costs, n_steps=16, n_minibatches=2, learning_rate=rate,
+                  **settings)  # fmt: skip
     agent.learn(steps)
     return [e.unwrapped for e in env.envs]
 
 
-if __name__ == "__main__":
-    import sys
-    import time
+def covered(costs: str) -> int:
+    worlds = live(Lock, costs, 8192, 3e-3)
+    return len(set().union(*(world.visited for world in worlds)))
 
-    for name in ["", *NOVELTIES]:
-        t = time.time()
-        costs = "reward" + (f"+{name}" if name else "")
-        out = [
-            len(set().union(*(e.visited for e in live(Lock, costs, int(sys.argv[1]), s))))
-            for s in range(3)
-        ]
-        print(name, out, round(time.time() - t, 1), flush=True)
-    for name in ["", *NOVELTIES]:
-        t = time.time()
-        costs = "reward" + (f"+{name}" if name else "")
-        out = []
-        for s in range(3):
-            env = DummyVecEnv([Screens for _ in range(16)])
-            agent = Agent(
-                "feedforward",
-                env,
-                costs,
-                n_steps=16,
-                n_minibatches=2,
-                budget=None,
-                seed=s,
-                learning_rate=3e-3,
-                final_rate=1.0,
-            )
-            agent.learn(int(sys.argv[2]))
-            before = sum(e.unwrapped.looks for e in env.envs)
-            n0 = agent.num_timesteps
-            agent.learn(int(sys.argv[2]) // 2, reset_num_timesteps=False)
-            out.append(
-                round(
-                    (sum(e.unwrapped.looks for e in env.envs) - before)
-                    / (agent.num_timesteps - n0),
-                    2,
-                )
-            )
-        print(name, out, round(time.time() - t, 1), flush=True)
+
+@pytest.fixture(scope="module")
+def by_chance() -> int:
+    """Positions of the lock that an agent without a novelty score came to."""
+    return covered("reward")
+
+
+@pytest.mark.parametrize("name", NOVELTIES)
+def test_novelty_covers_more(name: str, by_chance: int) -> None:
+    """Each further position halves the chance to get there at random."""
+    assert covered(f"reward+{name}") >= by_chance + 3
+
+
+def test_curiosity_is_drawn_to_noise_and_learning_progress_is_not() -> None:
+    """A third of the time would be chance."""
+    for name, low, high in (
+        ("prediction_error_curiosity", 0.5, 1.0),
+        ("learning_progress", 0.0, 0.3),
+    ):
+        worlds = live(Screens, f"reward+{name}", 12_288, 1e-3)
+        looks = np.mean([np.mean(world.looks[len(world.looks) // 3 :]) for world in worlds])
+        assert low < looks < high, (name, looks)

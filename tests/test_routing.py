@@ -13,7 +13,7 @@ from torch import Tensor
 from motley.agents import BLUEPRINTS, Agent
 from motley.agents.blueprints import PROBLEMS
 from motley.agents.rollout import collect
-from motley.costs import COST_SETS, Cost, Entropy, NextObservation, Reconstruction, Schedule, Trace
+from motley.costs import COST_SETS, Cost, Entropy, NextObservation, Reconstruction, Trace, ramp
 from motley.costs.routing import table, trained_areas
 from motley.envs.tasks import TASKS
 
@@ -148,7 +148,7 @@ class Motion(Cost):
         return trace["egomotion"][..., 0]
 
 
-LATER = Schedule(0.0, 1.0, begin=10_000_000, finish=20_000_000)
+LATER = ramp(0.0, 1.0, 10_000_000, 20_000_000)
 
 
 @pytest.mark.parametrize("weight", [0.0, LATER], ids=["number", "schedule"])
