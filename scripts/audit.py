@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import tyro
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress, track
 from rich.table import Table
 
 from motley.envs import TASKS, Task, calibration
 from motley.envs.calibration import Entry
 from motley.scripts.train import Import
-from motley.studies.config import ConfigError, import_plugins, nearest, plain
+from motley.studies import controls
+from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
+from motley.studies.record import open_lesioned, record, rules
 
 OBSERVER, SHORTCUT = 0.9, 0.1
 """Bars: the observer's score01, and the shortcuts' score01 above chance's."""
+CONTROLS: dict[str, controls.Kind] = {
+    "memoryless (trained)": "memoryless",
+    "uniform (taught)": "capacity",
+}
+"""Rows of the table for controls that are trained."""
 AUDIT_SEED = 2_000_000
 """Of the first episode; the audit's episodes are not the calibration's."""
 
@@ -26,13 +34,26 @@ class Audit:
     """Play a task with its oracle, observer, random policy and shortcuts, level by level.
 
     Exits with 1 where the oracle is below the bar that the task states, the observer's score01 is
-    below 0.9, or a shortcut's score01 is more than 0.1 above that of the stated chance.
+    below 0.9, or a shortcut's or the memoryless agent's score01 is more than 0.1 above that of
+    the stated chance, or a probe's score more than 0.1 above its chance.
     """
 
     task: Annotated[str, tyro.conf.Positional]
     """A task of `motley list`."""
     calibrate: bool = False
     """Store the means as the task's calibration, what score01 is reckoned with."""
+    memoryless: bool = False
+    """Train an agent without memory and previous action on reward, and store its score."""
+    capacity: bool = False
+    """Teach the uniform agent what the oracle does, and store its score."""
+    probe: Path | None = None
+    """A run folder: read what the task hides from single observations of its agent."""
+    level: int | None = None
+    """Only this level."""
+    steps: int | None = None
+    """Environment steps of --memoryless and --capacity; left out, 300,000 and 6,000,000."""
+    seed: int = 0
+    """Of the training of --memoryless and --capacity."""
     episodes: int = 1000
     """Episodes of each policy."""
     imports: Import = ()
@@ -43,20 +64,25 @@ def main(args: Audit) -> int:
     """Print the table; returns the exit code.
 
     Raises:
-        ConfigError: an unknown task, or no episodes.
+        ConfigError: an unknown task or level, or numbers that cannot be.
     """
     import_plugins(args.imports)
     name = plain(args.task)
     if name not in TASKS:
         raise ConfigError(nearest("task", args.task, TASKS))
-    if args.episodes < 1:
-        raise ConfigError(f"--episodes must be at least 1, not {args.episodes}")
+    check_task(name, args.level, ood=False)
+    for flag, value in (("episodes", args.episodes), ("steps", args.steps)):
+        if value is not None and value < 1:
+            raise ConfigError(f"--{flag} must be at least 1, not {value}")
+    if args.calibrate and args.level is not None:
+        raise ConfigError("--calibrate measures every level: leave --level out")
     task = TASKS[name]
     seed = calibration.CALIBRATION_SEED if args.calibrate else AUDIT_SEED
+    levels = range(len(task.levels)) if args.level is None else [args.level]
     settings = [
         (level, ood, variant)
         for variant in task.variants
-        for level in range(len(task.levels))
+        for level in levels
         for ood in (False, True)
     ]
     entries = [
@@ -67,14 +93,61 @@ def main(args: Audit) -> int:
     ]
     # Twenty columns of four digits: narrower terminals wrap lines rather than lose digits.
     console = Console(soft_wrap=True, width=max(Console().width, 110))
-    for variant in task.variants:
-        console.print(table(task, [entry for entry in entries if entry.variant == variant]))
     if args.calibrate:
         console.print(f"wrote {calibration.write(task, entries)}")
+    for kind in CONTROLS.values():
+        for level in levels if getattr(args, kind) else ():
+            made = train(task, kind, level, args.steps, args.seed)
+            console.print(f"wrote {controls.write(task, [made])}: {in_words(made)}")
+    for variant in task.variants:
+        console.print(table(task, [entry for entry in entries if entry.variant == variant]))
     faults = [fault for entry in entries for fault in failing(task, entry)]
+    if args.probe is not None:
+        faults += probed(console, task, args.probe, args.level, args.episodes)
     for fault in faults:
         console.print(f"[bold red]fails:[/] {fault}")
     return 1 if faults else 0
+
+
+def train(
+    task: type[Task], kind: controls.Kind, level: int, steps: int | None, seed: int
+) -> controls.Control:
+    """Train a control with a bar that moves."""
+    total = controls.STEPS[kind] if steps is None else steps
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(f"{task.__name__} level {level}, {kind}", total=total)
+        return controls.measure(
+            task(level=level), kind, steps, seed, lambda done: progress.update(bar, completed=done)
+        )
+
+
+def in_words(made: controls.Control) -> str:
+    """A control in a line."""
+    return (
+        f"level {made.level}, {made.kind}: score {made.score:.3f}, score01 {made.score01:.3f}, "
+        f"{made.steps:,} steps ({made.structure}, {made.n_params:,} parameters, seed {made.seed})"
+    )
+
+
+def probed(
+    console: Console, task: type[Task], folder: Path, level: int | None, episodes: int
+) -> list[str]:
+    """Print what a probe reads of a run's agent; returns the bar that it misses, in words.
+
+    Raises:
+        ConfigError: the run is of another task, or the probe cannot be.
+    """
+    config, agent = open_lesioned(folder, ())
+    if config.ours is not task:
+        raise ConfigError(f"--probe {folder}: it is a run of {config.task}, not of {task.__name__}")
+    try:
+        found = controls.probe(record(agent, rules(config, level), episodes, AUDIT_SEED))
+    except ValueError as error:
+        raise ConfigError(f"--probe {folder}: {error}") from error
+    text = f"from single observations of {folder} a linear probe reads what is hidden with"
+    text += f" {found.score:.3f} (chance {found.chance:.3f}) at {found.rows:,} moments"
+    console.print(text)
+    return [f"{text}, more than {SHORTCUT} above"] if found.score > found.chance + SHORTCUT else []
 
 
 def score01(entry: Entry, score: float) -> float:
@@ -100,7 +173,21 @@ def failing(task: type[Task], entry: Entry) -> list[str]:
                 f"{where}: the shortcut {name} scores {score:.3f}, in score01 {above:.3f} above "
                 f"chance ({chance:.2f}), more than {SHORTCUT}"
             )
+    found = control(task, entry, "memoryless")
+    if found is not None and score01(entry, found) - score01(entry, chance) > SHORTCUT:
+        faults.append(
+            f"{where}: an agent without a memory scores {found:.3f}, more than {SHORTCUT} in "
+            f"score01 above chance ({chance:.2f})"
+        )
     return faults
+
+
+def control(task: type[Task], entry: Entry, kind: controls.Kind) -> float | None:
+    """The raw score of a stored control; None where there is none, as in each variant."""
+    if entry.ood or entry.variant != task.variants[0]:
+        return None
+    found = controls.lookup(task, kind, entry.level)
+    return None if found is None else found.score
 
 
 def stated_chance(task: type[Task], entry: Entry) -> float:
@@ -128,6 +215,8 @@ def table(task: type[Task], entries: list[Entry]) -> Table:
     }
     for name in dict.fromkeys(name for entry in entries for name in entry.heuristics):
         rows[name] = [entry.heuristics.get(name) for entry in entries]
+    for title, kind in CONTROLS.items():
+        rows[title] = [control(task, entry, kind) for entry in entries]
     for name, scores in rows.items():
         grid.add_row(name, *("-" if score is None else f"{score:.2f}" for score in scores))
     return grid

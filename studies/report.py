@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from motley.envs import TASKS, calibration
+from motley.studies import controls
 from motley.studies import runs as run_folders
 from motley.studies.chart import Chart, Curve
 from motley.studies.folder import FolderError, read_json, write_text
@@ -181,15 +182,22 @@ def _curve(arm: Arm, index: int, measure: str, source: str = "eval", mark: bool 
 
 
 def _levels(run: Run) -> list[tuple[float, str]]:
-    """Lines at solved, and at chance where the task states it."""
+    """Lines at solved, at chance and at what a memoryless agent reached, where they are known."""
     lines = [(SOLVED, f"solved {SOLVED}")]
     task = TASKS.get(run.config["task"])
-    if task is not None and run.config["level"] < len(task.levels):
-        rules = task(run.config["level"], run.config["ood"])
-        entry = calibration.lookup(rules)
-        if entry is not None:
-            chance = (rules.chance - entry.random) / (entry.oracle - entry.random)
-            lines.append((chance, f"chance {chance:.2f}"))
+    if task is None or run.config["level"] >= len(task.levels):
+        return lines
+    rules = task(run.config["level"], run.config["ood"])
+    entry = calibration.lookup(rules)
+    if entry is not None:
+        chance = (rules.chance - entry.random) / (entry.oracle - entry.random)
+        lines.append((chance, f"chance {chance:.2f}"))
+    found = None if rules.ood else controls.lookup(task, "memoryless", rules.level)
+    if found is not None:
+        value, text = found.score01, f"memoryless {found.score01:.2f}"
+        if entry is not None and abs(value - chance) < 0.05:  # their names would overlap
+            text = f"{text}, {lines.pop()[1]}"
+        lines.append((value, text))
     return lines
 
 
