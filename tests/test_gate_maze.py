@@ -142,7 +142,7 @@ def test_an_arm_is_an_answer(wrong: bool) -> None:
         reward, terminated, _ = world.step(world.task.toward(world, end))
         total += reward
         steps += 1
-    assert steps == 19  # 13 signs, 4 blank steps, and two at the fork
+    assert steps == 18  # 13 signs, 4 blank steps, and one at the fork
     assert (total == (-1 if wrong else 1)).all()
     assert (world.task.score(world) == (0 if wrong else 1)).all()
     assert (np.sign(world.position[:, 1]) == np.where(world.right ^ wrong, -1, 1)).all()
@@ -151,13 +151,14 @@ def test_an_arm_is_an_answer(wrong: bool) -> None:
     assert terminated.all()
 
 
-def test_one_who_does_not_choose_gets_nothing() -> None:
+def test_one_who_does_not_choose_is_wrong_when_the_time_is_up() -> None:
     world = make(n=3)
-    for _ in range(world.task.horizon):
+    for step in range(1, world.task.horizon + 1):
         reward, terminated, truncated = world.step(np.zeros((3, 2), np.float32))
-        assert (reward == 0).all()
-        assert not terminated.any()
-    assert truncated.all()
+        late = step == 17 + 8
+        assert (reward == (-1 if late else 0)).all()
+        assert (terminated == late).all()
+        assert (truncated == late).all()
     assert (world.task.score(world) == 0).all()
 
 

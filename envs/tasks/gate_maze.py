@@ -78,7 +78,8 @@ class GateMaze(Task):
         smell (8,), interoception (8,) and proprioception (4,) read zero.
 
     Reward:
-        1 for contact with the end of the right arm of the fork, -1 for the wrong one.
+        1 for contact with the end of the right arm of the fork, -1 for the wrong one, and -1 when
+        the time is up without either, so that going to any arm is better than to none.
 
     Termination:
         At the first contact with an end, or after 8 steps at the fork.
@@ -141,7 +142,7 @@ class GateMaze(Task):
     delay, fork_steps = 4, 8
     pace = 0.2
     """Metres that the body is carried in a step."""
-    half_width, arm, end_radius = 0.5, 1.1, 0.3
+    half_width, arm, end_radius = 0.5, 0.8, 0.3
     """Metres: of the corridor, from the fork to an end, of an end."""
 
     def __init__(self, level: int | None = None, ood: bool = False) -> None:
@@ -182,7 +183,7 @@ class GateMaze(Task):
         """What is shown when, and what it means.
 
         sign: at each step before the fork, by number; BLANK in the delay. right: the right arm is
-        the right one. answer: 1 right, -1 wrong, 0 none yet.
+        the right one. answer: 1 right, -1 wrong or too late, 0 none yet.
         """
         return {
             "sign": ((self.walk + 1,), np.int64),
@@ -245,6 +246,8 @@ class GateMaze(Task):
         if rows.size:
             right = world.contact[rows, 0] == world.right[rows]
             reward[rows] = world.answer[rows] = np.where(right, 1, -1)
+        late = (world.elapsed == self.horizon) & (world.answer == 0)
+        reward[late] = world.answer[late] = -1
         return reward, world.answer != 0
 
     def score(self, world: World) -> npt.NDArray[Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from motley.envs.tasks.gate_maze import GateMaze
 
 ONE, TWO, A, B, C, X, Y, Z, BLANK = range(9)
-TURN = np.array([[0.87, 1.0], [1.0, 0.5], [1.0, 0.0]], np.float32)
+TURN = np.array([[1.0, 1.0], [1.0, 0.5], [1.0, 0.0]], np.float32)
 """Actions [forward, turn] of the first steps into the left arm; the last is repeated."""
 SAMPLE, SAMPLE_SEED = 4_000, 3_000_000
 """Episodes that a table is made from, and the seed of the first."""
