@@ -21,10 +21,13 @@ from motley.costs.ensemble_disagreement import EnsembleDisagreement as EnsembleD
 from motley.costs.entropy import Entropy as Entropy
 from motley.costs.episodic_novelty import EpisodicNovelty as EpisodicNovelty
 from motley.costs.extrinsic_reward import ExtrinsicReward as ExtrinsicReward
+from motley.costs.held_content import HeldContent as HeldContent
 from motley.costs.intrinsic import Intrinsic as Intrinsic
 from motley.costs.inverse_dynamics import InverseDynamics as InverseDynamics
 from motley.costs.latent_self_prediction import LatentSelfPrediction as LatentSelfPrediction
 from motley.costs.learning_progress import LearningProgress as LearningProgress
+from motley.costs.local_td_error import LocalTDError as LocalTDError
+from motley.costs.match_prediction import MatchPrediction as MatchPrediction
 from motley.costs.next_observation import NextObservation as NextObservation
 from motley.costs.noise_target import NoiseTarget as NoiseTarget
 from motley.costs.prediction import Prediction as Prediction

@@ -14,9 +14,12 @@ from motley.costs.ensemble_disagreement import EnsembleDisagreement
 from motley.costs.entropy import Entropy
 from motley.costs.episodic_novelty import EpisodicNovelty
 from motley.costs.extrinsic_reward import ExtrinsicReward
+from motley.costs.held_content import HeldContent
 from motley.costs.inverse_dynamics import InverseDynamics
 from motley.costs.latent_self_prediction import LatentSelfPrediction
 from motley.costs.learning_progress import LearningProgress
+from motley.costs.local_td_error import LocalTDError
+from motley.costs.match_prediction import MatchPrediction
 from motley.costs.next_observation import NextObservation
 from motley.costs.noise_target import NoiseTarget
 from motley.costs.prediction import Prediction
@@ -70,6 +73,9 @@ for _cost in (
     RND,
     Reconstruction,
     SelfLocalisation,
+    LocalTDError,
+    HeldContent,
+    MatchPrediction,
 ):
     register(_cost)
 

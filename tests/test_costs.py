@@ -34,7 +34,7 @@ from motley.costs.routing import routing
 from motley.costs.sets import from_json, to_json
 
 TIME, WORLDS = 12, 5
-SIZES = {"vision": 8, "egomotion": 3, "go": 1}
+SIZES = {"vision": 8, "egomotion": 3, "go": 1, "cue": 4}
 SIZES |= {"encoder": 5, "core": 6, "critic": 4, "action": 2}
 
 

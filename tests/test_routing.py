@@ -13,6 +13,7 @@ from torch import Tensor
 from motley.agents import BLUEPRINTS, Agent
 from motley.agents.blueprints import PROBLEMS
 from motley.agents.rollout import collect
+from motley.agents.wiring import needed_by
 from motley.costs import COST_SETS, Cost, Entropy, NextObservation, Reconstruction, Trace, ramp
 from motley.costs.routing import table, trained_areas
 from motley.envs.tasks import TASKS
@@ -44,6 +45,9 @@ LOOKS_AT = {
     "next_observation": ("core",),
     "self_localisation": ("integrator", "core"),
     "reconstruction": ("memory", "core"),
+    "local_td_error": ("memory", "core"),
+    "held_content": ("memory", "core"),
+    "match_prediction": ("core",),
 }
 LOOKS_AT |= {f"noise_target_{name}": areas for name, areas in LOOKS_AT.items()}
 
@@ -56,12 +60,10 @@ def small(structure: str, costs: Any, task: str = TASK, **settings: Any) -> Agen
 
 def reached(agent: Agent, cost: str) -> set[str]:
     """Areas with parameters that the cost depends on, from the wiring alone."""
-    nodes, roles = agent.blueprint, agent.brain.roles
-    needed = {next(roles[role] for role in LOOKS_AT[cost] if role in roles)}
-    for name in reversed(list(nodes)):
-        if name in needed:
-            needed |= set(nodes[name].inputs)
-    return {name for name in needed & set(nodes) if agent.learner.area_parameters[name]}
+    roles = agent.brain.roles
+    looks_at = next(roles[role] for role in LOOKS_AT[cost] if role in roles)
+    needed = needed_by([looks_at], agent.brain.inputs)
+    return {name for name in needed if agent.learner.area_parameters[name]}
 
 
 @pytest.mark.parametrize("costs", COST_SETS)

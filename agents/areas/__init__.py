@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from motley.agents.areas.actor import Actor
 from motley.agents.areas.attention import Attention
+from motley.agents.areas.basal_ganglia_gate import BasalGangliaGate
 from motley.agents.areas.base import Area, State
+from motley.agents.areas.binding_memory import BindingMemory
 from motley.agents.areas.convolution import Convolution
 from motley.agents.areas.episodic_memory import EpisodicMemory
 from motley.agents.areas.gru import GRU
@@ -16,6 +18,7 @@ from motley.agents.areas.perceptron import Perceptron
 from motley.agents.areas.place_code import PlaceCode
 from motley.agents.areas.reservoir import Reservoir
 from motley.agents.areas.visual_search import VisualSearch
+from motley.agents.areas.working_memory import WorkingMemory
 from motley.costs.registry import Registry
 
 AREAS: Registry[type[Area]] = Registry("area")
@@ -34,6 +37,8 @@ def register(area: type[Area]) -> type[Area]:
 for _area in (
     Actor,
     Attention,
+    BasalGangliaGate,
+    BindingMemory,
     Convolution,
     EpisodicMemory,
     GRU,
@@ -45,6 +50,7 @@ for _area in (
     PlaceCode,
     Reservoir,
     VisualSearch,
+    WorkingMemory,
 ):
     register(_area)
 
@@ -55,6 +61,8 @@ __all__ = [
     "Actor",
     "Area",
     "Attention",
+    "BasalGangliaGate",
+    "BindingMemory",
     "Convolution",
     "EpisodicMemory",
     "HeadDirection",
@@ -65,5 +73,6 @@ __all__ = [
     "Reservoir",
     "State",
     "VisualSearch",
+    "WorkingMemory",
     "register",
 ]

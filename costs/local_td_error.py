@@ -1,0 +1,50 @@
+"""What a gate is trained for: that its memory tells what reward to expect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from motley.costs.base import Cost, Trace
+
+
+@dataclass(frozen=True)
+class LocalTDError(Cost):
+    """Squared TD(lambda) error of a critic that the gate has to itself.
+
+    The critic expects the reward to come from what the memory holds, what is sensed and what is
+    done; a gate that lets in what matters makes it err less. The learning signal is one for all,
+    as that of dopamine, and the credit is local: it flows through the memory's content to the
+    gate and no further (O'Reilly & Frank 2006; Todd, Niv & Cohen 2008). Since the critic sees the
+    action, it learns what the content would be good for before the actor makes use of it.
+
+    Attributes:
+        reads: the memory: a name, a role, or roles with bars between them.
+        beside: what tells where the body is.
+        of: the cost whose score is expected.
+        hidden: width of the critic's hidden layer.
+    """
+
+    kind: ClassVar[str | None] = "local_td_error"
+    problems: ClassVar[tuple[str, ...]] = ("gated working memory",)
+    alone: ClassVar[tuple[str, ...]] = ("gate",)
+    trains: tuple[str, ...] = ("gate|core",)
+    reads: str = "memory|core"
+    beside: str = "encoder|vision"
+    of: str = "reward"
+    hidden: int = 64
+
+    def heads(self, sizes: Mapping[str, int]) -> nn.Module:
+        """Return the critic: memory, senses and action -> hidden layer -> 1."""
+        width = sizes[self.reads] + sizes[self.beside] + sizes["action"]
+        return nn.Sequential(nn.Linear(width, self.hidden), nn.Tanh(), nn.Linear(self.hidden, 1))
+
+    def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
+        """Return the squared error, (time, worlds), in units of the return's variance."""
+        expected = heads(torch.cat((trace[self.reads], trace[self.beside], trace["action"]), -1))
+        error: Tensor = expected.squeeze(-1) - trace[f"value/{self.of}/target"]
+        return error.square()

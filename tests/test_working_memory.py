@@ -1,0 +1,207 @@
+"""Working memory: slots, their gate, and what trains the gate."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from motley.agents.areas import BasalGangliaGate, WorkingMemory
+from motley.costs import HeldContent, LocalTDError, Trace
+from motley.costs.base import Sizes
+
+SIGNS, SLOTS = 6, 2
+
+
+def empty(steps: int, worlds: int) -> Tensor:
+    return torch.zeros(steps, worlds, dtype=torch.bool)
+
+
+def test_slots_are_a_loop_over_steps() -> None:
+    """Against NumPy, one step at a time, with resets and learnt contents."""
+    torch.manual_seed(0)
+    area = WorkingMemory((3, 2, 4), 12, "learnt")
+    a, b, gate = torch.randn(9, 5, 3), torch.randn(9, 5, 2), torch.rand(9, 5, 4)
+    held = torch.randn(5, 4, 3)
+    start = torch.rand(9, 5) < 0.3
+    assert area.content is not None
+    with torch.no_grad():
+        out, state = area((a, b, gate), {"held": held}, start)
+        content = (torch.cat((a, b), -1) @ area.content.weight.t()).double().numpy()
+    slots = held.double().numpy()
+    for t in range(9):
+        slots = np.where(start[t].numpy()[:, None, None], 0.0, slots)
+        g = gate[t].double().numpy()[:, :, None]
+        slots = g * content[t][:, None] + (1 - g) * slots
+        np.testing.assert_allclose(out[t].numpy(), slots.reshape(5, 12), atol=1e-6)
+    np.testing.assert_allclose(state["held"].numpy(), slots, atol=1e-6)
+
+
+@pytest.mark.parametrize("slots", [2, 4])
+def test_as_many_items_as_slots_are_kept_and_no_more(slots: int) -> None:
+    """Items let in one slot after another are all there up to the slots' number, K / n beyond."""
+    area, kept = WorkingMemory((8, slots), 8 * slots), {}
+    for n in range(1, 9):
+        items = torch.eye(8)[:n].unsqueeze(1)
+        gate = torch.eye(slots)[torch.arange(n) % slots].unsqueeze(1)
+        out, _ = area((items, gate), area.initial_state(1), empty(n, 1))
+        held = out[-1, 0].view(slots, 8)
+        kept[n] = float((held @ torch.eye(8)[:n].t()).amax(0).mean())
+    assert kept == pytest.approx({n: min(1.0, slots / n) for n in range(1, 9)})
+
+
+@pytest.mark.parametrize("delay", [1, 10, 1_000])
+def test_a_closed_slot_keeps_its_content_to_the_bit(delay: int) -> None:
+    area = WorkingMemory((3, 1), 3)
+    content, gate = torch.randn(delay + 1, 4, 3), torch.zeros(delay + 1, 4, 1)
+    gate[0] = 1.0
+    out, _ = area((content, gate), area.initial_state(4), empty(delay + 1, 4))
+    assert torch.equal(out[-1], content[0])
+
+
+def test_a_hard_gate_is_open_or_closed_and_has_the_soft_gates_gradient() -> None:
+    gradients = []
+    for hard in (False, True):
+        torch.manual_seed(0)
+        area = BasalGangliaGate((5,), 3, hard=hard, openness=0.0)
+        x = torch.randn(7, 4, 5, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        out, _ = area((x,), {}, empty(7, 4))
+        assert bool(((out == 0) | (out == 1)).all()) == hard
+        assert 0 < float((out > 0.5).float().mean()) < 1
+        torch.autograd.backward(out.sum())
+        assert x.grad is not None
+        gradients.append(x.grad)
+    torch.testing.assert_close(*gradients)
+
+
+def test_what_does_not_fit_is_named() -> None:
+    with pytest.raises(ValueError, match="2 slots of 3 features sensed want 6 for prior='raw'"):
+        WorkingMemory((3, 2), 8)
+    with pytest.raises(ValueError, match="give one of raw, learnt"):
+        WorkingMemory((3, 2), 6, prior="exact")
+
+
+class Lesson(NamedTuple):
+    """Signs (time, worlds, SIGNS) of which one of the first two comes once, and which it was."""
+
+    signs: Tensor
+    task_cue: Tensor
+    sign: Tensor
+
+
+def lesson(generator: torch.Generator, worlds: int, delay: int) -> Lesson:
+    """A task cue at any of three steps among distractors, then more of them, then nothing."""
+    steps = 3 + delay
+    shown = torch.randint(2, SIGNS, (steps, worlds), generator=generator)
+    which = torch.randint(2, (worlds,), generator=generator)
+    when = torch.randint(3, (worlds,), generator=generator)
+    shown[when, torch.arange(worlds)] = which
+    signs = torch.cat((torch.eye(SIGNS)[shown], torch.zeros(2, worlds, SIGNS)))
+    return Lesson(signs, torch.cat((shown < 2, empty(2, worlds))), which)
+
+
+def hold(gate: BasalGangliaGate, memory: WorkingMemory, signs: Tensor) -> tuple[Tensor, Tensor]:
+    start = empty(*signs.shape[:2])
+    opened, _ = gate((signs,), {}, start)
+    held, _ = memory((signs, opened), memory.initial_state(signs.shape[1]), start)
+    return opened, held
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_the_gate_learns_by_its_own_cost_to_open_on_the_task_cue_alone(hard: bool) -> None:
+    """A press (+1 or -1) at the end pays 1 where the task cue asked for it, else -1.
+
+    Presses are drawn at random, so that nothing but the gate and its critic learns. Then: d' of
+    the gate's logit between task cue and distractors; what the critic expects of the right and
+    of the wrong press, also after a delay five times as long; and with the gate held open.
+    """
+    torch.manual_seed(1)
+    gate = BasalGangliaGate((SIGNS,), SLOTS, hard=hard)
+    memory, cost = WorkingMemory((SIGNS, SLOTS), SIGNS * SLOTS), LocalTDError()
+    critic = cost.heads(Sizes({"memory": SIGNS * SLOTS, "vision": 1, "action": 1}, {}))
+    optimizer = torch.optim.Adam([*gate.parameters(), *critic.parameters()], lr=1e-2)
+    generator = torch.Generator().manual_seed(2)
+
+    def trace(held: Tensor, press: Tensor, sign: Tensor) -> Trace:
+        worlds = held.shape[1]
+        pays = press.view(1, -1) * (1.0 - 2.0 * sign)
+        return Trace({
+            "memory": held[-1:],
+            "vision": torch.zeros(1, worlds, 1),
+            "action": press.view(1, worlds, 1),
+            "value/reward/target": pays,
+            "episode_start": empty(1, worlds),
+        })  # fmt: skip
+
+    for _ in range(150):
+        signs, _, sign = lesson(generator, 128, delay=4)
+        press = 2.0 * torch.randint(2, (128,), generator=generator) - 1.0
+        _, held = hold(gate, memory, signs)
+        loss = cost.loss(trace(held, press, sign), critic).mean()
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+
+    @torch.no_grad()
+    def right(delay: int, always_open: bool = False) -> float:
+        signs, _, sign = lesson(generator, 500, delay)
+        _, held = hold(gate, memory, signs)
+        if always_open:
+            held = signs.repeat(1, 1, SLOTS)
+        one = nn.functional.pad(held[-1:], (0, 1))  # memory, blank view
+        expected = [
+            critic(torch.cat((one, torch.full((1, 500, 1), press)), -1)).flatten()
+            for press in (1.0, -1.0)
+        ]
+        return float(((expected[0] > expected[1]) == (sign == 0)).float().mean())
+
+    signs, task_cue, _ = lesson(generator, 500, delay=4)
+    with torch.no_grad():
+        logit = gate.last(torch.tanh(gate.layer(signs))).amax(-1)
+    cue, distractor = logit[task_cue], logit[~task_cue & signs.any(-1)]
+    spread = ((cue.var() + distractor.var()) / 2).sqrt()
+    assert float((cue.mean() - distractor.mean()) / spread) > 2
+    assert right(delay=4) > 0.95
+    assert right(delay=20) > 0.95
+    assert abs(right(delay=4, always_open=True) - 0.5) < 0.1
+
+
+def test_the_local_td_error_is_the_squared_error_of_its_own_critic() -> None:
+    cost = LocalTDError(hidden=1)
+    critic = cost.heads(Sizes({"memory": 1, "vision": 1, "action": 1}, {}))
+    assert isinstance(critic, nn.Sequential)
+    with torch.no_grad():
+        for parameter, value in zip(critic.parameters(), ([[1.0, 2.0, 4.0]], 0, 3, 1), strict=True):
+            parameter.copy_(torch.as_tensor(value))
+    memory = torch.tensor([[[0.1]]], requires_grad=True)
+    seen = Trace({"memory": memory, "vision": torch.tensor([[[0.05]]]),
+                  "action": torch.tensor([[[-0.025]]]),
+                  "value/reward/target": torch.tensor([[2.0]])})  # fmt: skip
+    loss = cost.loss(seen, critic)
+    slope = 1 - np.tanh(0.1) ** 2
+    assert float(loss.detach()) == pytest.approx((3 * np.tanh(0.1) + 1 - 2) ** 2, rel=1e-5)
+    torch.autograd.backward(loss)
+    assert memory.grad is not None
+    assert float(memory.grad) == pytest.approx(2 * (3 * np.tanh(0.1) - 1) * 3 * slope, rel=1e-5)
+
+
+def test_held_content_is_what_was_shown_last_whatever_the_gap() -> None:
+    """Across blanks and rollouts, and not across episodes."""
+    one, two, none = [1.0, 0.0], [0.0, 1.0], [0.0, 0.0]
+    shown = torch.tensor([one, none, two, none, none, none, one, two]).unsqueeze(1)
+    start = torch.tensor([1, 0, 0, 0, 0, 1, 0, 0], dtype=torch.bool).unsqueeze(1)
+    expected = torch.tensor([none, one, one, two, two, none, none, one]).unsqueeze(1)
+    cost = HeldContent()
+    for cut in range(1, 8):
+        state: dict[str, Tensor] = {}
+        targets = []
+        for part in (slice(cut), slice(cut, None)):
+            seen = Trace({"cue": shown[part], "episode_start": start[part]})
+            notes, state = cost.annotate(seen, state, nn.Module())
+            seen = seen.noted(notes)
+            targets.append(cost.target(seen))
+            assert torch.equal(cost.mask(seen), ~start[part])
+        assert torch.equal(torch.cat(targets), expected)
