@@ -9,9 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from motley.agents import Agent
 from motley.studies.config import RunConfig
-from motley.studies.run import Listener
+from motley.studies.listener import Listener
 
 
 def bars(console: Console) -> Progress:
@@ -36,14 +35,14 @@ class Display(Listener):
         self._line = TaskID(0)
         self._total, self._begun_at, self._began = 0, 0.0, 0.0
 
-    def started(self, config: RunConfig, agent: Agent, out: Path) -> None:
+    def started(self, config: RunConfig, out: Path, steps: int, n_parameters: int) -> None:
         """Say what begins."""
-        self._begun_at, self._began = float(agent.num_timesteps), time.perf_counter()
+        self._begun_at, self._began = float(steps), time.perf_counter()
         self._total = config.steps
-        going = f" from {agent.num_timesteps:,} steps on" if agent.num_timesteps else ""
+        going = f" from {steps:,} steps on" if steps else ""
         self._console.print(
             f"{config.task}, level {config.to_json()['level']}: structure {config.structure} "
-            f"({agent.n_parameters:,} parameters), costs {config.costs}, seed {config.seed}"
+            f"({n_parameters:,} parameters), costs {config.costs}, seed {config.seed}"
             f"{going} -> {out}",
             highlight=False,
             soft_wrap=True,

@@ -9,9 +9,11 @@ from typing import Annotated, Literal
 import tyro
 from rich.console import Console
 
-from motley.studies import spine, study
+from motley.studies import baselines, spine, study
 from motley.studies.config import ConfigError
 
+SHIPPED = (spine.SPINE, baselines.BASELINES)
+"""Studies that come with Motley; each registers itself where it is written."""
 Action = Literal["list", "tune", "run", "status", "table"]
 
 
@@ -21,7 +23,7 @@ class StudyCommand:
 
     action: Annotated[Action, tyro.conf.Positional] = "list"
     """What to do."""
-    name: Annotated[str, tyro.conf.Positional] = spine.SPINE.name
+    name: Annotated[str, tyro.conf.Positional] = SHIPPED[0].name
     """Which study."""
     tasks: tuple[str, ...] = ()
     """Only these tasks of it."""

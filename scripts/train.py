@@ -14,7 +14,8 @@ from tyro.conf import UseAppendAction
 from motley.scripts.progress import Display
 from motley.studies.config import ConfigError, RunConfig, import_plugins, plain
 from motley.studies.folder import read_json
-from motley.studies.run import InterruptedRunError, Listener, run
+from motley.studies.listener import Listener
+from motley.studies.run import InterruptedRunError, run
 from motley.studies.video import film
 
 Import = Annotated[UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="import")]

@@ -138,13 +138,7 @@ def check(config: RunConfig) -> None:
     Raises:
         ConfigError: the message names the setting and what would do.
     """
-    for name in ("steps", "n_envs", "eval_every", "eval_episodes"):
-        value = getattr(config, name)
-        if value < 1:
-            raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
-    if config.seed < 0:
-        raise ConfigError(f"--seed must be 0 or more, not {config.seed}")
-    check_task(config.task, config.level, config.ood)
+    check_run(config)
     matched = ("matched", "mismatched")
     if config.structure.partition(".")[0] not in matched and config.structure not in BLUEPRINTS:
         raise ConfigError(nearest("structure", config.structure, (*matched, *BLUEPRINTS)))
@@ -156,6 +150,21 @@ def check(config: RunConfig) -> None:
     for name in config.agent:
         if name not in settings:
             raise ConfigError(nearest("agent setting", name, settings, "motley train -h"))
+
+
+def check_run(config: RunConfig) -> None:
+    """Refuse what no learner can be trained on: the part of `check` that all of them share.
+
+    Raises:
+        ConfigError: the message names the setting and what would do.
+    """
+    for name in ("steps", "n_envs", "eval_every", "eval_episodes"):
+        value = getattr(config, name)
+        if value < 1:
+            raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+    if config.seed < 0:
+        raise ConfigError(f"--seed must be 0 or more, not {config.seed}")
+    check_task(config.task, config.level, config.ood)
 
 
 def check_task(task: str, level: int | None, ood: bool) -> None:

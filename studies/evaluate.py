@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -13,9 +12,20 @@ import numpy.typing as npt
 import torch
 from stable_baselines3.common.vec_env import VecEnv
 
-from motley.agents import Agent
 from motley.studies.config import EVALUATION, RunConfig, build_worlds, stream
 
+EVAL = (
+    "steps",
+    "episodes",
+    "score01",
+    "score01_sampled",
+    "score01_ood",
+    "success",
+    "return",
+    "length",
+    "wall_s",
+)
+"""Columns of eval.csv."""
 OTHERS_WORLDS = 10
 """Worlds at once for other people's environments, which are stepped one by one."""
 
@@ -76,26 +86,24 @@ def play(actor: Actor, worlds: VecEnv, episodes: int, deterministic: bool = True
     )
 
 
-def evaluate(config: RunConfig, model: Path, index: int) -> dict[str, float]:
-    """A row of eval.csv, but for its steps and time: the agent in a file, on fresh worlds.
+def evaluate(config: RunConfig, actor: Actor, index: int) -> dict[str, float]:
+    """A row of eval.csv, but for its steps and time, on fresh worlds.
 
-    The agent is read anew from its file, so nothing here can touch training; the worlds are the
-    same for every arm with the run's seed.
+    The worlds are the same for every arm with the run's seed.
 
     Args:
         config: the run's.
-        model: the agent's file.
+        actor: what acts.
         index: how many evaluations came before; each has worlds of its own.
     """
     with undisturbed():
-        agent = Agent.load(model, device=config.device)
         seed = stream(config, EVALUATION, index)
         n = config.eval_episodes if config.ours else min(config.eval_episodes, OTHERS_WORLDS)
 
         def episodes(deterministic: bool, ood: bool) -> Episodes:
             worlds = build_worlds(config, n, seed, ood)
             try:
-                return play(agent, worlds, config.eval_episodes, deterministic)
+                return play(actor, worlds, config.eval_episodes, deterministic)
             finally:
                 worlds.close()
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 
 from motley.agents import Agent
-from motley.studies import versions
+from motley.studies import peers, versions
 from motley.studies.config import RunConfig, build_agent, check
-from motley.studies.evaluate import evaluate
+from motley.studies.evaluate import EVAL, evaluate, undisturbed
 from motley.studies.folder import (
     CsvLog,
     FolderError,
@@ -33,19 +33,9 @@ from motley.studies.folder import (
     read_json,
     write_json,
 )
+from motley.studies.listener import Listener
 
 PROGRESS = ("steps", "wall_s", "return", "score01", "success")
-EVAL = (
-    "steps",
-    "episodes",
-    "score01",
-    "score01_sampled",
-    "score01_ood",
-    "success",
-    "return",
-    "length",
-    "wall_s",
-)
 
 
 class InterruptedRunError(Exception):
@@ -55,22 +45,6 @@ class InterruptedRunError(Exception):
         super().__init__(
             f"stopped at {steps:,} steps, saved; go on with: motley train --resume --out {out}"
         )
-
-
-class Listener:
-    """Is told how a run goes; every method may be left out."""
-
-    def started(self, config: RunConfig, agent: Agent, out: Path) -> None:
-        """Training begins, or goes on from ``agent.num_timesteps``."""
-
-    def progressed(self, row: Mapping[str, float]) -> None:
-        """A row was added to progress.csv."""
-
-    def evaluated(self, row: Mapping[str, float]) -> None:
-        """A row was added to eval.csv."""
-
-    def stopped(self) -> None:
-        """Training ended, well or not; follows every ``started``."""
 
 
 def run(
@@ -90,7 +64,8 @@ def run(
         FolderError: the folder holds something else, or another process trains in it.
         InterruptedRunError: ctrl-C was pressed.
     """
-    check(config)
+    peer = config.structure in peers.PEERS
+    (peers.check if peer else check)(config)
     out.mkdir(parents=True, exist_ok=True)
     if not out.is_dir():
         raise FolderError(f"{out} is a file; --out names a folder")
@@ -105,7 +80,7 @@ def run(
         if began:
             _same(config, out)
         if not (out / "done").exists():
-            _train(config, out, listeners)
+            (peers.train if peer else _train)(config, out, listeners)
     return {name: float(column[-1]) for name, column in read_csv(out / "eval.csv").items()}
 
 
@@ -136,7 +111,7 @@ def _train(config: RunConfig, out: Path, listeners: Sequence[Listener]) -> None:
         wall = saved["wall_s"]
     agent.set_logger(configure(str(out / "tensorboard"), ["tensorboard"]))
     for listener in listeners:
-        listener.started(config, agent, out)
+        listener.started(config, out, agent.num_timesteps, agent.n_parameters)
     try:
         with _polite_interrupt() as asked:
             recorder = Recorder(config, out, wall, listeners, asked)
@@ -215,7 +190,10 @@ class Recorder(BaseCallback):
     def _evaluate(self, agent: Agent, steps: int) -> None:
         agent.save(self.out / "model.zip")
         index = len(read_csv(self.out / "eval.csv")["steps"])
-        found = evaluate(self.config, self.out / "model.zip", index)
+        with undisturbed():
+            # Read anew from its file, so that nothing in an evaluation can touch training.
+            learnt = Agent.load(self.out / "model.zip", device=self.config.device)
+        found = evaluate(self.config, learnt, index)
         row = {"steps": steps, **found, "wall_s": round(self.wall, 3)}
         self.eval.append(row)
         for name, value in found.items():

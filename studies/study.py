@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from motley.costs.registry import Registry
 from motley.studies.config import ConfigError, RunConfig, build_agent
 from motley.studies.demo import look, train
 from motley.studies.folder import read_csv, read_json, write_json, write_text
+from motley.studies.peers import PEERS
 from motley.studies.statistics import median_steps, steps_to_solved
 
 CONDITION: tuple[str, ...] = (
@@ -45,8 +46,10 @@ class Arm:
     """One condition.
 
     Attributes:
-        structure, costs: as in :class:`RunConfig`. prior: the rung of prior strength, or "".
-        steps: environment steps of each run. control: what it controls for, or "".
+        structure, costs, n_envs: as in :class:`RunConfig`; a peer stands for a structure.
+        steps: environment steps of each run.
+        prior: the rung of prior strength, or "". control: what it controls for, or "".
+        tuned: False runs it as it comes, with the settings that all runs share.
     """
 
     structure: str
@@ -54,6 +57,8 @@ class Arm:
     steps: int
     prior: str = ""
     control: str = ""
+    n_envs: int = 64
+    tuned: bool = True
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,7 @@ class Study:
             costs=arm.costs,
             steps=arm.steps,
             seed=seed,
+            n_envs=arm.n_envs,
             agent=dict(self.fixed) | settings,
         )
 
@@ -128,7 +134,9 @@ def tune(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
     table: dict[str, RunConfig] = {}
     keys: dict[str, tuple[str, str, int, int]] = {}
     for task, level, name, arm in study.cells():
-        short = Arm(arm.structure, arm.costs, study.trial_steps)
+        if not arm.tuned:
+            continue
+        short = replace(arm, steps=study.trial_steps)
         for trial, draw in enumerate(study.draws()):
             seed = study.tuning_seeds[trial % len(study.tuning_seeds)]
             key = f"tune/{task}-{level}/{name}/{trial}"
@@ -180,48 +188,64 @@ def run(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
 
 
 def _runs(study: Study, results: Path) -> Iterator[tuple[str, RunConfig]]:
-    if not (results / "settings.json").exists():
-        raise ConfigError(
-            f"{results / 'settings.json'} is missing: tune first (motley study tune {study.name})"
-        )
-    chosen = read_json(results / "settings.json")["chosen"]
+    chosen = _chosen(study, results)
     for seed in study.seeds:
         for task, level, name, arm in study.cells():
             key = f"{task}-{level}/{name}/{seed}"
-            if name not in chosen.get(task, {}):
+            if arm.tuned and name not in chosen.get(task, {}):
                 raise ConfigError(
                     f"arm {name!r} on {task} was not tuned: motley study tune {study.name}"
                 )
-            yield key, study.config(task, level, arm, seed, **chosen[task][name])
+            settings = chosen[task][name] if arm.tuned else {}
+            yield key, study.config(task, level, arm, seed, **settings)
+
+
+def _chosen(study: Study, results: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """The settings that tuning chose, by task and arm."""
+    path = results / "settings.json"
+    if path.exists():
+        chosen: dict[str, dict[str, dict[str, Any]]] = read_json(path)["chosen"]
+        return chosen
+    if any(arm.tuned for *_, arm in study.cells()):
+        raise ConfigError(f"{path} is missing: tune first (motley study tune {study.name})")
+    return {}
 
 
 def collect(study: Study, runs: Path, results: Path) -> None:
     """Write ``curves.csv`` from the run folders there are, of all arms though a part was run."""
     whole = STUDIES.get(study.name, study)
-    chosen = read_json(results / "settings.json")["chosen"]
+    chosen = _chosen(replace(whole, arms={}, tasks=()), results)
     rows = []
     for seed in whole.seeds:
         for task, level, name, arm in whole.cells():
             key = f"{task}-{level}/{name}/{seed}"
-            if name not in chosen.get(task, {}) or not (runs / key / "eval.csv").exists():
+            if arm.tuned and name not in chosen.get(task, {}):
+                continue
+            settings = chosen[task][name] if arm.tuned else {}
+            config = whole.config(task, level, arm, seed, **settings)
+            # A peer's run has no checkpoints, so that half of one is none.
+            there = "done" if arm.structure in PEERS else "eval.csv"
+            if not (runs / key / there).exists():
                 continue
             curve = read_csv(runs / key / "eval.csv")
-            agent = build_agent(whole.config(task, level, arm, seed, **chosen[task][name]))
-            effort = agent.n_parameters * (1 + 3 * agent.settings.n_epochs)
-            condition: tuple[Any, ...] = (
-                name,
-                task,
-                level,
-                agent.blueprint.name,
-                arm.prior,
-                arm.costs,
-            )
-            condition += ("matched", "constant", "backprop", arm.control, seed, agent.n_parameters)
+            structure, size, epochs = _learner(config, runs / key)
+            effort = size * (1 + 3 * epochs)
+            condition: tuple[Any, ...] = (name, task, level, structure, arm.prior, arm.costs)
+            condition += ("matched", "constant", "backprop", arm.control, seed, size)
             for i, steps in enumerate(curve["steps"]):
                 measured = (float(curve[column][i]) for column in MEASURED)
                 # multiply-adds: one forward pass to act, three a pass of the update
                 rows.append((*condition, int(steps), *measured, int(steps) * effort))
     write_table(results / "curves.csv", COLUMNS, rows)
+
+
+def _learner(config: RunConfig, folder: Path) -> tuple[str, int, int]:
+    """What learns: its structure's name, its parameters, and its passes over a rollout."""
+    if config.structure in PEERS:
+        facts = read_json(folder / "done")
+        return config.structure, facts["n_parameters"], facts["n_epochs"]
+    agent = build_agent(config)
+    return agent.blueprint.name, agent.n_parameters, agent.settings.n_epochs
 
 
 def status(study: Study, runs: Path) -> Iterator[tuple[str, float, float]]:

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from motley.agents import Agent
 from motley.studies.config import RunConfig
 from motley.studies.folder import read_json, write_json
-from motley.studies.run import Listener
+from motley.studies.listener import Listener
 
 
 class Tracker(Listener):
@@ -28,7 +27,7 @@ class Tracker(Listener):
         self.project = project
         self._run: Any = None
 
-    def started(self, config: RunConfig, agent: Agent, out: Path) -> None:
+    def started(self, config: RunConfig, out: Path, steps: int, n_parameters: int) -> None:
         """Open the run."""
         import wandb
 
@@ -41,7 +40,7 @@ class Tracker(Listener):
             resume="allow",
             name=f"{config.task} {config.structure} {config.costs} {config.seed}",
             group=f"{config.task} {config.structure} {config.costs}",
-            config=config.to_json() | {"n_parameters": agent.n_parameters},
+            config=config.to_json() | {"n_parameters": n_parameters},
             dir=out,
             mode=mode(),
             settings=wandb.Settings(silent=True, console="off"),

@@ -18,9 +18,10 @@ import torch
 from motley.agents import Agent
 from motley.envs.sb3 import WorldVecEnv
 from motley.studies.config import ConfigError, RunConfig, build_agent, check, stream
-from motley.studies.evaluate import play, undisturbed
+from motley.studies.evaluate import EVAL, play, undisturbed
 from motley.studies.folder import FolderError, read_csv, read_json, write_json
-from motley.studies.run import EVAL, PROGRESS, Listener, run
+from motley.studies.listener import Listener
+from motley.studies.run import PROGRESS, run
 from motley.studies.runs import gather
 from motley.studies.video import film
 
