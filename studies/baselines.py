@@ -24,7 +24,7 @@ BASELINES = Study(
     tasks=tuple((name, task.default_level) for name, task in TASKS.items()),
     arms=dict.fromkeys(TASKS, ARMS),
     seeds=(0, 1, 2),
-    tuning_seeds=tuple(range(100, 110)),
+    tuning_seeds=(100,),
     search={
         "learning_rate": (3e-4, 1e-3, 2e-3),
         "n_steps": (32, 128),

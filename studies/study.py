@@ -10,6 +10,7 @@ import csv
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,9 @@ class Study:
     Attributes:
         name: of its folders. claim: what it asks, in a sentence.
         tasks: (task, level) pairs. arms: by task and name.
-        seeds: of the runs. tuning_seeds: of the trials, disjoint from ``seeds``.
+        seeds: of the runs. tuning_seeds: disjoint from them; each draw is tried on all of these.
         search: values of each setting of the agent that tuning draws from.
-        trials: how many draws, the same ones for every arm. trial_steps: of each.
+        trials: how many draws, the same ones for every arm. trial_steps: of each run of one.
         fixed: settings of the agent that all runs share.
     """
 
@@ -128,8 +129,8 @@ Progress = Callable[[dict[str, tuple[float, float]]], None]
 def tune(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
     """Try every arm with the same draws and write the best to ``settings.json``.
 
-    The best has the highest mean score01 over the second half of its evaluations. Every trial
-    is kept in ``tuning.csv``.
+    The best has the highest mean score01 over the second half of its evaluations, averaged over
+    the tuning seeds. Every run is kept in ``tuning.csv``.
     """
     table: dict[str, RunConfig] = {}
     keys: dict[str, tuple[str, str, int, int]] = {}
@@ -137,27 +138,26 @@ def tune(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
         if not arm.tuned:
             continue
         short = replace(arm, steps=study.trial_steps)
-        for trial, draw in enumerate(study.draws()):
-            seed = study.tuning_seeds[trial % len(study.tuning_seeds)]
-            key = f"tune/{task}-{level}/{name}/{trial}"
+        for (trial, draw), seed in product(enumerate(study.draws()), study.tuning_seeds):
+            key = f"tune/{task}-{level}/{name}/{trial}-{seed}"
             table[key] = study.config(task, level, short, seed, **draw)
             keys[key] = (task, name, trial, seed)
     train(table, runs, on_look)
-    rows, best = [], dict[str, dict[str, tuple[float, int]]]()
+    rows = []
+    found: dict[tuple[str, str], dict[int, list[float]]] = {}
     for key, (task, name, trial, seed) in keys.items():
         scores = np.asarray(read_csv(runs / key / "eval.csv")["score01"])
         score = float(scores[len(scores) // 2 :].mean())
         rows.append((task, name, trial, seed, f"{score:.4f}"))
-        arms = best.setdefault(task, {})
-        arms[name] = max(arms.get(name, (-np.inf, 0)), (score, trial))
+        found.setdefault((task, name), {}).setdefault(trial, []).append(score)
     results.mkdir(parents=True, exist_ok=True)
     rows += _other_rows(results / "tuning.csv", {(task, name) for task, name, *_ in rows})
     write_table(results / "tuning.csv", TUNING_COLUMNS, sorted(rows))
     draws = study.draws()
-    chosen = {
-        task: {name: draws[trial] for name, (_, trial) in arms.items()}
-        for task, arms in best.items()
-    }
+    chosen: dict[str, dict[str, Any]] = {}
+    for (task, name), trials in found.items():
+        best = max(trials, key=lambda trial: float(np.mean(trials[trial])))
+        chosen.setdefault(task, {})[name] = draws[best]
     if (results / "settings.json").exists():  # a part of the study may have been tuned before
         before = read_json(results / "settings.json")["chosen"]
         chosen = {t: before.get(t, {}) | chosen.get(t, {}) for t in {**before, **chosen}}

@@ -253,13 +253,13 @@ def test_a_fault_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_audit_prints_every_level_and_tells_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from motley.scripts import audit
+    from motley.envs import TASKS
 
     main(["audit", "DarkHome", "--episodes", "20"])
     text = said(capsys)
     for word in ("oracle", "observer", "random", "4 ood"):
         assert word in text
-    monkeypatch.setattr(audit, "ORACLE", 1.1)
+    monkeypatch.setattr(TASKS["DarkHome"], "oracle_bar", 1.1)
     assert main(["audit", "DarkHome", "--episodes", "20"]) == 1
     text = said(capsys)
     assert "level 2: the oracle scores" in text

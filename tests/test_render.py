@@ -329,15 +329,6 @@ def test_the_view_keeps_still_in_an_episode_and_points_to_a_body_that_left() -> 
     assert count(first[:, 230:], beak) == 0
 
 
-def test_a_small_frame_is_quick() -> None:
-    world = make()
-    render(world.task, world, 0)
-    begin = time.process_time()
-    for _ in range(10):
-        render(world.task, world, 0)
-    assert (time.process_time() - begin) / 10 < 0.1  # a long film takes seconds, not minutes
-
-
 def test_errors_name_what_is_wrong() -> None:
     world = make()
     with pytest.raises(ValueError, match="size >= 64"):

@@ -45,10 +45,10 @@ def test_small_study_from_tuning_to_table(tmp_path: Path, monkeypatch: pytest.Mo
     with (results / "tuning.csv").open(newline="") as file:
         trials = list(csv.DictReader(file))
     assert [(row["arm"], row["trial"], row["seed"]) for row in trials] == [
-        ("matched", "0", "100"),
-        ("matched", "1", "101"),
-        ("uniform", "0", "100"),
-        ("uniform", "1", "101"),
+        (arm, trial, seed)
+        for arm in ("matched", "uniform")
+        for trial in ("0", "1")
+        for seed in ("100", "101")
     ]
     chosen = read_json(results / "settings.json")["chosen"]["DarkHome"]
     assert all(choice in SMALL.draws() for choice in chosen.values())
