@@ -188,16 +188,28 @@ def scale(task: Task) -> tuple[float, float]:
 
 
 def task_hash(task: type[Task]) -> str:
-    """Sixteen hex digits of a task's and its policies' code, `bare`, and of the physics.
+    """Sixteen hex digits of a task's, its policies' and its helpers' code, and of the physics.
 
-    A body other than the usual one counts as well.
+    The code is `bare`; helpers are the modules beside the task's from which it takes something. A
+    body other than the usual one counts as well.
     """
     rules = task()
     policies = [rules.observer(), *(make() for make in rules.heuristics().values())]
     modules = {task.__module__} | {type(p).__module__ for p in policies if p is not None}
     if type(rules.body) is not Body:
         modules.add(type(rules.body).__module__)
-    return _digest(tuple(sorted(modules)))
+    return _digest(tuple(sorted(_with_helpers(modules, task.__module__.rpartition(".")[0]))))
+
+
+def _with_helpers(modules: set[str], package: str) -> set[str]:
+    """The modules and those beside them, in ``package``, that they take something from."""
+    found, new = set(modules), set(modules)
+    while new:
+        things = (thing for name in new for thing in vars(sys.modules[name]).values())
+        beside = {str(getattr(thing, "__module__", "")) for thing in things}
+        new = {name for name in beside if package and name.startswith(f"{package}.")} - found
+        found |= new
+    return found
 
 
 @lru_cache

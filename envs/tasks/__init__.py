@@ -10,12 +10,14 @@ from motley.envs.tasks.caregiver import Caregiver
 from motley.envs.tasks.dark_home import DarkHome
 from motley.envs.tasks.delay_reach import DelayReach
 from motley.envs.tasks.gate_maze import GateMaze
+from motley.envs.tasks.many_needs import ManyNeeds
 from motley.envs.tasks.occluder_hunt import OccluderHunt
 from motley.envs.tasks.role_bind import RoleBind
 
 TASKS: dict[str, type[Task]] = {
     "DarkHome": DarkHome,
     "CacheRecall": CacheRecall,
+    "ManyNeeds": ManyNeeds,
     "GateMaze": GateMaze,
     "RoleBind": RoleBind,
     "DelayReach": DelayReach,
