@@ -118,8 +118,10 @@ class Brain(nn.Module):
         self, node: Node, sizes: tuple[int, ...], actions: ActionDistribution, width: int
     ) -> Area:
         options = node.options_at(width)
+        if node.area.of_action:
+            options = {"size": actions.parameters} | options
         if issubclass(node.area, Actor):
-            options = {"size": actions.parameters, "deviations": actions.deviations} | options
+            options = {"deviations": actions.deviations} | options
         return node.area(sizes, **options)
 
     def initial_state(self, n: int) -> BrainState:

@@ -20,8 +20,8 @@ class Rollout(NamedTuple):
     """Experience of ``n_steps`` steps in every world.
 
     Attributes:
-        tensors: senses, ``action``, ``previous_action``, ``reward``, ``episode_start``: a trace's
-            tensors, (time, worlds, ...).
+        tensors: senses, ``action``, ``previous_action``, ``reward``, ``episode_start``,
+            ``terminated``: a trace's tensors, (time, worlds, ...).
         outputs: areas' outputs while acting, (time, worlds, size).
         actions: as the distribution gave them, (time, worlds, numbers).
         state: the brain's state before the first step.
@@ -142,6 +142,7 @@ def collect(
     truncated_at = torch.as_tensor(cut, dtype=torch.long, device=device).reshape(-1, 2).t()
     terminated = end.clone()
     terminated[truncated_at[0], truncated_at[1]] = False
+    tensors["terminated"] = terminated
     return Rollout(
         tensors,
         {name: torch.cat([o[name] for o in outputs]) for name in outputs[0]},

@@ -17,6 +17,7 @@ from motley.costs.development import critical_period as critical_period
 from motley.costs.development import once as once
 from motley.costs.development import ramp as ramp
 from motley.costs.development import stage as stage
+from motley.costs.drive_reduction import DriveReduction as DriveReduction
 from motley.costs.ensemble_disagreement import EnsembleDisagreement as EnsembleDisagreement
 from motley.costs.entropy import Entropy as Entropy
 from motley.costs.episodic_novelty import EpisodicNovelty as EpisodicNovelty

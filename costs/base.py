@@ -26,8 +26,9 @@ class Trace:
     """What happened, by name: tensors of shape (time, worlds) or (time, worlds, features).
 
     Always there: every sense and every area's output by its own name, ``action``,
-    ``previous_action`` (both as the areas see them: one-hot where discrete), ``reward``
-    and ``episode_start`` (True where a step is the first of its episode).
+    ``previous_action`` (both as the areas see them: one-hot where discrete), ``reward``,
+    ``episode_start`` (True where a step is the first of its episode) and ``terminated`` (True
+    where it is the last, and not because time was up).
 
     A name may also be a role, or several with bars between them: ``"integrator|core"`` is
     the integrator's output, or the core's in an agent that has no integrator.
@@ -119,6 +120,8 @@ class Cost:
         problems: what tasks pose (``Task.problem``) in whose ``heterogeneous`` set this cost is;
             :data:`EVERY` stands for all, and nothing for none.
         alone: roles of areas that, in those sets, no cost trains that trains ``"all"``.
+        value_gain: scale of the initial weights of the score's value; zero for a score that may be
+            zero throughout, so that it stays without any effect.
         in_time: whether the loss compares steps, so that a batch must keep their order.
         weight: factor of the loss, and of the score's advantages; a number or a schedule
             over age. A cost whose weight is the number 0 is left out altogether.
@@ -134,6 +137,7 @@ class Cost:
     kind: ClassVar[str | None] = None
     problems: ClassVar[tuple[str, ...]] = ()
     alone: ClassVar[tuple[str, ...]] = ()
+    value_gain: ClassVar[float] = 1.0
     in_time: ClassVar[bool] = False
     weight: float | Schedule = 1.0
     trains: tuple[str, ...] = ("all",)
@@ -163,6 +167,20 @@ class Cost:
             senses: features of each sense.
         """
         return cls()
+
+    @classmethod
+    def family(cls, senses: Mapping[str, int]) -> tuple[Self, ...]:
+        """Return the costs that named sets use: one, unless there is one for each of several.
+
+        Args:
+            senses: features of each sense.
+        """
+        return (cls.fitted(senses),)
+
+    @property
+    def valued(self) -> tuple[str, ...]:
+        """What the value of the score trains, as in :attr:`trains`."""
+        return self.trains
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ from motley.costs.area_target import AreaTarget
 from motley.costs.base import EVERY, Cost
 from motley.costs.count_novelty import CountNovelty
 from motley.costs.development import Schedule
+from motley.costs.drive_reduction import DriveReduction
 from motley.costs.ensemble_disagreement import EnsembleDisagreement
 from motley.costs.entropy import Entropy
 from motley.costs.episodic_novelty import EpisodicNovelty
@@ -67,6 +68,7 @@ for _cost in (
     EnsembleDisagreement,
     EpisodicNovelty,
     LearningProgress,
+    DriveReduction,
     NextObservation,
     NoiseTarget,
     PredictionErrorCuriosity,
@@ -125,6 +127,14 @@ def placebo(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
     return (*reward(senses, problem), *noise)
 
 
+def mixed_drives(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
+    """``heterogeneous``, with each need's head trained by an orthogonal mix of all the needs."""
+    costs = heterogeneous(senses, problem)
+    return tuple(
+        replace(cost, mixed=True) if isinstance(cost, DriveReduction) else cost for cost in costs
+    )
+
+
 def own_costs(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
     """Return the costs that name a problem or every one, in the order of their registration.
 
@@ -133,10 +143,11 @@ def own_costs(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
         problem: what the task poses, several joined by ``+``; None where it does not say.
     """
     posed = {EVERY, *(part.strip() for part in (problem or "").split("+"))}
-    return tuple(cost.fitted(senses) for cost in COSTS.values() if posed & set(cost.problems))
+    posing = (cost for cost in COSTS.values() if posed & set(cost.problems))
+    return tuple(cost for kind in posing for cost in kind.family(senses))
 
 
-for _set in (reward, homogeneous, heterogeneous, placebo):
+for _set in (reward, homogeneous, heterogeneous, placebo, mixed_drives):
     COST_SETS[_set.__name__] = _set
 
 
@@ -180,7 +191,7 @@ def cost_set(
         if entry in COST_SETS:
             costs += COST_SETS[entry](senses, problem)
         elif entry in COSTS:
-            costs.append(COSTS[entry].fitted(senses))
+            costs += COSTS[entry].family(senses)
         else:
             costs += homogeneous(senses, problem, entry.partition(".")[2])
     costs = [cost for cost in costs if cost.weight != 0]
@@ -190,7 +201,11 @@ def cost_set(
             f"act for; add ExtrinsicReward()"
         )
     valued = {cost.of for cost in costs if isinstance(cost, Value)}
-    costs += [Value(of=c.name, trains=c.trains) for c in costs if c.scores and c.name not in valued]
+    costs += [
+        Value(of=c.name, trains=c.valued, gain=c.value_gain)
+        for c in costs
+        if c.scores and c.name not in valued
+    ]
     scored = {cost.name for cost in costs if cost.scores}
     return tuple(c for c in costs if not isinstance(c, Value) or c.of in scored)
 

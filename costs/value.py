@@ -20,10 +20,12 @@ class Value(Cost):
 
     Attributes:
         of: name of the cost whose score is predicted.
+        gain: scale of the read-out's initial weights.
     """
 
     weight: float = 0.5
     of: str = "reward"
+    gain: float = 1.0
 
     @property
     def name(self) -> str:
@@ -33,7 +35,7 @@ class Value(Cost):
     def heads(self, sizes: Mapping[str, int]) -> nn.Linear:
         """Return the linear read-out of the critic: features -> 1."""
         head = nn.Linear(sizes["critic"], 1)
-        nn.init.orthogonal_(head.weight, 1.0)
+        nn.init.orthogonal_(head.weight, self.gain)
         nn.init.zeros_(head.bias)
         return head
 

@@ -34,7 +34,7 @@ from motley.costs.routing import routing
 from motley.costs.sets import from_json, to_json
 
 TIME, WORLDS = 12, 5
-SIZES = {"vision": 8, "egomotion": 3, "go": 1, "cue": 4}
+SIZES = {"vision": 8, "egomotion": 3, "go": 1, "cue": 4, "interoception": 4}
 SIZES |= {"encoder": 5, "core": 6, "critic": 4, "action": 2}
 
 
@@ -45,6 +45,7 @@ def trace(seed: int = 0, time: int = TIME) -> Trace:
     tensors["entropy"] = torch.rand(time, WORLDS, generator=generator)
     tensors["value/reward/target"] = torch.rand(time, WORLDS, generator=generator)
     tensors["episode_start"] = torch.rand(time, WORLDS, generator=generator) < 0.2
+    tensors["terminated"] = torch.rand(time, WORLDS, generator=generator) < 0.1
     return Trace(tensors)
 
 

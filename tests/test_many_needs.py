@@ -148,7 +148,7 @@ def test_the_planner_weighs_ripeness_urgency_and_distance() -> None:
     assert choose([0.5, 0.5], [1.0, 0.2], [4, 4]) == (0, 0.0)  # the ripe one
     assert choose([0.7, 0.25], [1.0, 1.0], [4, 4]) == (1, 0.0)  # the lower of two ripe ones
     assert choose([0.5, 0.5], [1.0, 1.0], [2, 9]) == (0, 0.0)  # the nearer
-    assert choose([0.7, 0.7], [0.5, 0.4], [4, 4])[1] > 0  # nothing is ripe, and nothing presses
+    assert choose([0.8, 0.8], [0.1, 0.1], [4, 4])[1] > 0  # nothing is ripe, and nothing presses
 
 
 def test_the_observer_learns_rates_and_places_from_its_senses() -> None:

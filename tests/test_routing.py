@@ -49,6 +49,9 @@ LOOKS_AT = {
     "held_content": ("memory", "core"),
     "match_prediction": ("core",),
 }
+for _need in range(8):
+    LOOKS_AT[f"drive_reduction_{_need}"] = ("actor",)
+    LOOKS_AT[f"value_drive_reduction_{_need}"] = ("critic",)
 LOOKS_AT |= {f"noise_target_{name}": areas for name, areas in LOOKS_AT.items()}
 
 
@@ -71,7 +74,8 @@ def reached(agent: Agent, cost: str) -> set[str]:
 def test_gradients_are_zero_exactly_where_the_routing_is(structure: str, costs: str) -> None:
     """In the task that the structure is matched to, where all of it is used."""
     task = TASK_OF.get(structure.partition(".")[0], "DarkHome")
-    agent = small(structure, costs, f"motley/{task}-v0")
+    level = {"level": 3} if task == "ManyNeeds" else {}  # all eight needs
+    agent = small(structure, costs, f"motley/{task}-v0", env_kwargs=level)
     routes = agent.learner.routes
     if (structure, costs, task) in {(s, "heterogeneous", "DarkHome") for s in HETEROGENEOUS}:
         assert routes == HETEROGENEOUS[structure]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from motley.agents.areas.actor import Actor
+from motley.agents.areas.arbiter import Arbiter
 from motley.agents.areas.attention import Attention
 from motley.agents.areas.basal_ganglia_gate import BasalGangliaGate
 from motley.agents.areas.base import Area, State
 from motley.agents.areas.binding_memory import BindingMemory
 from motley.agents.areas.convolution import Convolution
+from motley.agents.areas.drive_head import DriveHead
 from motley.agents.areas.episodic_memory import EpisodicMemory
 from motley.agents.areas.gru import GRU
 from motley.agents.areas.head_direction import HeadDirection
@@ -36,10 +38,12 @@ def register(area: type[Area]) -> type[Area]:
 
 for _area in (
     Actor,
+    Arbiter,
     Attention,
     BasalGangliaGate,
     BindingMemory,
     Convolution,
+    DriveHead,
     EpisodicMemory,
     GRU,
     HeadDirection,
@@ -59,11 +63,13 @@ __all__ = [
     "GRU",
     "LSTM",
     "Actor",
+    "Arbiter",
     "Area",
     "Attention",
     "BasalGangliaGate",
     "BindingMemory",
     "Convolution",
+    "DriveHead",
     "EpisodicMemory",
     "HeadDirection",
     "MinGRU",

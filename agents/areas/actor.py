@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,8 @@ class Actor(Area):
         activation: ``tanh`` or ``relu``.
         deviation: initial standard deviation.
     """
+
+    of_action: ClassVar[bool] = True
 
     def __init__(
         self,

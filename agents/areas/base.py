@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -31,8 +33,11 @@ class Area(nn.Module):
 
     Attributes:
         size: features of the output.
+        of_action: whether the brain fills in the option ``size``: the numbers that the action's
+            distribution takes.
     """
 
+    of_action: ClassVar[bool] = False
     size: int
 
     def __init__(self, sizes: tuple[int, ...], size: int):

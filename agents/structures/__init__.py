@@ -5,6 +5,7 @@ variants, the problem that it is matched to and the control of that problem.
 """
 
 from motley.agents.structures import binding as binding
+from motley.agents.structures import drives as drives
 from motley.agents.structures import episodic_memory as episodic_memory
 from motley.agents.structures import feedforward as feedforward
 from motley.agents.structures import memoryless as memoryless
