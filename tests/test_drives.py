@@ -37,7 +37,7 @@ def slow(trace: Trace, needs: list[int], setpoint: float, exponent: float, root:
 
     def drive(level: np.ndarray) -> float:
         gaps = [abs(level[k] - setpoint) / setpoint for k in needs if level[k] > 0]
-        return float(sum(gap**exponent for gap in gaps)) ** (1 / root)
+        return float(sum(gap**exponent for gap in gaps) ** (1 / root))
 
     out = np.zeros((TIME, WORLDS))
     for t in range(TIME):
@@ -52,15 +52,17 @@ def slow(trace: Trace, needs: list[int], setpoint: float, exponent: float, root:
 
 @pytest.mark.parametrize(("exponent", "root"), [(2.0, 1.0), (4.0, 3.0), (1.0, 1.0)])
 def test_the_score_is_the_fall_of_the_drive(exponent: float, root: float) -> None:
-    trace, options = lived(), {"setpoint": 0.6, "exponent": exponent, "root": root}
-    whole = DriveReduction(**options).score(trace)
-    torch.testing.assert_close(
-        whole, slow(trace, list(range(NEEDS)), **options), atol=1e-5, rtol=1e-5
-    )
+    trace = lived()
+
+    def cost(need: int | None) -> DriveReduction:
+        return DriveReduction(need=need, setpoint=0.6, exponent=exponent, root=root)
+
+    expected = slow(trace, list(range(NEEDS)), 0.6, exponent, root)
+    torch.testing.assert_close(cost(None).score(trace), expected, atol=1e-5, rtol=1e-5)
     for need in range(NEEDS):
-        one = DriveReduction(need=need, **options).score(trace)
-        torch.testing.assert_close(one, slow(trace, [need], **options), atol=1e-5, rtol=1e-5)
-    assert not DriveReduction(need=NEEDS - 1, **options).score(trace).any()
+        expected = slow(trace, [need], 0.6, exponent, root)
+        torch.testing.assert_close(cost(need).score(trace), expected, atol=1e-5, rtol=1e-5)
+    assert not cost(NEEDS - 1).score(trace).any()
 
 
 def test_food_is_worth_nothing_to_the_sated() -> None:
@@ -124,7 +126,7 @@ def test_each_head_learns_from_its_own_need_and_absent_needs_do_nothing() -> Non
             agent.env, agent.brain, agent.learner.distribution, agent.policy.senses,
             present, agent.n_steps, agent._generator, lambda facts: True,
         )  # fmt: skip
-        assert rollout is not None
+    assert rollout is not None
     batch, _ = agent.learner.prepare(rollout, 0)
     # The needs' own falls add up to what the task pays: its drive is their mean.
     trace = Trace(rollout.tensors, agent.brain.roles)
