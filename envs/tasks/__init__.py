@@ -12,6 +12,7 @@ from motley.envs.tasks.delay_reach import DelayReach
 from motley.envs.tasks.gate_maze import GateMaze
 from motley.envs.tasks.many_needs import ManyNeeds
 from motley.envs.tasks.occluder_hunt import OccluderHunt
+from motley.envs.tasks.play_room import PlayRoom
 from motley.envs.tasks.role_bind import RoleBind
 
 TASKS: dict[str, type[Task]] = {
@@ -23,6 +24,7 @@ TASKS: dict[str, type[Task]] = {
     "DelayReach": DelayReach,
     "OccluderHunt": OccluderHunt,
     "Caregiver": Caregiver,
+    "PlayRoom": PlayRoom,
 }
 """Every task by name; the id of `name` is ``motley/<name>-v0``."""
 
