@@ -140,11 +140,11 @@ class Schedule:
         since = data.get("since") if isinstance(data, Mapping) else None
         try:
             made = tuple((int(age), float(value)) for age, value in points)
-            return cls(made, None if since is None else Trigger(**since))
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(
                 f"a schedule is a number, a list of [age, value], or points and since, not {data!r}"
             ) from error
+        return cls(made, None if since is None else Trigger(**since))
 
 
 def constant(value: float) -> Schedule:
