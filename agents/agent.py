@@ -28,6 +28,8 @@ from motley.agents.update import Learner, Settings
 from motley.agents.worlds import make_worlds, problem_of
 from motley.costs import Cost, Development, cost_set
 from motley.costs import routing as routes
+from motley.costs.controls import ROUTINGS
+from motley.costs.registry import unknown
 
 
 class Agent(BaseAlgorithm):
@@ -117,8 +119,8 @@ class Agent(BaseAlgorithm):
         ):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
-        if routing not in ("matched", "shuffled", "global"):
-            raise ValueError(f"routing must be matched, shuffled or global, not {routing!r}")
+        if routing not in ROUTINGS:
+            raise ValueError(unknown("routing", routing, ROUTINGS))
         seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         if isinstance(env, str):
             env = make_worlds(env, n_envs, seed, **(env_kwargs or {}))

@@ -8,8 +8,12 @@ from itertools import pairwise, permutations
 
 from motley.costs.base import Cost
 from motley.costs.development import Development, Schedule, constant, ramp
+from motley.costs.registry import unknown
 from motley.costs.routing import Routing
 from motley.costs.value import Value
+
+ROUTINGS = ("matched", "shuffled", "global")
+"""Which cost trains which area: as written, dealt out anew, or each cost every area."""
 
 Norms = Mapping[str, Mapping[str, float]]
 """Gradient norm by cost and area, each cost training every area."""
@@ -63,12 +67,6 @@ def everywhere(routes: Routing, areas: Sequence[str]) -> Routing:
     return {name: frozenset(areas) for name in routes}
 
 
-def complete(costs: Sequence[Cost], development: Development) -> Development:
-    """Return a development with the weight of every cost in it, to be retimed as a whole."""
-    weights = {cost.name: cost.schedule for cost in costs} | dict(development.weights)
-    return Development(weights, development.plasticity)
-
-
 def reversed_time(development: Development, horizon: int) -> Development:
     """Return the development run backwards within ``horizon`` steps."""
     return _retimed(development, horizon, lambda pieces: [_backwards(p) for p in pieces[::-1]], 1)
@@ -94,6 +92,31 @@ def simultaneous(development: Development, horizon: int) -> Development:
         return constant(area / horizon)
 
     return _each(development, mean)
+
+
+TIMES = ("staged", "reversed", "permuted", "simultaneous")
+"""What may be done with a development; ``staged`` leaves it as written."""
+
+
+def retimed(development: Development, time: str, horizon: int, seed: int) -> Development:
+    """Return the development under one of :data:`TIMES`, each with the same total exposure.
+
+    Args:
+        development: as written.
+        time: what to do with it.
+        horizon: steps of the whole run.
+        seed: of the permutation.
+
+    Raises:
+        ValueError: there is no such time, or a schedule waits for a competence.
+    """
+    if time not in TIMES:
+        raise ValueError(unknown("time", time, TIMES))
+    if time == "reversed":
+        return reversed_time(development, horizon)
+    if time == "permuted":
+        return permuted_time(development, horizon, seed)
+    return simultaneous(development, horizon) if time == "simultaneous" else development
 
 
 Piece = list[tuple[int, float]]

@@ -40,6 +40,10 @@ class Train:
     """Which areas, wired how: a structure of `motley list`."""
     costs: str = "heterogeneous"
     """What the areas are trained for: a cost set of `motley list`, several joined by +."""
+    routing: str = "matched"
+    """Which cost trains which area: matched, shuffled or global."""
+    time: str = "staged"
+    """With --set development=...: staged as it says, reversed, permuted or simultaneous."""
     steps: int = 500_000
     """Environment steps, all worlds together."""
     seed: int = 0

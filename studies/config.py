@@ -18,12 +18,24 @@ from stable_baselines3.common.vec_env import VecEnv
 from motley.agents import Agent
 from motley.agents.blueprints import BLUEPRINTS
 from motley.agents.worlds import make_worlds
+from motley.costs.controls import ROUTINGS, TIMES, retimed
+from motley.costs.development import Development
 from motley.costs.sets import check_names
 from motley.envs import TASKS, Task, calibration
 from motley.envs.sb3 import WorldVecEnv
 
 TRAINING, EVALUATION = 0, 1
-GIVEN_BY_RUN = ("self", "structure", "env", "costs", "n_envs", "seed", "device", "env_kwargs")
+GIVEN_BY_RUN = (
+    "self",
+    "structure",
+    "env",
+    "costs",
+    "routing",
+    "n_envs",
+    "seed",
+    "device",
+    "env_kwargs",
+)
 
 
 class ConfigError(ValueError):
@@ -39,6 +51,9 @@ class RunConfig:
         level: rung of the task's ladder; None is its default, and what others' tasks take.
         ood: train in the out-of-distribution variant.
         structure: a blueprint's name. costs: cost sets or costs, joined by ``+``.
+        routing: which cost trains which area: ``matched``, ``shuffled`` or ``global``.
+        time: what becomes of the agent's ``development`` over the run's steps: ``staged`` as
+            written, ``reversed``, ``permuted`` or ``simultaneous``.
         steps: environment steps to train for, all worlds together.
         seed: of weights, exploration, training worlds and evaluation worlds.
         n_envs: training worlds in lock step. device: of the tensors.
@@ -52,6 +67,8 @@ class RunConfig:
     ood: bool = False
     structure: str = "matched"
     costs: str = "heterogeneous"
+    routing: str = "matched"
+    time: str = "staged"
     steps: int = 500_000
     seed: int = 0
     n_envs: int = 64
@@ -146,6 +163,12 @@ def check(config: RunConfig) -> None:
         check_names(config.costs)
     except ValueError as error:
         raise ConfigError(f"{error} (`motley list` shows them all)") from error
+    for name, value, known in (
+        ("routing", config.routing, ROUTINGS),
+        ("time", config.time, TIMES),
+    ):
+        if value not in known:
+            raise ConfigError(nearest(name, value, known, "motley train -h"))
     settings = [n for n in inspect.signature(Agent.__init__).parameters if n not in GIVEN_BY_RUN]
     for name in config.agent:
         if name not in settings:
@@ -191,8 +214,10 @@ def build_agent(config: RunConfig) -> Agent:
     """
     seed = stream(config, TRAINING)
     worlds = build_worlds(config, config.n_envs, seed, config.ood)
-    settings = {"seed": seed, "device": config.device, **config.agent}
+    settings = {"seed": seed, "device": config.device, "routing": config.routing, **config.agent}
     try:
+        development = Development.from_json(config.agent.get("development") or {})
+        settings["development"] = retimed(development, config.time, config.steps, config.seed)
         return Agent(config.structure, worlds, config.costs, **settings)
     except ValueError as error:
         raise ConfigError(str(error)) from error

@@ -51,6 +51,7 @@ class Arm:
         steps: environment steps of each run.
         prior: the rung of prior strength, or "". control: what it controls for, or "".
         tuned: False runs it as it comes, with the settings that all runs share.
+        routing, time: as in :class:`RunConfig`. development: the agent's, as JSON values.
     """
 
     structure: str
@@ -60,6 +61,9 @@ class Arm:
     control: str = ""
     n_envs: int = 64
     tuned: bool = True
+    routing: str = "matched"
+    time: str = "staged"
+    development: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,15 +112,18 @@ class Study:
 
     def config(self, task: str, level: int, arm: Arm, seed: int, **settings: Any) -> RunConfig:
         """The configuration of one run."""
+        developing = {"development": dict(arm.development)} if arm.development else {}
         return RunConfig(
             task=task,
             level=level,
             structure=arm.structure,
             costs=arm.costs,
+            routing=arm.routing,
+            time=arm.time,
             steps=arm.steps,
             seed=seed,
             n_envs=arm.n_envs,
-            agent=dict(self.fixed) | settings,
+            agent=dict(self.fixed) | settings | developing,
         )
 
 
@@ -231,7 +238,8 @@ def collect(study: Study, runs: Path, results: Path) -> None:
             structure, size, epochs = _learner(config, runs / key)
             effort = size * (1 + 3 * epochs)
             condition: tuple[Any, ...] = (name, task, level, structure, arm.prior, arm.costs)
-            condition += ("matched", "constant", "backprop", arm.control, seed, size)
+            time = arm.time if arm.development else "constant"
+            condition += (arm.routing, time, "backprop", arm.control, seed, size)
             for i, steps in enumerate(curve["steps"]):
                 measured = (float(curve[column][i]) for column in MEASURED)
                 # multiply-adds: one forward pass to act, three a pass of the update

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from motley.costs import (
     stage,
 )
 from motley.costs.development import Competence
+from motley.studies.config import ConfigError, RunConfig, build_agent, check
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has no calibration")
 AGES = range(0, 1001, 5)
@@ -285,3 +287,18 @@ def test_a_faded_cost_is_as_if_left_out_from_then_on() -> None:
         agent.learn(3 * STEP)
     for area in plain.blueprint:
         assert np.array_equal(numbers(plain, area), numbers(without, area))
+
+
+def test_a_run_names_its_routing_and_what_becomes_of_time() -> None:
+    staged = {"weights": {"next_observation": [[0, 1], [500, 1], [500, 0]]}}
+    settings = {"development": staged, "n_steps": 16, "budget": None, "width": 8}
+    config = RunConfig(steps=1000, n_envs=4, time="reversed", routing="global", agent=settings)
+    check(config)
+    agent = build_agent(config)
+    weights = [agent.learner.weights(age)["next_observation"] for age in (0, 499, 501, 999)]
+    assert weights == [0.0, 0.0, 1.0, 1.0]
+    assert set(agent.learner.routes.values()) == {frozenset(agent.blueprint)}
+    with pytest.raises(ConfigError, match="unknown routing 'other'"):
+        check(replace(config, routing="other"))
+    with pytest.raises(ConfigError, match="unknown time 'other'"):
+        check(replace(config, time="other"))
