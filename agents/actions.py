@@ -57,6 +57,10 @@ class ActionDistribution(ABC):
         """Return actions as areas see them, (..., features)."""
 
     @abstractmethod
+    def from_environment(self, action: Tensor) -> Tensor:
+        """Return actions (..., numbers) that the environment takes as this class gives them."""
+
+    @abstractmethod
     def to_environment(self, action: Tensor) -> npt.NDArray[Any]:
         """Return actions as the environment takes them, (worlds, ...)."""
 
@@ -92,6 +96,10 @@ class Gaussian(ActionDistribution):
     def encode(self, action: Tensor) -> Tensor:
         """Return what is done: the action clipped to the box."""
         return action.clamp(self._low.to(action), self._high.to(action))
+
+    def from_environment(self, action: Tensor) -> Tensor:
+        """See :class:`ActionDistribution`."""
+        return action
 
     def to_environment(self, action: Tensor) -> npt.NDArray[Any]:
         """See :class:`ActionDistribution`."""
@@ -141,6 +149,10 @@ class Categorical(ActionDistribution):
             for index, n in zip(action.long().unbind(-1), self.counts, strict=True)
         ]
         return torch.cat(parts, -1).to(action.dtype)
+
+    def from_environment(self, action: Tensor) -> Tensor:
+        """See :class:`ActionDistribution`."""
+        return action - self._start
 
     def to_environment(self, action: Tensor) -> npt.NDArray[Any]:
         """See :class:`ActionDistribution`."""

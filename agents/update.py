@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from motley.agents.actions import ActionDistribution
 from motley.agents.batch import Batch
-from motley.agents.brain import Brain, seeded
+from motley.agents.brain import Brain, seed_of, seeded
+from motley.agents.lessons import Lessons
 from motley.agents.rollout import Rollout
 from motley.agents.values import ReturnNormaliser, gae
 from motley.costs import Cost, Trace, Value, controls
@@ -91,6 +92,12 @@ class Learner(nn.Module):
             {cost.name: ReturnNormaliser(settings.normalise_returns) for cost in self.scores}
         )
         self.cost_states: dict[str, State] = {}
+        teaching = {name: cost.teaching() for name, cost in self.costs.items()}
+        self.lessons = {
+            name: Lessons(*found, brain, distribution)
+            for name, found in teaching.items()
+            if found is not None
+        }
         self.area_parameters = {
             name: [p for p in area.parameters() if p.requires_grad]
             for name, area in brain.areas.items()
@@ -333,8 +340,9 @@ class Learner(nn.Module):
                 losses[name] = -(chosen * (advantage - share)).mean() / scale
         for name, cost in self.costs.items():
             if cost.has_loss and weights[name] > 0:
-                loss = cost.loss(trace, self.heads[name])
-                check_loss(cost, loss, (starts.shape[0], starts.shape[1]))
+                seen = self.lesson(name) if name in self.lessons else trace
+                loss = cost.loss(seen, self.heads[name])
+                check_loss(cost, loss, (seen.episode_start.shape[0], seen.episode_start.shape[1]))
                 weighted = loss.mean() * weights[name]
                 losses[name] = losses[name] + weighted if name in losses else weighted
         with torch.no_grad():
@@ -344,6 +352,14 @@ class Learner(nn.Module):
                 "entropy": tensors["entropy"].mean(),
             }
         return losses, facts
+
+    def lesson(self, cost: str) -> Trace:
+        """Return the agent's trace on episodes of a cost's teacher, drawn anew at each call."""
+        state = self.cost_states.setdefault(cost, {"lessons": torch.zeros(1, dtype=torch.int64)})
+        number = int(state["lessons"])
+        state["lessons"] = state["lessons"] + 1
+        seed = seed_of(self.seed, f"lesson/{cost}/{number}")
+        return self.lessons[cost].draw(self.brain, self.distribution, seed)
 
     def shuffle_routing(self, losses: Mapping[str, Tensor]) -> None:
         """Deal out anew which cost trains which areas, given what each could train.

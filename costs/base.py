@@ -212,6 +212,15 @@ class Cost:
         """
         return None
 
+    def teaching(self) -> tuple[dict[str, Tensor], int] | None:
+        """Return a teacher's recorded episodes to learn from instead of the agent's own, or None.
+
+        Senses and ``action``, (time, episodes, ...), and how many episodes a gradient step takes;
+        the loss then gets the agent's trace on some of these, with ``taught`` where an action
+        was chosen and ``log_prob`` of it.
+        """
+        return None
+
     def annotate(
         self, trace: Trace, state: State, heads: nn.Module
     ) -> tuple[dict[str, Tensor], State]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from motley.costs.base import Trace
+from motley.costs.models import perceptron
 from motley.costs.prediction import Prediction
 
 
@@ -20,19 +21,23 @@ class InverseDynamics(Prediction):
     It makes an encoder keep what the body controls (Agrawal et al. 2016; Pathak et al. 2017). An
     area that is told the previous action knows the answer: let it read one that is not. One-hot
     actions are told by squared error as well. Zero at the last step of an episode.
+
+    Attributes:
+        hidden: units of the hidden layer between the area and the action.
     """
 
     in_time: ClassVar[bool] = True
     trains: tuple[str, ...] = ("encoder",)
     reads: str = "encoder"
+    hidden: int = 64
+
+    def heads(self, sizes: Mapping[str, int]) -> nn.Module:
+        """Return the inverse model: area before and after -> action."""
+        return perceptron(2 * sizes[self.reads], self.hidden, sizes["action"])
 
     def size(self, sizes: Mapping[str, int]) -> int:
         """Return the action's features."""
         return sizes["action"]
-
-    def extra(self, sizes: Mapping[str, int]) -> int:
-        """Return the features of the area once more."""
-        return sizes[self.reads]
 
     def inputs(self, trace: Trace) -> Tensor:
         """Return the area's output before and after the step."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,21 +13,29 @@ from torch import Tensor, nn
 from motley.costs.base import State, Trace
 from motley.costs.prediction import Prediction
 
+RUNGS = ("felt", "sighted", "true")
+
 
 @dataclass(frozen=True)
 class SelfLocalisation(Prediction):
-    """Squared error of the home vector, in the body's frame.
+    """Squared error of a place in the body's frame, in three rungs of how much the label gives.
 
-    The target is no privileged label: it is the sum of what the body itself felt of its motion
-    (the noisy sense ``egomotion``: forward displacement, sine and cosine of the turn) since
-    the episode began. Computing it takes an integrator, so this is a teacher that contains part
-    of the answer (Banino et al. 2018 trained on true positions; this is the weaker form).
+    - ``felt``: the vector home as the sum of what the body itself felt of its motion (the noisy
+      sense ``egomotion``: forward displacement, sine and cosine of the turn) since the episode
+      began. No privileged label, but computing it takes an integrator: a teacher that contains part
+      of the answer.
+    - ``sighted``: where the nearest thing will be seen when it comes into sight, told the step
+      before, when nothing is seen. It takes a world whose landmarks come and go.
+    - ``true``: the vector home from the trace's ``position`` (metres) and ``heading`` (radians),
+      where it has them, as a recorded one has (Banino et al. 2018 trained on true positions).
 
     Steps before the first start of an episode do not count: what an area carries into a sequence
     was integrated with older weights, and early in learning it would bury the gradient in noise.
 
     Attributes:
+        rung: where the label comes from, see above.
         reach: displacements as long as this many times the sense's unit give a target of 1.
+        channels: numbers of a ray of ``vision``, the first its nearness.
     """
 
     in_time: ClassVar[bool] = True
@@ -35,7 +44,14 @@ class SelfLocalisation(Prediction):
     alone: ClassVar[tuple[str, ...]] = ("integrator",)
     trains: tuple[str, ...] = ("integrator|encoder", "integrator|core")
     reads: str = "integrator|core"
+    rung: str = "felt"
     reach: float = 5.0
+    channels: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rung not in RUNGS:
+            raise ValueError(f"SelfLocalisation(rung={self.rung!r}): give {', '.join(RUNGS)}")
 
     def size(self, sizes: Mapping[str, int]) -> int:
         """Return 2: ahead and left."""
@@ -44,23 +60,63 @@ class SelfLocalisation(Prediction):
     def annotate(
         self, trace: Trace, state: State, heads: nn.Module
     ) -> tuple[dict[str, Tensor], State]:
-        """Integrate the rollout's egomotion: the vector home, (time, worlds, 2) / ``reach``."""
-        felt, starts = trace["egomotion"], trace.episode_start
-        home = state.get("home", felt.new_zeros(felt.shape[1], 2))
-        targets = torch.empty(*felt.shape[:2], 2, dtype=felt.dtype, device=felt.device)
-        for t in range(len(felt)):
-            forward, sine, cosine = felt[t].unbind(-1)
-            # The body turns and then moves, so home turns the other way and then falls behind.
-            ahead = cosine * home[:, 0] + sine * home[:, 1] - forward
-            left = cosine * home[:, 1] - sine * home[:, 0]
-            home = torch.stack((ahead, left), -1) * ~starts[t].unsqueeze(-1)
-            targets[t] = home
-        return {f"{self.name}/target": targets / self.reach}, {"home": home}
+        """Note the targets, (time, worlds, 2) / ``reach``; the state is what is carried on."""
+        if self.rung == "sighted":
+            return {}, {}
+        starts = trace.episode_start
+        if self.rung == "true":
+            targets, state = _true_home(trace["position"], trace["heading"], starts, state)
+        else:
+            targets, state = _felt_home(trace["egomotion"], starts, state)
+        return {f"{self.name}/target": targets / self.reach}, state
 
     def target(self, trace: Trace) -> Tensor:
-        """Return the vector home."""
-        return trace[f"{self.name}/target"]
+        """Return the vector home, or to what comes into sight."""
+        if self.rung != "sighted":
+            return trace[f"{self.name}/target"]
+        nearness, ray = self._seen(trace.next("vision")).max(-1)
+        angle = ray * (2 * math.pi / (trace["vision"].shape[-1] // self.channels))
+        away = (1.0 - nearness).unsqueeze(-1)
+        return away * torch.stack((angle.cos(), angle.sin()), -1)
 
     def mask(self, trace: Trace) -> Tensor:
-        """Return the steps since the first start of an episode."""
-        return trace.episode_start.cumsum(0) > 0
+        """Return the steps since the first start of an episode, or before something is sighted."""
+        known = trace.episode_start.cumsum(0) > 0
+        if self.rung != "sighted":
+            return known
+        dark = (self._seen(trace["vision"]) <= 0).all(-1)
+        lit = (self._seen(trace.next("vision")) > 0).any(-1)
+        return known & dark & lit & trace.has_next
+
+    def _seen(self, vision: Tensor) -> Tensor:
+        """Return the nearness of what each ray meets, (time, worlds, rays)."""
+        return vision[..., :: self.channels]
+
+
+def _felt_home(felt: Tensor, starts: Tensor, state: State) -> tuple[Tensor, State]:
+    """Integrate egomotion (time, worlds, 3): the vector home, (time, worlds, 2)."""
+    home = state.get("home", felt.new_zeros(felt.shape[1], 2))
+    targets = torch.empty(*felt.shape[:2], 2, dtype=felt.dtype, device=felt.device)
+    for t in range(len(felt)):
+        forward, sine, cosine = felt[t].unbind(-1)
+        # The body turns and then moves, so home turns the other way and then falls behind.
+        ahead = cosine * home[:, 0] + sine * home[:, 1] - forward
+        left = cosine * home[:, 1] - sine * home[:, 0]
+        home = torch.stack((ahead, left), -1) * ~starts[t].unsqueeze(-1)
+        targets[t] = home
+    return targets, {"home": home}
+
+
+def _true_home(
+    position: Tensor, heading: Tensor, starts: Tensor, state: State
+) -> tuple[Tensor, State]:
+    """Return the vector home in the body's frame, (time, worlds, 2), in the position's unit."""
+    carried = state.get("start", position[0])
+    steps = torch.arange(len(starts), device=starts.device).unsqueeze(-1)
+    last = torch.where(starts, steps, -1).cummax(0).values.unsqueeze(-1)
+    begun = position.gather(0, last.clamp(min=0).expand_as(position))
+    start = torch.where(last >= 0, begun, carried)
+    x, y = (start - position).unbind(-1)
+    cosine, sine = heading.cos(), heading.sin()
+    home = torch.stack((cosine * x + sine * y, cosine * y - sine * x), -1)
+    return home, {"start": start[-1]}

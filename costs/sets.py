@@ -8,6 +8,7 @@ from typing import Any
 
 from motley.costs.area_target import AreaTarget
 from motley.costs.base import EVERY, Cost
+from motley.costs.behavioural_cloning import BehaviouralCloning
 from motley.costs.count_novelty import CountNovelty
 from motley.costs.development import Schedule
 from motley.costs.drive_reduction import DriveReduction
@@ -64,6 +65,7 @@ for _cost in (
     LatentSelfPrediction,
     InverseDynamics,
     AreaTarget,
+    BehaviouralCloning,
     CountNovelty,
     EnsembleDisagreement,
     EpisodicNovelty,

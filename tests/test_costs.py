@@ -42,6 +42,8 @@ def trace(seed: int = 0, time: int = TIME) -> Trace:
     generator = torch.Generator().manual_seed(seed)
     tensors = {name: torch.rand(time, WORLDS, n, generator=generator) for name, n in SIZES.items()}
     tensors["reward"] = torch.rand(time, WORLDS, generator=generator)
+    tensors["log_prob"] = -torch.rand(time, WORLDS, generator=generator)
+    tensors["taught"] = torch.rand(time, WORLDS, generator=generator) < 0.5
     tensors["entropy"] = torch.rand(time, WORLDS, generator=generator)
     tensors["value/reward/target"] = torch.rand(time, WORLDS, generator=generator)
     tensors["episode_start"] = torch.rand(time, WORLDS, generator=generator) < 0.2

@@ -1,0 +1,292 @@
+"""Losses that shape areas: what each does to a small net trained by it alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.vec_env import DummyVecEnv
+from torch import Tensor, nn
+
+from motley.agents import Agent
+from motley.costs import (
+    AreaTarget,
+    BehaviouralCloning,
+    Cost,
+    ExtrinsicReward,
+    InverseDynamics,
+    LatentSelfPrediction,
+    NextObservation,
+    NoiseTarget,
+    RewardPrediction,
+    SelfLocalisation,
+    Slowness,
+    Sparsity,
+    Trace,
+)
+from motley.costs.base import Sizes
+
+TIME, WORLDS, UNITS = 60, 16, 6
+
+
+def world(seed: int) -> dict[str, Tensor]:
+    """A point on a circle that an action moves on, mixed with fast noise, seen by ten sensors.
+
+    ``hidden`` is the point; what is seen next depends on the action and the point only.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    mix = torch.randn(6, 10, generator=torch.Generator().manual_seed(99))
+    action = torch.randn(TIME, WORLDS, 2, generator=generator)
+    first = torch.rand(WORLDS, generator=generator) * 2 * math.pi
+    angle = first + torch.cat((torch.zeros(1, WORLDS), 0.3 * action[:-1, :, 0].cumsum(0)))
+    hidden = torch.stack((angle.cos(), angle.sin()), -1)
+    noise = torch.randn(TIME, WORLDS, 4, generator=generator)
+    starts = torch.zeros(TIME, WORLDS, dtype=torch.bool)
+    starts[0] = starts[TIME // 2] = True
+    return {
+        "vision": torch.cat((hidden, noise), -1) @ mix, "action": action, "hidden": hidden,
+        "reward": hidden[..., 0] * action[..., 1], "episode_start": starts,
+    }  # fmt: skip
+
+
+def train(cost: Cost, steps: int = 250) -> tuple[nn.Module, nn.Module, Callable[[int], Trace]]:
+    """Train a perceptron that is both encoder and core by one cost; held-out worlds follow."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(10, 24), nn.Tanh(), nn.Linear(24, UNITS))
+    teacher = nn.Linear(10, 3)
+    sizes = {"vision": 10, "action": 2, "core": UNITS, "encoder": UNITS, "teacher": 3}
+    heads = cost.heads(Sizes(sizes, {})) or nn.Module()
+    optimizer = torch.optim.Adam([*net.parameters(), *heads.parameters()], lr=1e-2)
+
+    def seen(seed: int) -> Trace:
+        tensors = world(seed)
+        out = net(tensors["vision"])
+        trace = Trace(
+            {**tensors, "core": out, "encoder": out, "teacher": teacher(tensors["vision"])}
+        )
+        notes, _ = cost.annotate(trace, {}, heads)
+        return trace.noted(notes)
+
+    for step in range(steps):
+        optimizer.zero_grad()
+        torch.autograd.backward(cost.loss(seen(step), heads).mean())
+        optimizer.step()
+    assert all(p.grad is None for p in teacher.parameters())
+    return net, heads, seen
+
+
+def held_out(cost: Cost, steps: int = 250) -> float:
+    """The mean loss on worlds not trained on."""
+    _, heads, seen = train(cost, steps)
+    with torch.no_grad():
+        return float(np.mean([float(cost.loss(seen(1000 + i), heads).mean()) for i in range(4)]))
+
+
+def decoded(x: Tensor, y: Tensor) -> float:
+    """R2 of y from x by least squares."""
+    x = torch.cat((x.flatten(0, 1), torch.ones(x.shape[0] * x.shape[1], 1)), -1).detach()
+    y = y.flatten(0, 1)
+    left = y - x @ torch.linalg.lstsq(x, y).solution
+    return 1.0 - float(left.square().sum() / (y - y.mean(0)).square().sum())
+
+
+def delta(trace: Trace) -> float:
+    """Mean square change in units of variance, over steps within an episode."""
+    x = trace["core"].detach()
+    change = (trace.next("core").detach() - x)[trace.has_next]
+    return float((change.square().mean(0) / x.flatten(0, 1).var(0)).mean())
+
+
+def test_slowness_lowers_the_delta_value_without_collapse() -> None:
+    (_, _, before), (_, _, after) = train(Slowness(), steps=0), train(Slowness())
+    assert delta(after(1000)) < 0.4 * delta(before(1000))
+    x = after(1000)["core"].detach().flatten(0, 1)
+    assert float(x.std(0).min()) > 0.05
+    correlation = torch.corrcoef(x.t()) - torch.eye(UNITS)
+    assert float(correlation.abs().max()) < 0.95
+    assert decoded(after(1000)["core"], world(1000)["hidden"]) > 0.8  # what is slow there
+
+
+def test_slowness_is_the_delta_value_of_slow_feature_analysis() -> None:
+    """Against its definition, on one unit, where there is nothing to decorrelate."""
+    x = torch.randn(20, 3, 1, generator=torch.Generator().manual_seed(1))
+    starts = torch.zeros(20, 3, dtype=torch.bool)
+    seen = Trace({"core": x, "episode_start": starts})
+    loss = Slowness().loss(seen, nn.Module())
+    expected = (x[1:] - x[:-1]).square().mean() / x.var(correction=0)
+    assert float(loss.mean()) == pytest.approx(float(expected), rel=1e-5)
+    scaled = Slowness().loss(Trace({"core": 0.01 * x, "episode_start": starts}), nn.Module())
+    torch.testing.assert_close(scaled, loss, rtol=1e-3, atol=1e-5)
+
+
+def test_sparsity_is_the_activity_ratio() -> None:
+    rows = torch.tensor([[1.0, 1.0, 1.0, 1.0], [0.0, -3.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0]])
+    seen = Trace({"encoder": rows.unsqueeze(1), "episode_start": torch.zeros(3, 1).bool()})
+    assert Sparsity().loss(seen, nn.Module()).flatten().tolist() == [1.0, 0.25, 0.5]
+    assert held_out(Sparsity()) < 0.5 * held_out(Sparsity(), steps=0)
+
+
+def test_the_next_observation_beats_persistence() -> None:
+    cost = NextObservation()
+    _, heads, seen = train(cost)
+    trace = seen(1000)
+    mask = trace.has_next
+    with torch.no_grad():
+        error = (heads(cost.inputs(trace)) - cost.target(trace))[mask].square().sum()
+    stays = (trace["vision"] - cost.target(trace))[mask].square().sum()
+    assert float(1 - error / stays) > 0.3
+    assert held_out(cost) < 0.9  # and the mean: R2 above 0
+
+
+def test_a_latent_that_predicts_itself_keeps_what_can_be_predicted() -> None:
+    cost = LatentSelfPrediction()
+    assert held_out(cost) < 0.35 < held_out(cost, steps=0)
+    _, _, seen = train(cost)
+    x = seen(1000)["core"].detach().flatten(0, 1)
+    assert float(x.std(0).max()) > 0.05
+    # No gradient through the target.
+    trace = seen(1000)
+    assert not cost.target(trace).requires_grad
+    assert cost.inputs(trace).requires_grad
+
+
+def test_reward_is_predicted_from_the_action() -> None:
+    assert held_out(RewardPrediction()) < 1.05  # a linear head knows no product ...
+    cost = RewardPrediction(reads="encoder")
+    seen = world(3)
+    trace = Trace({**seen, "encoder": seen["reward"].unsqueeze(-1) * 2.0})
+    made = cost.heads(Sizes({"encoder": 1, "action": 2}, {}))
+    assert isinstance(made, nn.Linear)
+    with torch.no_grad():
+        made.weight.copy_(torch.tensor([[0.5, 0.0, 0.0]]))
+        made.bias.zero_()
+    assert (
+        float(cost.loss(trace, made).detach().abs().max()) < 1e-8
+    )  # ... and need not, if an area does
+
+
+def test_inverse_dynamics_keeps_what_the_body_controls() -> None:
+    cost = InverseDynamics(reads="core")
+    _, heads, seen = train(cost, 400)
+    trace = seen(1000)
+    with torch.no_grad():
+        told = heads(cost.inputs(trace))[trace.has_next]
+    action = trace["action"][trace.has_next]
+    left = (told - action).square().mean(0) / action.var(0)
+    assert float(left[0]) < 0.7  # moves the point
+    assert float(left[1]) > 0.9  # moves nothing
+
+
+def test_a_pupil_is_as_good_as_its_teacher_tells() -> None:
+    """Row by row: the true teacher is learnt, the shuffled one is not."""
+    cost = AreaTarget(teacher="teacher")
+    assert held_out(cost) < 0.1
+    shuffled = NoiseTarget.like(cost)
+    _, heads, seen = train(shuffled)
+    trace = seen(1000)
+    with torch.no_grad():
+        assert float(cost.loss(trace, heads).mean()) > 0.8
+
+
+def test_the_true_way_home_is_that_of_place_and_heading() -> None:
+    generator = torch.Generator().manual_seed(2)
+    position = torch.randn(9, 3, 2, generator=generator).cumsum(0)
+    heading = torch.rand(9, 3, generator=generator) * 6
+    starts = torch.zeros(9, 3, dtype=torch.bool)
+    starts[0] = starts[4, 1] = True
+    cost = SelfLocalisation(rung="true", reach=2.0)
+    whole, _ = cost.annotate(
+        Trace({"position": position, "heading": heading, "episode_start": starts}), {}, nn.Module()
+    )
+    first, state = cost.annotate(
+        Trace({"position": position[:6], "heading": heading[:6], "episode_start": starts[:6]}),
+        {}, nn.Module(),
+    )  # fmt: skip
+    second, _ = cost.annotate(
+        Trace({"position": position[6:], "heading": heading[6:], "episode_start": starts[6:]}),
+        state, nn.Module(),
+    )  # fmt: skip
+    name = "self_localisation/target"
+    torch.testing.assert_close(torch.cat((first[name], second[name])), whole[name])
+    for t in range(9):
+        for i in range(3):
+            begun = position[4 if i == 1 and t >= 4 else 0, i]
+            x, y = (begun - position[t, i]).tolist()
+            turn = float(heading[t, i])
+            expected = complex(x, y) * np.exp(-1j * turn) / 2.0
+            assert whole[name][t, i].tolist() == pytest.approx(
+                [expected.real, expected.imag], abs=1e-5
+            )
+
+
+def test_a_sighting_is_told_the_step_before() -> None:
+    """Four rays: something comes into sight on the left, a quarter of the range away."""
+    vision = torch.zeros(5, 1, 16)
+    vision[2, 0, 4] = 0.75
+    vision[3, 0, 4] = 0.75
+    vision[4, 0, 8] = 0.5
+    starts = torch.tensor([[True], [False], [False], [False], [False]])
+    seen = Trace({"vision": vision, "core": torch.zeros(5, 1, 1), "episode_start": starts})
+    cost = SelfLocalisation(rung="sighted")
+    assert cost.mask(seen).flatten().tolist() == [False, True, False, False, False]
+    assert cost.target(seen)[1, 0].tolist() == pytest.approx([0.0, 0.25], abs=1e-6)
+    with pytest.raises(ValueError, match="give felt, sighted, true"):
+        SelfLocalisation(rung="guessed")
+
+
+class Remembered(gym.Env[np.ndarray, Any]):
+    """A sign at the start says which of two actions is right three steps later."""
+
+    def __init__(self) -> None:
+        self.observation_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
+        self.action_space = spaces.Discrete(2, start=3)
+
+    def reset(self, *, seed=None, options=None):  # type: ignore[no-untyped-def]
+        super().reset(seed=seed)
+        self.t, self.sign = 0, float(self.np_random.choice([-1, 1]))
+        return np.array([self.sign, 0.0], np.float32), {}
+
+    def step(self, action: Any):  # type: ignore[no-untyped-def]
+        self.t += 1
+        seen = np.array([0.0, self.t / 3], np.float32)
+        right = action == (4 if self.sign > 0 else 3)
+        return seen, float(right and self.t == 4), self.t == 4, False, {}
+
+
+def test_an_agent_learns_from_a_teacher_what_takes_a_memory(tmp_path: Path) -> None:
+    rows: dict[str, list[Any]] = {"episode": [], "sense/observation": [], "action": []}
+    for episode in range(40):
+        sign = 1.0 if episode % 3 else -1.0
+        for t in range(5):
+            rows["episode"].append(episode)
+            rows["sense/observation"].append([sign if t == 0 else 0.0, t / 3])
+            # At the last moment none is chosen.
+            rows["action"].append(np.nan if t == 4 else 4.0 if sign > 0 else 3.0)
+    path = tmp_path / "teacher.npz"
+    arrays: Any = {name: np.asarray(column, np.float32) for name, column in rows.items()}
+    np.savez(path, **arrays)
+    cost = BehaviouralCloning(recording=str(path))
+    env = DummyVecEnv([Remembered for _ in range(8)])
+    agent = Agent("uniform", env, [ExtrinsicReward(weight=1e-3), cost], n_steps=8, budget=None,
+                  width=8, seed=0, learning_rate=1e-2)  # fmt: skip
+    agent.learn(30 * 64)
+    seen: Any = env.reset()
+    state, starts, signs = None, np.ones(8, bool), seen[:, 0]
+    for _ in range(4):
+        action, state = agent.predict(seen, state, starts, deterministic=True)
+        seen, reward, starts, _ = env.step(action)
+    assert set(signs) == {-1.0, 1.0}
+    assert reward.tolist() == [1.0] * 8
+    assert agent.diagnostics()["cost/behavioural_cloning"] < 0.1
+    with pytest.raises(ValueError, match="there is no such file"):
+        Agent("uniform", env, [ExtrinsicReward(), BehaviouralCloning()])
+    np.savez(path, episode=np.zeros(3), action=np.zeros(3))
+    with pytest.raises(ValueError, match="has no sense/<name>"):
+        Agent("uniform", env, [ExtrinsicReward(), cost])
