@@ -20,7 +20,9 @@ class LocalTDError(Cost):
     done; a gate that lets in what matters makes it err less. The learning signal is one for all,
     as that of dopamine, and the credit is local: it flows through the memory's content to the
     gate and no further (O'Reilly & Frank 2006; Todd, Niv & Cohen 2008). Since the critic sees the
-    action, it learns what the content would be good for before the actor makes use of it.
+    action, it learns what the content would be good for before the actor makes use of it; it is
+    linear in the action, or what is right under one context would cancel out with what is right
+    under the other for as long as neither is known.
 
     Attributes:
         reads: the memory: a name, a role, or roles with bars between them.
@@ -39,12 +41,17 @@ class LocalTDError(Cost):
     hidden: int = 64
 
     def heads(self, sizes: Mapping[str, int]) -> nn.Module:
-        """Return the critic: memory, senses and action -> hidden layer -> 1."""
-        width = sizes[self.reads] + sizes[self.beside] + sizes["action"]
-        return nn.Sequential(nn.Linear(width, self.hidden), nn.Tanh(), nn.Linear(self.hidden, 1))
+        """Return the critic: memory and senses -> hidden layer -> value, and slope by action."""
+        width = sizes[self.reads] + sizes[self.beside]
+        return nn.Sequential(
+            nn.Linear(width, self.hidden),
+            nn.Tanh(),
+            nn.Linear(self.hidden, 1 + sizes["action"]),
+        )
 
     def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
         """Return the squared error, (time, worlds), in units of the return's variance."""
-        expected = heads(torch.cat((trace[self.reads], trace[self.beside], trace["action"]), -1))
-        error: Tensor = expected.squeeze(-1) - trace[f"value/{self.of}/target"]
+        terms = heads(torch.cat((trace[self.reads], trace[self.beside]), -1))
+        expected = terms[..., 0] + (terms[..., 1:] * trace["action"]).sum(-1)
+        error: Tensor = expected - trace[f"value/{self.of}/target"]
         return error.square()
