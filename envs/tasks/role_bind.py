@@ -53,12 +53,13 @@ class RoleBind(Task):
         See the lock's symbol, look at the chests' symbols one by one, and open the right chest.
 
     Picture:
-        The body stands in the middle and is held. A lock ahead of it lights up for 2 steps and
-        shows its symbol, eight signs; then it goes dark, for 2 steps. At the default level two
-        tablets, to the left and to the right, have shown a symbol each before, for 2 steps each.
-        Then the body is free, and chests that look all alike stand around it, 0.9 m away, turned
-        anyhow. A chest shows its symbol while the body faces it, within 30 degrees; one step
-        forward from the middle touches the chest that is faced, and the first touched opens.
+        The body stands in the middle and is held. A yellow lock ahead of it lights up for 2 steps
+        and shows its symbol, eight signs; then it goes dark, for 2 steps. At the default level
+        two blue tablets, to the left and to the right, have shown a symbol each before, for 2
+        steps each. Then the body is free, and red chests that look all alike stand around it,
+        0.9 m away, turned anyhow. A chest shows its symbol while the body faces it, within 30
+        degrees; one step forward from the middle touches the chest that is faced, and the first
+        touched opens.
 
     Actions:
         ====== ========================== ===================================================
@@ -139,8 +140,8 @@ class RoleBind(Task):
 
     show_steps, dark_steps, free_steps = 2, 2, 16
     training_pairs = 16
-    distance, radius = 0.9, 0.35
-    """Metres: of lock, tablets and chests from the middle, and their size."""
+    distance, lock_distance, radius = 0.9, 2.0, 0.35
+    """Metres: of chests from the middle, of lock and tablets from it, and the size of all."""
     facing = float(np.sqrt(3) / 2)
     """Cosine of the angle within which a chest is faced."""
     tablet_angle = float(np.pi / 4)
@@ -187,7 +188,9 @@ class RoleBind(Task):
         angle = np.repeat(heading[:, None], self.n_shapes, 1)
         angle[:, 1 : 1 + k] = turned
         angle[:, 1 + k :] += np.array([1, -1])[: self.n_shapes - 1 - k] * self.tablet_angle
-        world.shape_position[which] = np.float32(self.distance) * unit(angle)
+        away = np.full((self.n_shapes, 1), self.lock_distance, np.float32)
+        away[1 : 1 + k] = self.distance
+        world.shape_position[which] = away * unit(angle)
         world.shape_radius[which] = self.radius
         world.shape_color[which] = self.colors
         world.heading[which] = heading
@@ -285,10 +288,8 @@ class RoleBind(Task):
 
     def scene(self, world: World, index: int) -> dict[str, Any]:
         """The symbols, the right chest, and the phase."""
-        labels = {0: "lock"} | dict.fromkeys(range(1 + self.chests, self.n_shapes), "tablet")
         hints: dict[str, Any] = {
             "items": world.symbol[index],
-            "labels": labels,
             "target": int(world.target[index]),
         }
         wanted = RELATIONS[world.relation[index]]
