@@ -23,6 +23,7 @@ from motley.costs.ensemble_disagreement import EnsembleDisagreement as EnsembleD
 from motley.costs.entropy import Entropy as Entropy
 from motley.costs.episodic_novelty import EpisodicNovelty as EpisodicNovelty
 from motley.costs.extrinsic_reward import ExtrinsicReward as ExtrinsicReward
+from motley.costs.gaze_from_hand import GazeFromHand as GazeFromHand
 from motley.costs.held_content import HeldContent as HeldContent
 from motley.costs.intrinsic import Intrinsic as Intrinsic
 from motley.costs.inverse_dynamics import InverseDynamics as InverseDynamics
@@ -30,8 +31,10 @@ from motley.costs.latent_self_prediction import LatentSelfPrediction as LatentSe
 from motley.costs.learning_progress import LearningProgress as LearningProgress
 from motley.costs.local_td_error import LocalTDError as LocalTDError
 from motley.costs.match_prediction import MatchPrediction as MatchPrediction
+from motley.costs.mover_event import MoverEvent as MoverEvent
 from motley.costs.next_observation import NextObservation as NextObservation
 from motley.costs.noise_target import NoiseTarget as NoiseTarget
+from motley.costs.occlusion_prediction import OcclusionPrediction as OcclusionPrediction
 from motley.costs.prediction import Prediction as Prediction
 from motley.costs.prediction import unexplained as unexplained
 from motley.costs.prediction_error_curiosity import (

@@ -28,6 +28,8 @@ ROLES |= {
     "world_model": "predicts what happens next",
     "self_model": "predicts the world model's error",
     "detector": "finds something known from birth",
+    "appearance": "tells a kind of thing by its looks",
+    "gaze": "tells what another looks at",
     "readout": "finds in the senses what other areas look for",
     "actor": "gives the action's distribution",
     "critic": "gives the features that values are read from",

@@ -16,14 +16,17 @@ from motley.costs.ensemble_disagreement import EnsembleDisagreement
 from motley.costs.entropy import Entropy
 from motley.costs.episodic_novelty import EpisodicNovelty
 from motley.costs.extrinsic_reward import ExtrinsicReward
+from motley.costs.gaze_from_hand import GazeFromHand
 from motley.costs.held_content import HeldContent
 from motley.costs.inverse_dynamics import InverseDynamics
 from motley.costs.latent_self_prediction import LatentSelfPrediction
 from motley.costs.learning_progress import LearningProgress
 from motley.costs.local_td_error import LocalTDError
 from motley.costs.match_prediction import MatchPrediction
+from motley.costs.mover_event import MoverEvent
 from motley.costs.next_observation import NextObservation
 from motley.costs.noise_target import NoiseTarget
+from motley.costs.occlusion_prediction import OcclusionPrediction
 from motley.costs.prediction import Prediction
 from motley.costs.prediction_error_curiosity import PredictionErrorCuriosity
 from motley.costs.reconstruction import Reconstruction
@@ -71,10 +74,13 @@ for _cost in (
     EpisodicNovelty,
     LearningProgress,
     DriveReduction,
+    GazeFromHand,
+    MoverEvent,
     NextObservation,
     NoiseTarget,
     PredictionErrorCuriosity,
     RND,
+    OcclusionPrediction,
     Reconstruction,
     SelfLocalisation,
     LocalTDError,

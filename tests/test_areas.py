@@ -16,6 +16,7 @@ from motley.agents.areas import (
     GRU,
     LSTM,
     Actor,
+    Appearance,
     Arbiter,
     Area,
     Attention,
@@ -24,8 +25,11 @@ from motley.agents.areas import (
     Convolution,
     DriveHead,
     EpisodicMemory,
+    Gaze,
     HeadDirection,
     MinGRU,
+    MoverDetector,
+    ObjectTracker,
     PathIntegrator,
     Perceptron,
     PlaceCode,
@@ -37,6 +41,7 @@ from motley.agents.batch import Batch
 from motley.agents.blueprints import PROBLEMS
 from motley.agents.rollout import Rollout, collect
 from motley.costs import Trace
+from motley.envs import World
 from motley.envs.tasks import TASKS
 
 TIME, WORLDS = 40, 6
@@ -86,6 +91,27 @@ def slots() -> Inputs:
     return content, gate.sigmoid()
 
 
+def seen_in(task: str) -> Inputs:
+    """Vision and egomotion of a task in which the body runs about at random."""
+    world = World(TASKS[task](), WORLDS)
+    world.seed(np.arange(WORLDS))
+    world.reset()
+    rng, views = np.random.default_rng(0), []
+    for _ in range(TIME):
+        views.append(world.observe())
+        world.step(rng.uniform(-1, 1, (WORLDS, 2)).astype(np.float32))
+    names = ("vision", "egomotion")
+    vision, egomotion = (torch.as_tensor(np.stack([o[name] for o in views])) for name in names)
+    return vision, egomotion
+
+
+def held() -> Tensor:
+    """Whether the body is free: now and then, for a few steps."""
+    generator = torch.Generator().manual_seed(0)
+    free = torch.rand(TIME // 4, WORLDS, 1, generator=generator) < 0.5
+    return free.repeat_interleave(4, 0).float()
+
+
 # An example of every registered area, which the contract tests below run on: the area and its
 # inputs, (TIME, WORLDS, features). A new area adds a line for each of its rungs.
 CASES: dict[str, Callable[[], tuple[Area, Inputs]]] = {
@@ -113,6 +139,12 @@ CASES: dict[str, Callable[[], tuple[Area, Inputs]]] = {
     "integrator exact": lambda: (PathIntegrator((3,), "exact"), (egomotion(),)),
     "integrator noisy": lambda: (PathIntegrator((3,), "noisy"), (egomotion(),)),
     "integrator learnt": lambda: (PathIntegrator((3, 2)), (egomotion(), *numbers(2))),
+    "tracker exact": lambda: (ObjectTracker((96, 3), "exact"), seen_in("OccluderHunt")),
+    "tracker noisy": lambda: (ObjectTracker((96, 3), "noisy"), seen_in("OccluderHunt")),
+    "tracker learnt": lambda: (ObjectTracker((96, 3), "learnt"), seen_in("OccluderHunt")),
+    "mover detector": lambda: (MoverDetector((96, 3)), seen_in("Caregiver")),
+    "appearance": lambda: (Appearance((96,)), seen_in("Caregiver")[:1]),
+    "gaze": lambda: (Gaze((96, 1)), (seen_in("Caregiver")[0], held())),
     "memory exact": memory("exact", True),
     "memory value": memory("learnt_value", True),
     "memory key": memory("learnt_key", True),

@@ -279,6 +279,8 @@ MEMBERS = {
     None: ["next_observation"],
     "path integration": ["next_observation", "self_localisation"],
     "episodic memory": ["next_observation", "reconstruction"],
+    "bootstrapping": ["gaze_from_hand", "mover_event", "next_observation"],
+    "object permanence": ["next_observation", "occlusion_prediction"],
     "path integration + episodic memory": [
         "next_observation", "reconstruction", "self_localisation",
     ],

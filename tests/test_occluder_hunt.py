@@ -77,7 +77,7 @@ def test_the_prey_is_faster_than_the_body_and_hidden_for_as_long_as_the_level_sa
 ) -> None:
     world = make(level, ood, n=2_000)
     assert length(world.velocity).min() > 0.4
-    low, high = (20, 23) if ood else OccluderHunt.levels[level].hiding
+    low, high = (19, 22) if ood else OccluderHunt.levels[level].hiding
     assert (world.hiding.min(), world.hiding.max()) == (low, high)
 
 
@@ -166,7 +166,7 @@ def test_who_waits_at_the_wrong_exit_catches_nothing() -> None:
 def test_no_place_serves_two_exits(level: int, ood: bool) -> None:
     """From any place that a body can stand in, at most one exit's prey is a step away."""
     task = OccluderHunt(level, ood)
-    x, y = np.meshgrid(np.linspace(-1.35, 1.35, 109), np.linspace(-1.05, 1.45, 101))
+    x, y = np.meshgrid(np.linspace(-1.35, 1.35, 109), np.linspace(-1.35, 1.45, 113))
     place = np.stack((x.ravel(), y.ravel()), -1)
     for wall in (-0.5, 0.5):
         fin = np.stack((np.full(len(place), wall), np.clip(place[:, 1], 0.3, 1.7)), -1)
@@ -208,7 +208,7 @@ def test_the_observers_fit_is_the_preys_motion(level: int, ood: bool) -> None:
         still(world)
     place, velocity = policy.fit(world.rows)
     step = world.velocity[:, 0] * np.stack((world.side[:, 0], np.ones(200)), -1)
-    np.testing.assert_allclose(velocity, step, atol=0.04)
-    assert np.abs(velocity - step).mean() < 0.005
-    np.testing.assert_allclose(place[:, 1], rules(world).hidden_at, atol=0.1)
+    error = np.abs(velocity - step).max(1)
+    assert np.quantile(error, 0.95) < 0.01
+    assert np.quantile(np.abs(place[:, 1] - rules(world).hidden_at), 0.95) < 0.02
     np.testing.assert_allclose(policy.depth, world.wall[:, 3, 1], atol=1e-4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from motley.agents.areas.actor import Actor
+from motley.agents.areas.appearance import Appearance
 from motley.agents.areas.arbiter import Arbiter
 from motley.agents.areas.attention import Attention
 from motley.agents.areas.basal_ganglia_gate import BasalGangliaGate
@@ -11,10 +12,13 @@ from motley.agents.areas.binding_memory import BindingMemory
 from motley.agents.areas.convolution import Convolution
 from motley.agents.areas.drive_head import DriveHead
 from motley.agents.areas.episodic_memory import EpisodicMemory
+from motley.agents.areas.gaze import Gaze
 from motley.agents.areas.gru import GRU
 from motley.agents.areas.head_direction import HeadDirection
 from motley.agents.areas.lstm import LSTM
 from motley.agents.areas.min_gru import MinGRU
+from motley.agents.areas.mover_detector import MoverDetector
+from motley.agents.areas.object_tracker import ObjectTracker
 from motley.agents.areas.path_integrator import PathIntegrator
 from motley.agents.areas.perceptron import Perceptron
 from motley.agents.areas.place_code import PlaceCode
@@ -39,6 +43,7 @@ def register(area: type[Area]) -> type[Area]:
 for _area in (
     Actor,
     Arbiter,
+    Appearance,
     Attention,
     BasalGangliaGate,
     BindingMemory,
@@ -46,9 +51,12 @@ for _area in (
     DriveHead,
     EpisodicMemory,
     GRU,
+    Gaze,
     HeadDirection,
     LSTM,
     MinGRU,
+    MoverDetector,
+    ObjectTracker,
     PathIntegrator,
     Perceptron,
     PlaceCode,
@@ -63,6 +71,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "Actor",
+    "Appearance",
     "Arbiter",
     "Area",
     "Attention",
@@ -71,8 +80,11 @@ __all__ = [
     "Convolution",
     "DriveHead",
     "EpisodicMemory",
+    "Gaze",
     "HeadDirection",
     "MinGRU",
+    "MoverDetector",
+    "ObjectTracker",
     "PathIntegrator",
     "Perceptron",
     "PlaceCode",

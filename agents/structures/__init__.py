@@ -5,10 +5,12 @@ variants, the problem that it is matched to and the control of that problem.
 """
 
 from motley.agents.structures import binding as binding
+from motley.agents.structures import bootstrap as bootstrap
 from motley.agents.structures import drives as drives
 from motley.agents.structures import episodic_memory as episodic_memory
 from motley.agents.structures import feedforward as feedforward
 from motley.agents.structures import memoryless as memoryless
+from motley.agents.structures import object_tracking as object_tracking
 from motley.agents.structures import path_integration as path_integration
 from motley.agents.structures import uniform as uniform
 from motley.agents.structures import working_memory as working_memory

@@ -66,7 +66,7 @@ class Waiter:
 
     def goal(self) -> Floats:
         """Where to walk now, (N, 2)."""
-        return self.task.route(self.position, self.task.exits[self.choice])
+        return self.task.inside(self.task.exits[self.choice])
 
     def reckon(self, egomotion: Floats, rows: Ints) -> None:
         """Move the pose of worlds ``rows`` on by what was felt."""

@@ -1,0 +1,115 @@
+"""Where on the rays of vision a thing is: what trackers and the costs that teach them share."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+RANGE, FORWARD = 8.0, 0.8
+"""Metres: distance at which nearness is 0, and forward motion at an egomotion reading of 1."""
+CHANNELS = 4
+MOVED = 2e-3
+"""Change of nearness (1.6 cm) from which a ray shows motion."""
+ALIKE = 0.03
+"""Greatest difference of a colour's channel that still counts as the same."""
+
+
+def rays(vision: Tensor) -> Tensor:
+    """Return the rays' channels: (..., rays x 4) -> (..., rays, 4)."""
+    return torch.unflatten(vision, -1, (-1, CHANNELS))
+
+
+def directions(view: Tensor) -> Tensor:
+    """Return the unit vectors (ahead, left) of the rays of a view (..., rays, 4): (rays, 2)."""
+    count = view.shape[-2]
+    angle = torch.arange(count, device=view.device, dtype=view.dtype) * (2 * math.pi / count)
+    return torch.stack((angle.cos(), angle.sin()), -1)
+
+
+def at_rest(egomotion: Tensor) -> Tensor:
+    """Return whether the body stood still in the last step: (..., 3) -> (...,) bool."""
+    return (egomotion[..., 0].abs() < 1e-3) & (egomotion[..., 1].abs() < 1e-3)
+
+
+def mover_color(view: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the colour of what moved between two views from one place.
+
+    A ray that shows the same colour nearer or farther shows a mover for certain; else it is on the
+    ray that something came nearest on, since where it went away there is only what was behind.
+
+    Args:
+        view: (..., rays, 4).
+        before: likewise, one step before.
+
+    Returns:
+        The colour, (..., 3), and whether anything moved, (...,) bool.
+    """
+    nearer = view[..., 0] - before[..., 0]
+    same = (view - before)[..., 1:].abs().amax(-1) < ALIKE
+    along = same & (nearer.abs() > MOVED) & (view[..., 0] > 0)
+    signs = torch.where(along, 10.0, nearer)
+    found = signs.argmax(-1)[..., None, None].expand(*signs.shape[:-1], 1, 3)
+    return view[..., 1:].gather(-2, found).squeeze(-2), signs.amax(-1) > MOVED
+
+
+def matching(view: Tensor, color: Tensor) -> Tensor:
+    """Return which rays (..., rays, 4) show a colour (..., 3): (..., rays) bool."""
+    alike = (view[..., 1:] - color.unsqueeze(-2)).abs().amax(-1) < ALIKE
+    return alike & (view[..., 0] > 0)
+
+
+def _mean_way(way: Tensor, match: Tensor) -> Tensor:
+    """Return the mean direction of the rays that match, a unit vector: (..., 2)."""
+    mean = (match.to(way.dtype).unsqueeze(-1) * way).sum(-2)
+    return mean / mean.square().sum(-1, keepdim=True).clamp(min=1e-9).sqrt()
+
+
+def outermost(view: Tensor, match: Tensor) -> Tensor:
+    """Return the outermost two points that matching rays meet, leftmost first: (..., 2, 2) metres.
+
+    They are one and the same where one ray matches, and of no meaning where none does.
+    """
+    way = directions(view)
+    mean = _mean_way(way, match)
+    aside = mean[..., :1] * way[:, 1] - mean[..., 1:] * way[:, 0]
+    points = RANGE * (1 - view[..., :1]) * way
+    ends = []
+    for order in (aside, -aside):
+        at = torch.where(match, order, -torch.inf).argmax(-1)[..., None, None]
+        ends.append(points.gather(-2, at.expand(*at.shape[:-1], 2)).squeeze(-2))
+    return torch.stack(ends, -2)
+
+
+def locate(view: Tensor, match: Tensor, radius: Tensor | float) -> tuple[Tensor, Tensor]:
+    """Return where the middle of a disc is, of which some rays show the near side.
+
+    From two rays on, it is the centre of the circle through the outermost two points that were
+    met, on their far side; from one, it is straight on.
+
+    Args:
+        view: (..., rays, 4).
+        match: (..., rays) bool, the rays that meet the disc.
+        radius: metres.
+
+    Returns:
+        (..., 2) metres (ahead, left), zero where no ray meets it, and how many rays do, (...,).
+    """
+    count, ends = match.sum(-1), outermost(view, match)
+    mean = _mean_way(directions(view), match)
+    middle, chord = ends.mean(-2), ends[..., 0, :] - ends[..., 1, :]
+    squared = chord.square().sum(-1, keepdim=True)
+    across = torch.stack((chord[..., 1], -chord[..., 0]), -1) / squared.clamp(min=1e-9).sqrt()
+    on = torch.where(squared > 1e-6, across, mean)
+    deep = (torch.as_tensor(radius) ** 2 - squared / 4).clamp(min=1e-6).sqrt()
+    place = middle + deep * on
+    return torch.where((count > 0).unsqueeze(-1), place, torch.zeros_like(place)), count
+
+
+def turned(vector: Tensor, egomotion: Tensor) -> Tensor:
+    """Return (..., 2) vectors (ahead, left) in the frame of the body after it turned."""
+    size = egomotion[..., 1:].square().sum(-1).clamp(min=1e-9).sqrt()
+    sine, cosine = egomotion[..., 1] / size, egomotion[..., 2] / size
+    ahead, left = vector.unbind(-1)
+    return torch.stack((cosine * ahead + sine * left, cosine * left - sine * ahead), -1)
