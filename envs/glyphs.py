@@ -104,7 +104,12 @@ def shapes(
     places = [(float(x), float(y)) for x, y in world.shape_position[index]]
     radii = [float(radius) for radius in world.shape_radius[index]]
     colors = [rgb(color) for color in world.shape_color[index]]
-    there = [k for k in range(world.n_shapes) if radii[k] > 0 and _key(places[k]) not in marked]
+    out = set(scene.get("absent", ()))
+    there = [
+        k
+        for k in range(world.n_shapes)
+        if radii[k] > 0 and k not in out and _key(places[k]) not in marked
+    ]
     hidden = [k for k in there if not sight.shapes[k]]
     for k in hidden:
         visible = bool(world.shape_visible[index, k])

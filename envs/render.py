@@ -9,6 +9,7 @@ its picture by `Task.scene`, a dict of hints, all optional:
 - ``caption``: text for the status line, such as the phase.
 - ``markers``: [(label, x, y, radius)] of places that no sense shows, metres; "nest" gets a house.
 - ``items``: (S, k) numbers in [-1, 1] to draw as bars on each shape; a row with a NaN has none.
+- ``absent``: indices of shapes to leave out, which are no part of the world now.
 - ``labels``: {index of a shape: short text} to write on shapes.
 - ``target``: index of the shape that the oracle would go to.
 - ``lines``: [((x1, y1), (x2, y2), (r, g, b) in 0..1, width in metres)], such as an arm's links.
@@ -117,7 +118,7 @@ def _view(task: Task, world: World, index: int, scene: Mapping[str, Any], aspect
     here = (float(world.position[index, 0]), float(world.position[index, 1]))
     view = views.get(index)
     if view is None or view.episode != episode:
-        real = world.shape_radius[index] > 0
+        real = world.shape_radius[index] > 0  # also what is absent as yet
         discs = np.column_stack([world.shape_position[index], world.shape_radius[index]])[real]
         markers = [marker[1:] for marker in scene.get("markers", ())]
         ends = world.wall[index].reshape(-1, 2)
@@ -129,7 +130,7 @@ def _view(task: Task, world: World, index: int, scene: Mapping[str, Any], aspect
         high = (places[:, :2] + places[:, 2:]).max(0)
         middle = (low + high) / 2
         wide, tall = (float(side) for side in high - low)
-        span = max(4.0, max(wide / aspect, tall) * 1.08 + 0.6)
+        span = max(3.2, max(wide / aspect, tall) * 1.08 + 0.6)
         view = views[index] = View(episode, (float(middle[0]), float(middle[1])), span, [])
     while view.path and view.path[-1][0] >= elapsed:
         view.path.pop()
@@ -147,16 +148,18 @@ def _letters(
     seen: Sight,
     line: int,
 ) -> None:
-    """Labels of markers below them, and of shapes on them."""
+    """Labels of markers below them, and of shapes on them, or below where there is no room."""
     for label, x, y, radius in scene.get("markers", ()):
         at = canvas.finished((x, y - radius))
         write(frame, label, (at[0], at[1] + 2), line, palette.ink, (0.5, 0.0), palette.shade)
+    items = scene.get("items")
     for shape, label in scene.get("labels", {}).items():
         color = glyphs.rgb(world.shape_color[index, shape])
         x, y = (float(c) for c in world.shape_position[index, shape])
         at = canvas.finished((x, y))
         radius = float(world.shape_radius[index, shape]) / canvas.pixel
-        if font(line).size(label)[0] > 1.7 * radius:  # too small to write on: below it
+        written = items is not None and not np.isnan(items[shape]).any()
+        if written or font(line).size(label)[0] > 1.7 * radius:  # no room on it: below it
             write(
                 frame, label, (at[0], at[1] + radius), line, palette.ink, (0.5, 0.0), palette.shade
             )

@@ -270,12 +270,13 @@ class GateMaze(Task):
 
     def scene(self, world: World, index: int) -> dict[str, Any]:
         """The context and the present sign, or the phase."""
-        context = SIGNS[world.sign[index, 0]]
+        caption = f"under context {SIGNS[world.sign[index, 0]]}"
         hints: dict[str, Any] = {"target": int(not world.right[index])}
+        sign = int(world.sign[index, min(int(world.elapsed[index]), self.walk)])
         if world.free[index]:
-            hints["caption"] = "at the fork"
+            caption = "at the fork"
+        elif sign < BLANK:
+            hints["cue_label"] = SIGNS[sign]
         else:
-            sign = int(world.sign[index, min(int(world.elapsed[index]), self.walk)])
-            shown = f"sign {SIGNS[sign]}" if sign < BLANK else "no sign"
-            hints["caption"] = f"under {context}: {shown}"
-        return hints
+            caption += ", no sign"
+        return hints | {"caption": caption}

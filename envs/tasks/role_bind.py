@@ -287,12 +287,14 @@ class RoleBind(Task):
         return {name: partial(make, self) for name, make in named.items()}
 
     def scene(self, world: World, index: int) -> dict[str, Any]:
-        """The symbols, the right chest, and the phase."""
-        hints: dict[str, Any] = {
-            "items": world.symbol[index],
-            "target": int(world.target[index]),
-        }
-        wanted = RELATIONS[world.relation[index]]
-        held = not world.free[index] and not world.opened[index]
-        hints["caption"] = f"wanted: {wanted}" + (", held" if held else "")
-        return hints
+        """The symbols, the phase, and once the chests are there the right one."""
+        tablets = range(1 + self.chests, self.n_shapes)
+        names = {0: "lock"} | {tablet: f"tablet {k}" for k, tablet in enumerate(tablets, 1)}
+        hints = {"items": world.symbol[index], "labels": names}
+        if world.elapsed[index] >= self.held:
+            wanted = RELATIONS[world.relation[index]]
+            caption = f"wanted: {wanted}{' symbol' if wanted == 'other' else ''}"
+            return hints | {"target": int(world.target[index]), "caption": caption}
+        lit = np.flatnonzero(world.shape_visible[index])
+        caption = f"shown: {names[int(lit[0])]}" if lit.size else "dark"
+        return hints | {"absent": range(1, 1 + self.chests), "caption": caption}
