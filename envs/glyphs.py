@@ -118,7 +118,7 @@ def shapes(
         if sight.shapes[k]:
             disc(canvas, palette, colors[k], places[k], radii[k], bool(world.shape_solid[index, k]))
     for k in hidden:
-        canvas.ring(mix(palette.shade, colors[k], 0.65), places[k], radii[k], 0.04)
+        canvas.ring(mix(palette.shade, colors[k], 0.8), places[k], radii[k], 0.04)
     items = scene.get("items")
     for k in there:
         if items is not None and not np.isnan(items[k]).any():

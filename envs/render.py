@@ -22,7 +22,7 @@ its picture by `Task.scene`, a dict of hints, all optional:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -45,12 +45,26 @@ __all__ = ["NoDisplayError", "Window", "WindowClosed", "render"]
 
 @dataclass
 class View:
-    """What the renderer keeps of one world's episode: the path so far and where to look."""
+    """What the renderer keeps of one world's episode: what to show and the path so far."""
 
     episode: tuple[int, int]
-    centre: Point
-    span: float
+    things: list[tuple[float, float, float]]
+    """Discs (x, y, radius) that the picture holds."""
     path: list[tuple[int, Point]]
+
+    def frame(self, aspect: float) -> tuple[Point, float]:
+        """Centre and height, metres, of a picture `aspect` times as wide as high."""
+        places = np.array(self.things, np.float64)
+        low = (places[:, :2] - places[:, 2:]).min(0)
+        high = (places[:, :2] + places[:, 2:]).max(0)
+        (x, y), (wide, tall) = (low + high) / 2, high - low
+        return (float(x), float(y)), max(3.2, float(max(wide / aspect, tall)) * 1.08 + 0.6)
+
+    def shows(self, thing: tuple[float, float, float], aspect: float) -> bool:
+        """Whether a disc is inside the picture as it is."""
+        (x, y), span = self.frame(aspect)
+        wide, tall = span * aspect / 2 - thing[2], span / 2 - thing[2]
+        return abs(thing[0] - x) <= wide and abs(thing[1] - y) <= tall
 
 
 _views: WeakKeyDictionary[World, dict[int, View]] = WeakKeyDictionary()
@@ -65,8 +79,8 @@ def render(
 ) -> npt.NDArray[np.uint8]:
     """Draw one world.
 
-    The path shown is the one through the states that were rendered in this episode, and the
-    view is chosen at the episode's first frame and then kept.
+    The path shown is the one through the states that were rendered in this episode. The view is
+    chosen at the episode's first frame and then kept, unless something but the body leaves it.
 
     Args:
         task: the rules that the world runs under.
@@ -92,7 +106,7 @@ def render(
     line = round(15 * (size / 256) ** 0.7)
     strip = round(2.6 * line)
     view = _view(task, world, index, scene, size / (size - strip))
-    canvas = Canvas((size, size - strip), view.centre, view.span)
+    canvas = Canvas((size, size - strip), *view.frame(size / (size - strip)))
     seen = sight(world, index)
     glyphs.ground(canvas, palette, seen)
     glyphs.fan(canvas, palette, world, index, observation)
@@ -117,25 +131,34 @@ def _view(task: Task, world: World, index: int, scene: Mapping[str, Any], aspect
     elapsed = int(world.elapsed[index])
     here = (float(world.position[index, 0]), float(world.position[index, 1]))
     view = views.get(index)
+    things = [*_extent(world, index, scene)]
     if view is None or view.episode != episode:
-        real = world.shape_radius[index] > 0  # also what is absent as yet
-        discs = np.column_stack([world.shape_position[index], world.shape_radius[index]])[real]
-        markers = [marker[1:] for marker in scene.get("markers", ())]
-        ends = world.wall[index].reshape(-1, 2)
-        ends = ends[np.repeat((world.wall[index, :, :2] != world.wall[index, :, 2:]).any(1), 2)]
-        ends = [*ends.tolist(), *(point for line in scene.get("lines", ()) for point in line[:2])]
-        points = [(x, y, glyphs.WALL_WIDTH) for x, y in ends]
-        places = np.array([*discs, *markers, *points, (*here, task.body.radius)], np.float64)
-        low = (places[:, :2] - places[:, 2:]).min(0)
-        high = (places[:, :2] + places[:, 2:]).max(0)
-        middle = (low + high) / 2
-        wide, tall = (float(side) for side in high - low)
-        span = max(3.2, max(wide / aspect, tall) * 1.08 + 0.6)
-        view = views[index] = View(episode, (float(middle[0]), float(middle[1])), span, [])
+        things.append((*here, task.body.radius))
+        view = views[index] = View(episode, things, [])
+    elif any(not view.shows(thing, aspect) for thing in things):
+        view.things += things
     while view.path and view.path[-1][0] >= elapsed:
         view.path.pop()
     view.path.append((elapsed, here))
     return view
+
+
+def _extent(
+    world: World, index: int, scene: Mapping[str, Any]
+) -> Iterator[tuple[float, float, float]]:
+    """Everything that the view should hold, but the body, as discs: x, y, radius."""
+    for (x, y), radius in zip(world.shape_position[index], world.shape_radius[index], strict=True):
+        if radius > 0:
+            yield float(x), float(y), float(radius)
+    for x1, y1, x2, y2 in world.wall[index]:
+        if (x1, y1) != (x2, y2):
+            yield float(x1), float(y1), glyphs.WALL_WIDTH
+            yield float(x2), float(y2), glyphs.WALL_WIDTH
+    for _, x, y, radius in scene.get("markers", ()):
+        yield x, y, radius
+    for start, end, _, width in scene.get("lines", ()):
+        yield (*start, width)
+        yield (*end, width)
 
 
 def _letters(
