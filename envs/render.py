@@ -43,6 +43,10 @@ from motley.envs.world import World
 __all__ = ["NoDisplayError", "Window", "WindowClosed", "render"]
 
 
+PATH_LENGTH = 80
+"""Frames that the path goes back."""
+
+
 @dataclass
 class View:
     """What the renderer keeps of one world's episode: what to show and the path so far."""
@@ -195,12 +199,12 @@ def _letters(
 
 
 def _path(canvas: Canvas, palette: Palette, view: View, speed: float) -> None:
-    """The body's path in this episode, older parts fainter; broken where it was carried."""
-    steps = list(pairwise(view.path))
-    for k, ((before, start), (after, end)) in enumerate(steps):
+    """The body's path of late, older parts fainter; broken where it was carried."""
+    steps = list(pairwise(view.path[-PATH_LENGTH:]))
+    for k, ((before, start), (after, end)) in enumerate(steps, PATH_LENGTH - len(steps)):
         if math.dist(start, end) > 1.6 * speed * (after - before):
             continue
-        color = mix(palette.ground, palette.body, 0.75 * max(0.25, 1 - (len(steps) - k) / 60))
+        color = mix(palette.shade, palette.body, 0.1 + 0.65 * k / PATH_LENGTH)
         canvas.line(color, start, end, max(0.05, 1.4 * canvas.pixel))
         canvas.disc(color, end, max(0.045, 1.5 * canvas.pixel))
 
