@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ class Arm(Body):
             the upper arm, and is never negative.
     """
 
+    controls: ClassVar[tuple[str, str]] = ("shoulder", "elbow")
     links: tuple[float, float] = (1.0, 1.0)
     joint_speed: float = 0.25
     response: float = 0.5

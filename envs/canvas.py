@@ -183,8 +183,9 @@ class Canvas:
         w = max(self.oversample, round(width * self.scale))
         pygame.draw.circle(self.surface, color, self.at(at), radius * self.scale, w)
 
-    def dashes(self, color: Color, at: Point, radius: float, width: float, n: int = 16) -> None:
-        """A ring of `n` dashes, at `radius` metres."""
+    def dashes(self, color: Color, at: Point, radius: float, width: float, n: int = 0) -> None:
+        """A ring of `n` dashes, at `radius` metres; 0 takes as many as look well."""
+        n = n or max(6, round(1.4 * radius / width))
         for k in range(n):
             turns = [2 * math.pi * (k + part) / n for part in (0.0, 0.2, 0.4, 0.6)]
             ends = [(at[0] + radius * math.cos(t), at[1] + radius * math.sin(t)) for t in turns]

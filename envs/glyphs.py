@@ -108,7 +108,9 @@ def shapes(
     there = [
         k
         for k in range(world.n_shapes)
-        if radii[k] > 0 and k not in out and _key(places[k]) not in marked
+        if radii[k] > 0
+        and k not in out
+        and (world.shape_visible[index, k] or _key(places[k]) not in marked)
     ]
     hidden = [k for k in there if not sight.shapes[k]]
     for k in hidden:

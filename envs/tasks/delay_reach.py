@@ -282,11 +282,11 @@ class DelayReach(Task):
         points = [tuple(map(float, point)) for point in (shoulder, elbow, shoulder + hand)]
         reach = int(world.reach[index])
         late = reach >= world.switch[index]
-        caption = f"reach {reach + 1} of {self.reaches}" if reach < self.reaches else "over"
+        caption = f"{reach + 1} of {self.reaches}" if reach < self.reaches else "over"
         bone = (0.55, 0.55, 0.6)
         return {
-            "caption": f"{caption}, {float(world.degrees[index, int(late)]):+.0f} degrees",
+            "caption": f"{caption}, turned {float(world.degrees[index, int(late)]):+.0f}",
             "lines": [(a, b, bone, 0.12) for a, b in pairwise(points)],
-            "markers": [("hand", *points[-1], 0.1)],
+            "markers": [("", *points[-1], 0.1)],
             "target": 1,
         }
