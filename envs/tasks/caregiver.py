@@ -330,9 +330,11 @@ class Caregiver(Task):
         phase = "fetch" if world.free[index] else "watch"
         x, y = (float(v) for v in world.shape_position[index, self.head])
         dx, dy = (float(v) for v in world.gaze[index])
+        radius = float(world.shape_radius[index, self.head])
+        nose = (x + radius * dx, y + radius * dy)
         hints: dict[str, Any] = {
             "caption": f"trial {trial + 1} of {self.trials}: {phase}",
-            "lines": [((x, y), (x + 0.6 * dx, y + 0.6 * dy), (0.1, 0.1, 0.1), 0.06)],
+            "lines": [(nose, (nose[0] + 0.3 * dx, nose[1] + 0.3 * dy), (0.1, 0.1, 0.1), 0.06)],
             "labels": {self.head: "head", self.hand: "hand", self.ball: "ball"},
         }
         if world.free[index]:

@@ -310,16 +310,14 @@ class OccluderHunt(Task):
         return {name: partial(make, self) for name, make in HEURISTICS.items()}
 
     def scene(self, world: World, index: int) -> dict[str, Any]:
-        """The phase, where the prey is out of sight, and where it will come out."""
+        """The phase, the prey by name, and where it will come out."""
         trial = int(world.trial[index])
         if trial >= self.trials:
             return {"caption": "over"}
         hints: dict[str, Any] = {"caption": f"trial {trial + 1} of {self.trials}"}
+        hints["labels"] = {0: "prey"}
         if world.hidden[index]:
-            x, y = (float(v) for v in world.shape_position[index, 0])
             exit_x = float(self.exits[world.exit[index, trial]])
-            hints["markers"] = [
-                ("prey", x, y, self.prey_radius),
-                ("exit", exit_x, self.screen - self.prey_radius, 0.15),
-            ]
+            hints["caption"] += ": hidden"
+            hints["markers"] = [("", exit_x, self.screen - self.prey_radius, self.prey_radius)]
         return hints
