@@ -67,7 +67,8 @@ def _chips(
     levels = np.asarray(scene.get("needs", ()), np.float64)
     if levels.size:
         colors = scene.get("need_colors", need_colors(levels.size))
-        chips.append(gauges(palette, levels, colors, round(0.44 * line), tall))
+        width = round(0.44 * line)
+        chips.append(gauges(palette, levels, colors, width, tall, scene.get("setpoint")))
     label = str(scene.get("cue_label", ""))
     if label:
         chips.append(letter(palette, label, (round(2.4 * line), tall)))
@@ -87,8 +88,12 @@ def gauges(
     colors: npt.NDArray[Any],
     width: int,
     tall: int,
+    setpoint: float | None = None,
 ) -> pygame.Surface:
-    """Levels (k,) in [0, 1] as upright bars, each `width` pixels wide, that fill from below."""
+    """Levels (k,) in [0, 1] as upright bars, each `width` pixels wide, that fill from below.
+
+    A line crosses them at their setpoint.
+    """
     chip = _box(palette, (levels.size * width + width, tall))
     across, up = chip.size[0] * chip.pixel / 2, chip.size[1] * chip.pixel / 2
     step = 2 * across / (levels.size + 1)
@@ -100,6 +105,9 @@ def gauges(
             fill = paint if isinstance(paint, tuple) else glyphs.rgb(paint)
             left, right = x - 0.36 * step, x + 0.36 * step
             chip.polygon(fill, [(left, low), (right, low), (right, upper), (left, upper)])
+    if setpoint is not None:
+        at = low + (high - low) * setpoint
+        chip.line(palette.ink, (-0.94 * across, at), (0.94 * across, at), 0.0)
     return chip.finish()
 
 

@@ -14,7 +14,8 @@ its picture by `Task.scene`, a dict of hints, all optional:
 - ``target``: index of the shape that the oracle would go to.
 - ``lines``: [((x1, y1), (x2, y2), (r, g, b) in 0..1, width in metres)], such as an arm's links.
 - ``needs``: (k,) levels in [0, 1], drawn as bars beside the score. ``need_colors``: (k, 3) in
-  0..1, those of the resources; hues all round where it is left out.
+  0..1, those of the resources; hues all round where it is left out. ``setpoint``: the level
+  that is best, drawn as a line across them.
 - ``cue_label``: text that says what the cue shows, such as a sign's letter; without it, a cue
   that is not all zero is drawn as bars.
 """

@@ -186,14 +186,15 @@ def test_bars_follow_the_needs() -> None:
     task, world = room()
     colors = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
 
-    def pixels(first: float, second: float) -> list[int]:
-        task.hints = {"needs": np.array([first, second]), "need_colors": colors}
+    def pixels(first: float, second: float, **more: float) -> list[int]:
+        task.hints = {"needs": np.array([first, second]), "need_colors": colors, **more}
         frame = render(task, world, 0, 512)
         return [count(frame, (255, 0, 255), 4), count(frame, (0, 255, 255), 4)]
 
     full = pixels(1.0, 1.0)
     assert min(full) > 200
     assert pixels(0.0, 0.0) == [0, 0]
+    assert sum(pixels(1.0, 1.0, setpoint=0.8)) < sum(full)  # its line crosses them
     for level in (0.25, 0.5, 0.75):
         shown = pixels(level, 1.0)
         assert shown[0] / full[0] == pytest.approx(level, abs=0.05)

@@ -290,6 +290,8 @@ class ManyNeeds(Task):
         ripe = np.minimum(world.age[index] / world.ripens[index], 1.0)
         return {
             "needs": world.need[index],
+            "need_colors": self.colors,
+            "setpoint": self.metabolism.setpoint,
             "labels": {k: f"{part:.0%}" for k, part in enumerate(ripe)},
             "caption": "dead" if world.dead[index] else f"drive {world.drive[index]:.2f}",
         }
