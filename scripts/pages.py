@@ -29,9 +29,11 @@ Frame = npt.NDArray[np.uint8]
 
 MOMENTS = (0.1, 0.5, 0.9)
 """Parts of the oracle's episode that the still picture shows."""
-STILL_SIZE, FILM_SIZES = 384, (320, 256, 192)
-"""Height and width of a frame in pixels; a film takes the first with which it is small enough."""
-MOST_BYTES, MOST_FRAMES = 400_000, 150
+STILL_SIZE = 384
+"""Height and width of a still frame, pixels."""
+FILMS = ((320, 150), (256, 150), (256, 75), (192, 75))
+"""Height and width, and most frames, of a film; the first that is small enough is taken."""
+MOST_BYTES = 400_000
 """Of a film."""
 RULE = re.compile(r"\s*=+(\s+=+)+\s*")
 
@@ -216,9 +218,9 @@ def film(task: Task, palette: Image.Image, path: Path) -> int:
     It has the colours of ``palette``, in all frames the same, so that what stands still costs
     nothing.
     """
-    for size in FILM_SIZES:
+    for size, most in FILMS:
         frames = episode(task, size)
-        frames = frames[:: -(-len(frames) // MOST_FRAMES)]
+        frames = frames[:: -(-len(frames) // most)]
         images = [
             Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
             for frame in frames
