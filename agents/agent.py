@@ -17,8 +17,9 @@ from stable_baselines3.common.utils import LinearSchedule
 from motley.agents import files, storage
 from motley.agents.actions import action_distribution
 from motley.agents.blueprints import Blueprint, structure
-from motley.agents.brain import Brain, seed_of, width_for
+from motley.agents.brain import Brain, width_for
 from motley.agents.diary import Diary, record
+from motley.agents.layers import seed_of
 from motley.agents.lesion import Lesion
 from motley.agents.policy import BrainPolicy, RecurrentState
 from motley.agents.readable import Readable
@@ -66,6 +67,9 @@ class Agent(BaseAlgorithm):
             anew among those that are neither score nor value; ``global``, every cost trains all.
         development: how costs' weights and areas' plasticity change with age: a Development or its
             JSON values, as in ``{"weights": {"entropy": [[0, 0.01], [100000, 0]]}}``.
+        credit: how an error changes weights: ``backprop``, ``bptt_4`` (through 4 steps of time),
+            ``feedback_alignment``, ``sign_concordant``, ``direct_feedback`` or
+            ``node_perturbation``; see :mod:`motley.agents.credit`.
         log_gradients_every: updates between two measurements of ``grad/<cost>/<area>``.
         seed: of weights, exploration and, where ``env`` is an id, the worlds.
         device: of the tensors.
@@ -103,6 +107,7 @@ class Agent(BaseAlgorithm):
         n_envs: int = 64,
         routing: str = "matched",
         development: Development | Mapping[str, Any] | None = None,
+        credit: str = "backprop",
         log_gradients_every: int = 10,
         seed: int | None = None,
         device: torch.device | str = "cpu",
@@ -142,6 +147,7 @@ class Agent(BaseAlgorithm):
             normalise_returns=normalise_returns,
             log_gradients_every=log_gradients_every,
             routing=routing,
+            credit=credit,
         )
         self.development = (
             development

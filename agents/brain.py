@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import cast
 
 import torch
@@ -14,6 +12,8 @@ from torch import Tensor, nn
 from motley.agents.actions import ActionDistribution
 from motley.agents.areas import Actor, Area, State
 from motley.agents.blueprints import Blueprint, Node
+from motley.agents.credit import Backprop, CreditRule, detached
+from motley.agents.layers import seeded
 from motley.agents.wiring import DELAY, delayed, groups, is_loop, needed_by, source_of
 from motley.costs.registry import unknown
 
@@ -23,20 +23,6 @@ BrainState = dict[str, dict[str, Tensor]]
 
 What was given one step before, for those who read it late, stands under ``"<name>@-1"``.
 """
-
-
-def seed_of(seed: int, name: str) -> int:
-    """Return a seed that depends on a seed and a name only, 63 bits."""
-    digest = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") & (2**63 - 1)
-
-
-@contextmanager
-def seeded(seed: int, name: str) -> Iterator[None]:
-    """Draw initial weights from a stream of their own, and leave torch's as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(seed, name))
-        yield
 
 
 class Brain(nn.Module):
@@ -96,6 +82,7 @@ class Brain(nn.Module):
         self.acting = tuple(name for name in blueprint if name in acting)
         self.watching = tuple(name for name in blueprint if name not in acting)
         self.held: dict[str, Tensor] = {}
+        self.credit: CreditRule = Backprop()
 
     def _size(self, name: str, actions: ActionDistribution) -> int:
         """Return the size of a sense or an area, which in a loop may not have been built yet."""
@@ -104,7 +91,7 @@ class Brain(nn.Module):
         node = self.blueprint[name]
         default = inspect.signature(node.area).parameters.get("size")
         size = node.options_at(self.width).get("size", default and default.default)
-        if issubclass(node.area, Actor):
+        if node.area.of_action:
             size = actions.parameters
         if not isinstance(size, int):
             raise ValueError(
@@ -187,7 +174,7 @@ class Brain(nn.Module):
         self, name: str, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
     ) -> tuple[Tensor, State]:
         """Run one area; the output of a lesioned one is what it is held at."""
-        output, after = self.areas[name](inputs, state, episode_start)
+        output, after = self.credit.run(self.areas[name], inputs, state, episode_start)
         return self.held[name].expand_as(output) if name in self.held else output, after
 
     def _step_together(
@@ -209,6 +196,9 @@ class Brain(nn.Module):
         after = {name: state.get(name, {}) for name in group}
         taken: dict[str, list[Tensor]] = {name: [] for name in group}
         for t, start in enumerate(torch.split(episode_start, 1)):
+            if self._cuts(t):
+                last = detached(last)
+                after = {name: detached(x) for name, x in after.items()}
             now = {source: steps[t] for source, steps in given.items()}
             now |= {name + DELAY: _forget(x, start) for name, x in last.items()}
             for name in group:
@@ -226,7 +216,15 @@ class Brain(nn.Module):
         if not source.endswith(DELAY):
             return known[source]
         before = state[source]["output"].unsqueeze(0)
-        return _forget(torch.cat((before, known[source_of(source)][:-1])), episode_start)
+        late = torch.cat((before, known[source_of(source)][:-1]))
+        if self.credit.steps is not None:
+            cut = torch.arange(len(late), device=late.device) % self.credit.steps == 0
+            late = torch.where(cut.view(-1, 1, 1), late.detach(), late)
+        return _forget(late, episode_start)
+
+    def _cuts(self, t: int) -> bool:
+        """Whether the credit rule lets no error from step ``t`` back to the one before."""
+        return self.credit.steps is not None and t % self.credit.steps == 0
 
     def __str__(self) -> str:
         """Return a line for each area: role, class, sizes, inputs."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +20,15 @@ class Linear(nn.Linear):
         gain: scale of the initial weights (Saxe et al. 2014); the square root of 2 suits
             rectifiers, 1 suits tanh and linear read-outs.
         bias: whether there is an offset.
+
+    Attributes:
+        rule: how the layer maps its input, where a credit rule has taken charge of it; see
+            :mod:`motley.agents.credit`.
+        feedback: weights that such a rule sends errors back through.
     """
+
+    rule: Callable[[Linear, Tensor], Tensor] | None = None
+    feedback: Tensor
 
     def __init__(self, inputs: int, outputs: int, gain: float = 1.0, bias: bool = True):
         self.gain = gain
@@ -31,6 +42,10 @@ class Linear(nn.Linear):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the affine map of (..., inputs), (..., outputs)."""
+        return super().forward(input) if self.rule is None else self.rule(self, input)
+
 
 ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu}
 GAINS = {"tanh": math.sqrt(2.0), "relu": math.sqrt(2.0)}
@@ -39,3 +54,17 @@ GAINS = {"tanh": math.sqrt(2.0), "relu": math.sqrt(2.0)}
 def concatenate(inputs: tuple[Tensor, ...]) -> Tensor:
     """Join inputs along their features; a single one is returned as it is."""
     return inputs[0] if len(inputs) == 1 else torch.cat(inputs, -1)
+
+
+def seed_of(seed: int, name: str) -> int:
+    """Return a seed that depends on a seed and a name only, 63 bits."""
+    digest = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") & (2**63 - 1)
+
+
+@contextmanager
+def seeded(seed: int, name: str) -> Iterator[None]:
+    """Draw initial weights from a stream of their own, and leave torch's as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(seed, name))
+        yield

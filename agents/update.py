@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -12,7 +13,9 @@ from torch import Tensor, nn
 
 from motley.agents.actions import ActionDistribution
 from motley.agents.batch import Batch
-from motley.agents.brain import Brain, seed_of, seeded
+from motley.agents.brain import Brain
+from motley.agents.credit import credit_rule
+from motley.agents.layers import Linear, seed_of, seeded
 from motley.agents.lessons import Lessons
 from motley.agents.rollout import Rollout
 from motley.agents.values import ReturnNormaliser, gae
@@ -37,6 +40,7 @@ class Settings:
     normalise_returns: bool
     log_gradients_every: int
     routing: str
+    credit: str
 
 
 class Learner(nn.Module):
@@ -102,6 +106,24 @@ class Learner(nn.Module):
             name: [p for p in area.parameters() if p.requires_grad]
             for name, area in brain.areas.items()
         }
+        self.credit = credit_rule(settings.credit)
+        self.credit.attach(brain, seed)
+        self.layers = {
+            name: [m for m in area.modules() if isinstance(m, Linear)]
+            for name, area in brain.areas.items()
+        }
+        self.followers = self.area_parameters
+        if not self.credit.exact:  # the rule sets the layers' weights, and nothing else
+            for name in self.lessons:
+                raise ValueError(
+                    f"cost {name!r} teaches on episodes drawn anew at each call, which credit "
+                    f"rule {settings.credit!r} cannot compare; take another rule"
+                )
+            weights = {p for ls in self.layers.values() for m in ls for p in m.parameters()}
+            self.followers = {
+                name: [p for p in parameters if p not in weights]
+                for name, parameters in self.area_parameters.items()
+            }
         self.head_parameters = {
             name: [p for p in head.parameters() if p.requires_grad]
             for name, head in self.heads.items()
@@ -247,16 +269,19 @@ class Learner(nn.Module):
         for _ in range(settings.n_epochs):
             for part in batch.minibatches(settings.n_minibatches, keep_order, generator):
                 losses, facts = self.losses(part, weights, clip_range)
+                assign = partial(self.assign, part, weights, clip_range, generator)
                 if settings.target_kl is not None and facts["approx_kl"] > 1.5 * settings.target_kl:
                     stop = True
                     break
                 self._check_finite(losses, n_update)
+                before = generator.get_state()
                 if not self.routing_settled:
-                    self.shuffle_routing(losses)
+                    self.shuffle_routing(losses, assign)
                 if count == 0 and n_update % settings.log_gradients_every == 0:
-                    log |= self.gradient_norms(losses, shut)
+                    log |= self.gradient_norms(losses, shut, assign)
+                generator.set_state(before)  # measuring must not change learning
                 self.optimizer.zero_grad(set_to_none=True)
-                self.route(losses, shut)
+                assign(losses, shut)
                 self.clip()
                 self.optimizer.step()
                 count += 1
@@ -311,7 +336,16 @@ class Learner(nn.Module):
     def losses(
         self, part: Batch, weights: Mapping[str, float], clip_range: float
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Return the weighted mean loss of each cost on a minibatch, and PPO's facts.
+        """Return the weighted mean loss of each cost on a minibatch, and PPO's facts."""
+        losses, facts = self.step_losses(part, weights, clip_range)
+        return {name: loss.mean() for name, loss in losses.items()}, facts
+
+    def step_losses(
+        self, part: Batch, weights: Mapping[str, float], clip_range: float
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return the weighted loss of each cost at each step, (time, worlds), and PPO's facts.
+
+        That of a cost with lessons, which are other steps, is one number.
 
         A score's loss is the clipped surrogate (Schulman et al. 2017, equation 7) on its
         advantages. All advantages share one normalisation, so that weights keep their meaning.
@@ -337,13 +371,13 @@ class Learner(nn.Module):
             chosen = torch.where(ratio * whole <= clipped * whole, ratio, clipped)
             share = mean / len(part.advantages)
             for name, advantage in part.advantages.items():
-                losses[name] = -(chosen * (advantage - share)).mean() / scale
+                losses[name] = -(chosen * (advantage - share)) / scale
         for name, cost in self.costs.items():
             if cost.has_loss and weights[name] > 0:
                 seen = self.lesson(name) if name in self.lessons else trace
                 loss = cost.loss(seen, self.heads[name])
                 check_loss(cost, loss, (seen.episode_start.shape[0], seen.episode_start.shape[1]))
-                weighted = loss.mean() * weights[name]
+                weighted = (loss.mean() if name in self.lessons else loss) * weights[name]
                 losses[name] = losses[name] + weighted if name in losses else weighted
         with torch.no_grad():
             facts = {
@@ -361,18 +395,66 @@ class Learner(nn.Module):
         seed = seed_of(self.seed, f"lesson/{cost}/{number}")
         return self.lessons[cost].draw(self.brain, self.distribution, seed)
 
-    def shuffle_routing(self, losses: Mapping[str, Tensor]) -> None:
+    def shuffle_routing(self, losses: Mapping[str, Tensor], assign: Callable[..., None]) -> None:
         """Deal out anew which cost trains which areas, given what each could train.
+
+        Args:
+            losses: scalars by cost.
+            assign: :meth:`assign` for a minibatch.
 
         Raises:
             ValueError: there are too few ways; see :func:`motley.costs.controls.shuffled`.
         """
         written, areas = self.routes, list(self.area_parameters)
         self.routes = controls.everywhere(written, areas)
-        measured = self.gradient_norms(losses)
+        measured = self.gradient_norms(losses, assign=assign)
         norms = {n: {a: measured.get(f"grad/{n}/{a}", 0.0) for a in areas} for n in written}
         self.routes = controls.shuffled(written, controls.own(self.costs), norms, self.seed)
         self.routing_settled = True
+
+    def assign(
+        self,
+        part: Batch,
+        weights: Mapping[str, float],
+        clip_range: float,
+        generator: torch.Generator,
+        losses: Mapping[str, Tensor],
+        shut: frozenset[str] = frozenset(),
+        retain_graph: bool = False,
+    ) -> None:
+        """Give every parameter what the credit rule makes of the losses that train it.
+
+        Args:
+            part: the minibatch that the losses are of.
+            weights: of the costs.
+            clip_range: of PPO's probability ratio.
+            generator: of what the rule draws.
+            losses: scalars by cost.
+            shut: areas that do not learn now.
+            retain_graph: keep the graph for another pass.
+        """
+        self.route(losses, shut, retain_graph)
+        if self.credit.exact:
+            return
+        for areas, names in self._groups(losses, shut).items():
+            layers = [layer for area in areas for layer in self.layers[area]]
+
+            def run(names: Sequence[str] = names) -> Tensor:
+                losses, _ = self.step_losses(part, weights, clip_range)
+                return torch.stack([losses[name] for name in names]).sum(0)
+
+            starts = part.tensors["episode_start"]
+            for p, found in self.credit.estimate(layers, run, starts, generator).items():
+                p.grad = found if p.grad is None else p.grad + found
+
+    def _groups(
+        self, losses: Mapping[str, Tensor], shut: frozenset[str]
+    ) -> dict[frozenset[str], list[str]]:
+        """Return the losses that train the same areas, together."""
+        groups: dict[frozenset[str], list[str]] = {}
+        for name in losses:
+            groups.setdefault(self.routes[name] - shut, []).append(name)
+        return groups
 
     def route(
         self,
@@ -390,11 +472,9 @@ class Learner(nn.Module):
             shut: areas that do not learn now.
             retain_graph: keep the graph for another pass.
         """
-        groups: dict[frozenset[str], list[str]] = {}
-        for name in losses:
-            groups.setdefault(self.routes[name] - shut, []).append(name)
+        groups = self._groups(losses, shut)
         for i, (areas, names) in enumerate(groups.items()):
-            inputs = [p for area in areas for p in self.area_parameters[area]]
+            inputs = [p for area in areas for p in self.followers[area]]
             inputs += [p for name in names for p in self.head_parameters[name]]
             total = torch.stack([losses[name] for name in names]).sum()
             if inputs and total.requires_grad:
@@ -402,13 +482,23 @@ class Learner(nn.Module):
                 torch.autograd.backward(total, inputs=inputs, retain_graph=keep)
 
     def gradient_norms(
-        self, losses: Mapping[str, Tensor], shut: frozenset[str] = frozenset()
+        self,
+        losses: Mapping[str, Tensor],
+        shut: frozenset[str] = frozenset(),
+        assign: Callable[..., None] | None = None,
     ) -> dict[str, float]:
-        """Return ``grad/<cost>/<area>``: the norm of what :meth:`route` adds, cost by cost."""
+        """Return ``grad/<cost>/<area>``: the norm of what ``assign`` adds, cost by cost.
+
+        Args:
+            losses: scalars by cost.
+            shut: areas that do not learn now.
+            assign: :meth:`assign` for a minibatch; left out, :meth:`route`.
+        """
+        assign = assign or self.route
         norms = {}
         for name, loss in losses.items():
             self.optimizer.zero_grad(set_to_none=True)
-            self.route({name: loss}, shut, retain_graph=True)
+            assign({name: loss}, shut, retain_graph=True)
             for area, parameters in self.area_parameters.items():
                 gradients = [p.grad for p in parameters if p.grad is not None]
                 norm = nn.utils.get_total_norm(gradients) if gradients else 0.0

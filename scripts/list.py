@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from motley.agents.blueprints import BLUEPRINTS, PROBLEMS
+from motley.agents.credit import CREDIT, TruncatedBackprop
 from motley.costs.sets import COST_SETS, COSTS
 from motley.envs import TASKS
 from motley.scripts.train import Import
@@ -18,7 +19,7 @@ from motley.studies.config import import_plugins
 
 @dataclass(frozen=True)
 class List:
-    """Show the tasks, structures, cost sets and costs that there are."""
+    """Show the tasks, structures, cost sets, costs and credit rules that there are."""
 
     imports: Import = ()
     """A plug-in module to import first; may be given again for more."""
@@ -44,10 +45,12 @@ def main(args: List) -> None:
         "matched": "the structure matched to the task's problem",
         "mismatched": "the structure of another problem: the control",
     } | {name: about(builder) for name, builder in BLUEPRINTS.items()}
+    rules = {**CREDIT, "bptt_4 (or any number)": TruncatedBackprop}
     for title, entries in (
         ("Structures (--structure)", structures),
         ("Cost sets (--costs)", {name: about(built) for name, built in COST_SETS.items()}),
         ("Costs (--costs, joined by +)", {name: about(cost) for name, cost in COSTS.items()}),
+        ("Credit rules (--credit)", {name: about(rule) for name, rule in rules.items()}),
     ):
         table = Table(title=title, title_justify="left", title_style="bold", show_header=False)
         for name, text in entries.items():

@@ -44,6 +44,8 @@ class Train:
     """Which cost trains which area: matched, shuffled or global."""
     time: str = "staged"
     """With --set development=...: staged as it says, reversed, permuted or simultaneous."""
+    credit: str = "backprop"
+    """How an error changes weights: a credit rule of `motley list`."""
     steps: int = 500_000
     """Environment steps, all worlds together."""
     seed: int = 0

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from motley.agents import Agent
-from motley.agents.brain import gather_state, seed_of
+from motley.agents.brain import gather_state
+from motley.agents.layers import seed_of
 from motley.agents.rollout import Present
 from motley.envs import Task
 from motley.envs.sb3 import WorldVecEnv

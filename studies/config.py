@@ -17,6 +17,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from motley.agents import Agent
 from motley.agents.blueprints import BLUEPRINTS
+from motley.agents.credit import credit_rule
 from motley.agents.worlds import make_worlds
 from motley.costs.controls import ROUTINGS, TIMES, retimed
 from motley.costs.development import Development
@@ -26,15 +27,8 @@ from motley.envs.sb3 import WorldVecEnv
 
 TRAINING, EVALUATION = 0, 1
 GIVEN_BY_RUN = (
-    "self",
-    "structure",
-    "env",
-    "costs",
-    "routing",
-    "n_envs",
-    "seed",
-    "device",
-    "env_kwargs",
+    *("self", "structure", "env", "costs", "routing", "credit"),
+    *("n_envs", "seed", "device", "env_kwargs"),
 )
 
 
@@ -54,6 +48,7 @@ class RunConfig:
         routing: which cost trains which area: ``matched``, ``shuffled`` or ``global``.
         time: what becomes of the agent's ``development`` over the run's steps: ``staged`` as
             written, ``reversed``, ``permuted`` or ``simultaneous``.
+        credit: how an error changes weights, a credit rule's name.
         steps: environment steps to train for, all worlds together.
         seed: of weights, exploration, training worlds and evaluation worlds.
         n_envs: training worlds in lock step. device: of the tensors.
@@ -69,6 +64,7 @@ class RunConfig:
     costs: str = "heterogeneous"
     routing: str = "matched"
     time: str = "staged"
+    credit: str = "backprop"
     steps: int = 500_000
     seed: int = 0
     n_envs: int = 64
@@ -169,6 +165,10 @@ def check(config: RunConfig) -> None:
     ):
         if value not in known:
             raise ConfigError(nearest(name, value, known, "motley train -h"))
+    try:
+        credit_rule(config.credit)
+    except ValueError as error:
+        raise ConfigError(f"--credit: {error}") from error
     settings = [n for n in inspect.signature(Agent.__init__).parameters if n not in GIVEN_BY_RUN]
     for name in config.agent:
         if name not in settings:
@@ -210,11 +210,18 @@ def build_agent(config: RunConfig) -> Agent:
     """The agent in its training worlds, unlearnt.
 
     Raises:
-        ConfigError: the structure or a cost does not fit the task's senses.
+        ConfigError: the structure or a cost does not fit the task's senses, or the credit rule
+            not the structure.
     """
     seed = stream(config, TRAINING)
     worlds = build_worlds(config, config.n_envs, seed, config.ood)
-    settings = {"seed": seed, "device": config.device, "routing": config.routing, **config.agent}
+    settings = {
+        "routing": config.routing,
+        "credit": config.credit,
+        "seed": seed,
+        "device": config.device,
+        **config.agent,
+    }
     try:
         development = Development.from_json(config.agent.get("development") or {})
         settings["development"] = retimed(development, config.time, config.steps, config.seed)

@@ -52,6 +52,7 @@ class Arm:
         prior: the rung of prior strength, or "". control: what it controls for, or "".
         tuned: False runs it as it comes, with the settings that all runs share.
         routing, time: as in :class:`RunConfig`. development: the agent's, as JSON values.
+        credit: the credit rule.
     """
 
     structure: str
@@ -64,6 +65,7 @@ class Arm:
     routing: str = "matched"
     time: str = "staged"
     development: Mapping[str, Any] = field(default_factory=dict)
+    credit: str = "backprop"
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ class Study:
             costs=arm.costs,
             routing=arm.routing,
             time=arm.time,
+            credit=arm.credit,
             steps=arm.steps,
             seed=seed,
             n_envs=arm.n_envs,
@@ -239,7 +242,7 @@ def collect(study: Study, runs: Path, results: Path) -> None:
             effort = size * (1 + 3 * epochs)
             condition: tuple[Any, ...] = (name, task, level, structure, arm.prior, arm.costs)
             time = arm.time if arm.development else "constant"
-            condition += (arm.routing, time, "backprop", arm.control, seed, size)
+            condition += (arm.routing, time, arm.credit, arm.control, seed, size)
             for i, steps in enumerate(curve["steps"]):
                 measured = (float(curve[column][i]) for column in MEASURED)
                 # multiply-adds: one forward pass to act, three a pass of the update

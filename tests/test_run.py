@@ -269,6 +269,8 @@ def test_a_video_is_made_once_and_tells_how_it_went(whole: Path) -> None:
         ({"task": "DarkHouse"}, "did you mean DarkHome"),
         ({"structure": "unifrom"}, "did you mean uniform"),
         ({"costs": "reward+heterogenous"}, "did you mean heterogeneous"),
+        ({"credit": "feedback_alignmnt"}, "--credit: .*did you mean feedback_alignment"),
+        ({"agent": {"credit": "bptt_4"}}, "unknown agent setting 'credit'"),
         ({"level": 9}, "levels 0 to 4, not --level 9"),
         ({"steps": 0}, "--steps must be at least 1, not 0"),
         ({"eval_every": -5}, "--eval-every must be at least 1"),

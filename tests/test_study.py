@@ -21,7 +21,7 @@ SMALL = Study(
     arms={
         "DarkHome": {
             "matched": Arm("matched", "heterogeneous", 512, "learnt"),
-            "uniform": Arm("uniform", "reward", 512),
+            "uniform": Arm("uniform", "reward", 512, credit="bptt_4"),
         }
     },
     seeds=(0,),
@@ -67,6 +67,9 @@ def test_small_study_from_tuning_to_table(tmp_path: Path, monkeypatch: pytest.Mo
     assert tuple(rows[0]) == tuple(pinned.split(","))
     assert {row["arm"] for row in rows} == {"matched", "uniform"}
     assert {row["structure"] for row in rows} == {"path_integration", "uniform"}
+    assert {(row["arm"], row["credit"]) for row in rows} == {
+        ("matched", "backprop"), ("uniform", "bptt_4"),
+    }  # fmt: skip
     last = [row for row in rows if row["arm"] == "matched"][-1]
     assert int(last["steps"]) == 512
     table = {arm: (solved, steps) for _, arm, solved, steps, *_ in study.summary(results)}

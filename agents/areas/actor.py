@@ -26,6 +26,7 @@ class Actor(Area):
     """
 
     of_action: ClassVar[bool] = True
+    credit: ClassVar[tuple[str, ...]] = ("feedback", "direct", "perturbation")
 
     def __init__(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -25,6 +27,8 @@ class Attention(Area):
         heads: attention heads.
         head_size: features of a head's keys and values.
     """
+
+    credit: ClassVar[tuple[str, ...]] = ("feedback",)
 
     slopes: Tensor
 

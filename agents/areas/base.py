@@ -35,9 +35,15 @@ class Area(nn.Module):
         size: features of the output.
         of_action: whether the brain fills in the option ``size``: the numbers that the action's
             distribution takes.
+        credit: the kinds of credit rules other than backprop that its weights can be trained
+            by. ``feedback``: errors go back through its weights only where these are
+            :class:`~motley.agents.layers.Linear`, called as layers. ``direct``: besides, it has
+            no memory, and layers see (time, worlds, features). ``perturbation``: all weights are
+            such layers, which see (time, worlds, features), or (worlds, features) step by step.
     """
 
     of_action: ClassVar[bool] = False
+    credit: ClassVar[tuple[str, ...]] = ()
     size: int
 
     def __init__(self, sizes: tuple[int, ...], size: int):

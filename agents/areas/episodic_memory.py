@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -41,6 +43,8 @@ class EpisodicMemory(Area):
         tolerance: squared distance of the empty entry.
         channels: channels of a ray of the value's sense, for the fixed value.
     """
+
+    credit: ClassVar[tuple[str, ...]] = ("feedback",)
 
     def __init__(
         self,

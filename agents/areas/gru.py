@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -21,6 +23,8 @@ class GRU(Area):
         size: number of units.
     """
 
+    credit: ClassVar[tuple[str, ...]] = ("feedback", "perturbation")
+
     def __init__(self, sizes: tuple[int, ...], size: int = 64):
         super().__init__(sizes, size)
         self.input = Linear(sum(sizes), 3 * size)
@@ -35,7 +39,8 @@ class GRU(Area):
     ) -> tuple[Tensor, State]:
         """See :class:`Area`."""
         given, first = self.input(concatenate(inputs)), state["hidden"]
-        if given.device.type == "cpu" and given.dtype == torch.float32:
+        plain = self.recurrent.rule is not None  # the compiled form is backprop's
+        if given.device.type == "cpu" and given.dtype == torch.float32 and not plain:
             weight, bias = self.recurrent.weight, self.recurrent.bias
             outputs = scan(given, episode_start, first, weight, bias)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +35,8 @@ class HeadDirection(Area):
         prior: the rung.
         sharpness: concentration of the bump; 8 makes it half as high 24 degrees off.
     """
+
+    credit: ClassVar[tuple[str, ...]] = ("feedback",)
 
     def __init__(
         self,

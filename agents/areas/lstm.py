@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -19,6 +21,8 @@ class LSTM(Area):
         sizes: features of each input.
         size: number of units.
     """
+
+    credit: ClassVar[tuple[str, ...]] = ("feedback", "perturbation")
 
     def __init__(self, sizes: tuple[int, ...], size: int = 64):
         super().__init__(sizes, size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -23,6 +24,8 @@ class MinGRU(Area):
         size: number of units of every layer.
         depth: how many layers.
     """
+
+    credit: ClassVar[tuple[str, ...]] = ("feedback", "perturbation")
 
     def __init__(self, sizes: tuple[int, ...], size: int = 64, depth: int = 2):
         super().__init__(sizes, size)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -84,6 +86,8 @@ class PathIntegrator(Area):
         prior: the rung.
         reach: displacements of this many units of the sense give an output of 1.
     """
+
+    credit: ClassVar[tuple[str, ...]] = ("feedback",)
 
     def __init__(self, sizes: tuple[int, ...], prior: str = "learnt", reach: float = 5.0):
         check_egomotion("PathIntegrator", sizes, prior)

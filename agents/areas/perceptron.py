@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -19,6 +20,8 @@ class Perceptron(Area):
         depth: how many layers.
         activation: ``tanh`` or ``relu``, after every layer.
     """
+
+    credit: ClassVar[tuple[str, ...]] = ("feedback", "direct", "perturbation")
 
     def __init__(
         self, sizes: tuple[int, ...], size: int = 64, depth: int = 1, activation: str = "tanh"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +22,8 @@ class VisualSearch(Area):
         sizes: features of each input; the last input is the vision.
         channels: channels a ray, ray-major.
     """
+
+    credit: ClassVar[tuple[str, ...]] = ("feedback", "perturbation")
 
     def __init__(self, sizes: tuple[int, ...], channels: int = 4):
         *others, vision = sizes

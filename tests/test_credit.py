@@ -1,0 +1,326 @@
+"""Credit rules: each against the gradient, and against what its paper says of it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from motley.agents import WIDTH, Agent, Area, Blueprint, Node
+from motley.agents.actions import action_distribution
+from motley.agents.areas import GRU, Actor, EpisodicMemory, Perceptron
+from motley.agents.brain import Brain
+from motley.agents.credit import (
+    CREDIT,
+    Backprop,
+    CreditRule,
+    DirectFeedbackAlignment,
+    FeedbackAlignment,
+    NodePerturbation,
+    SignConcordantFeedback,
+    TruncatedBackprop,
+    credit_rule,
+)
+from motley.agents.layers import Linear
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*has no calibration")
+ACTIONS = action_distribution(spaces.Box(-1.0, 1.0, (3,)))
+FEEDBACK: dict[str, type[CreditRule]] = {
+    "plain": FeedbackAlignment,
+    "sign": SignConcordantFeedback,
+    "direct": DirectFeedbackAlignment,
+}
+
+
+def deep(rule: CreditRule, seed: int = 0) -> Brain:
+    """Two hidden layers of 30 tanh units from 10 numbers to 3."""
+    blueprint = Blueprint(
+        {
+            "actor": Node(Actor, ("eye",), "actor", {"hidden": (30, 30)}),
+            "critic": Node(Perceptron, ("eye",), "critic", {"size": 4}),
+        }
+    )
+    brain = Brain(blueprint, {"eye": 10}, ACTIONS, seed)
+    with torch.no_grad():
+        brain.actor.last.weight *= 100.0  # from the small one of a policy to that of a net
+    rule.attach(brain, seed)
+    return brain
+
+
+def run(brain: Brain, x: Tensor) -> Tensor:
+    """Take the rows of ``x`` as worlds of one step."""
+    start = torch.ones(1, len(x), dtype=torch.bool)
+    output: Tensor = brain({"eye": x.unsqueeze(0)}, {}, start, ("actor",))[0]["actor"]
+    return output[0]
+
+
+def gradients(brain: Brain, loss: Tensor) -> list[Tensor]:
+    layers = [*brain.actor.layers, brain.actor.last]
+    return list(torch.autograd.grad(loss, [layer.weight for layer in layers]))
+
+
+def angle(one: Tensor, other: Tensor) -> float:
+    """In degrees."""
+    cosine = nn.functional.cosine_similarity(one.flatten(), other.flatten(), dim=0)
+    return math.degrees(math.acos(min(float(cosine), 1.0)))
+
+
+def twin(brain: Brain) -> Brain:
+    """The same weights with backprop."""
+    other = deep(Backprop())
+    other.load_state_dict(brain.state_dict(), strict=False)
+    return other
+
+
+def learn(rule: CreditRule, updates: int) -> tuple[list[float], list[list[float]]]:
+    """Learn a function from small weights; and each layer's angle to backprop, by fifties."""
+    generator = torch.Generator().manual_seed(1)
+    teacher = torch.randn(10, 3, generator=generator) * 2 / 10**0.5
+    probe = torch.randn(1000, 10, generator=generator)
+    brain = deep(rule)
+
+    def error(brain: Brain, x: Tensor) -> Tensor:
+        return (run(brain, x) - torch.tanh(x @ teacher)).square().mean()
+
+    with torch.no_grad():
+        for layer in [*brain.actor.layers, brain.actor.last]:
+            layer.weight *= 0.3
+    optimizer = torch.optim.SGD(brain.actor.parameters(), lr=0.3)
+    losses, angles = [], []
+    for update in range(updates + 1):
+        if update % 50 == 0:
+            other = twin(brain)
+            exact = gradients(other, error(other, probe))
+            ours = gradients(brain, error(brain, probe))
+            angles.append([angle(a, b) for a, b in zip(ours, exact, strict=True)])
+        loss = error(brain, torch.randn(64, 10, generator=generator))
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    return losses, angles
+
+
+@pytest.mark.parametrize("kind", FEEDBACK)
+def test_feedback_comes_to_align_with_the_gradient_and_solves_the_task(kind: str) -> None:
+    """Lillicrap et al. (2016): the angle falls below 90 degrees, in 3 times backprop's steps."""
+    losses, angles = learn(FEEDBACK[kind](), 150)
+    exact, _ = learn(Backprop(), 50)
+    for layer in range(2):
+        first, *later = (angles[i][layer] for i in range(4))
+        assert first < 70 if kind == "sign" else first > 80
+        assert max(later) < min(first, 65)
+    assert max(angles[i][2] for i in range(4)) < 0.1  # the last layer's error is its own
+    assert np.mean(losses[-20:]) < np.mean(exact[-20:]) < 0.2 * exact[0]
+
+
+@pytest.mark.parametrize("kind", FEEDBACK)
+def test_feedback_leaves_values_as_they_are(kind: str) -> None:
+    brain, x = deep(FEEDBACK[kind]()), torch.randn(5, 10)
+    assert torch.equal(run(brain, x), run(twin(brain), x))
+
+
+def test_feedback_is_its_equations() -> None:
+    """The error of a layer is the one behind it through B (plain), or the last one's (direct)."""
+    x, wanted = torch.randn(7, 10), torch.randn(7, 3)
+    for kind in FEEDBACK:
+        brain = deep(FEEDBACK[kind]())
+        layers = [*brain.actor.layers, brain.actor.last]
+        backs = [layer.feedback for layer in layers]
+        if kind == "sign":
+            backs = [b.abs() * la.weight.sign() for b, la in zip(backs, layers, strict=True)]
+        with torch.no_grad():
+            h1 = torch.tanh(layers[0](x))
+            h2 = torch.tanh(layers[1](h1))
+            error = layers[2](h2) - wanted
+            if kind == "direct":
+                error2 = (error @ backs[2]) * (1 - h2**2)
+                error1 = (error @ backs[1]) * (1 - h1**2)
+            else:
+                error2 = (error @ backs[2]) * (1 - h2**2)
+                error1 = (error2 @ backs[1]) * (1 - h1**2)
+        found = gradients(brain, (run(brain, x) - wanted).square().sum() / 2)
+        expected = [error1.t() @ x, error2.t() @ h1, error.t() @ h2]
+        for a, b in zip(found, expected, strict=True):
+            torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+
+
+def perturbed(rule: NodePerturbation, units: int, times: int) -> tuple[Tensor, Tensor]:
+    """Estimates of a linear layer's gradient, (times, numbers), and the gradient."""
+    torch.manual_seed(0)
+    area = Perceptron((3,), units, depth=1)
+    (layer,) = area.layers
+    rule.take(area, layer)
+    x, wanted = torch.randn(1, 1, 3), torch.randn(1, 1, units)
+    start = torch.ones(1, 1, dtype=torch.bool)
+
+    def losses() -> Tensor:
+        loss: Tensor = (area((x,), {}, start)[0] - wanted).square().sum(-1)
+        return loss
+
+    generator = torch.Generator().manual_seed(0)
+    found = torch.stack(
+        [rule.estimate([layer], losses, start, generator)[layer.weight].flatten()
+         for _ in range(times)]
+    )  # fmt: skip
+    exact = torch.autograd.grad(losses().mean(), layer.weight)[0].flatten()
+    return found, exact
+
+
+def test_perturbation_is_the_gradient_on_average_and_noisier_with_more_units() -> None:
+    """Werfel et al. (2005): variance grows in proportion to the number of units."""
+    rule, spread = NodePerturbation(1e-3), {}
+    for units in (4, 16, 64):
+        found, exact = perturbed(rule, units, 1500)
+        error = (found.mean(0) - exact).norm() / exact.norm()
+        assert error < 4 * (units / 1500) ** 0.5
+        spread[units] = float((found - exact).square().sum(1).mean() / exact.square().sum())
+    slope = math.log(spread[64] / spread[4]) / math.log(16)
+    assert 0.8 < slope < 1.2
+
+
+@pytest.mark.parametrize("late", [0, 3])
+def test_perturbation_through_time_is_the_gradient_on_average(late: int) -> None:
+    """Of a GRU's own loop, with a start inside the sequence."""
+    torch.manual_seed(0)
+    area, rule = GRU((2,), 3), NodePerturbation(1e-3)
+    layers = [area.input, area.recurrent]
+    for layer in layers:
+        rule.take(area, layer)
+    worlds = 6_000  # as many independent estimates
+    x = torch.randn(4, 1, 2).expand(4, worlds, 2)
+    start = torch.zeros(4, worlds, dtype=torch.bool)
+    start[0] = True
+    start[late] = True
+
+    def losses() -> Tensor:
+        loss: Tensor = area((x,), area.initial_state(worlds), start)[0].square().sum(-1)
+        return loss
+
+    found = rule.estimate(layers, losses, start, torch.Generator().manual_seed(0))
+    wanted = [p for layer in layers for p in layer.parameters()]
+    for p, exact in zip(wanted, torch.autograd.grad(losses().mean(), wanted), strict=True):
+        assert (found[p] - exact).norm() < 0.25 * exact.norm() + 1e-3
+
+
+def remembering(rule: CreditRule) -> Brain:
+    """An area with a memory, one after it, a loop, and a look back."""
+    brain = Brain(
+        Blueprint(
+            {
+                "core": Node(GRU, ("eye",), "core", {"size": 5}),
+                "late": Node(Perceptron, ("core@-1",), "readout", {"size": 4}),
+                "loop": Node(Perceptron, ("eye", "loop@-1"), "readout", {"size": 4}),
+                "actor": Node(Actor, ("core", "late", "loop"), "actor"),
+                "critic": Node(Perceptron, ("core",), "critic"),
+            }
+        ),
+        {"eye": 3},
+        ACTIONS,
+    )
+    rule.attach(brain, 0)
+    return brain
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4, 5, 100])
+def test_truncation_cuts_the_gradient_at_its_steps_and_nothing_else(steps: int) -> None:
+    time = 10
+    start = torch.zeros(time, 2, dtype=torch.bool)
+    brain, whole = remembering(TruncatedBackprop(steps)), remembering(Backprop())
+    x = torch.randn(time, 2, 3, requires_grad=True)
+    state = brain.initial_state(2)
+    output = brain({"eye": x}, state, start)[0]
+    torch.testing.assert_close(output["actor"], whole({"eye": x}, state, start)[0]["actor"])
+    for name in ("core", "late", "loop"):
+        for t in range(time):
+            (d_x,) = torch.autograd.grad(output[name][t].sum(), x, retain_graph=True)
+            reached = {s for s in range(time) if d_x[s].any()}
+            last = t - 1 if name == "late" else t
+            assert reached == set(range(t - t % steps, last + 1))
+    # Stretch by stretch, with autograd's own detach between them.
+    parts, now = [], state
+    for t in range(0, time, steps):
+        out, now = whole({"eye": x[t : t + steps]}, now, start[t : t + steps])
+        now = {a: {n: v.detach() for n, v in held.items()} for a, held in now.items()}
+        parts.append(out["actor"])
+    weight = torch.randn(time, 2, 3)
+
+    def gradient(brain: Brain, output: Tensor) -> tuple[Tensor, ...]:
+        wanted = [p for name in ("core", "late", "loop") for p in brain.areas[name].parameters()]
+        return torch.autograd.grad((output * weight).sum(), wanted)
+
+    found, hand = gradient(brain, output["actor"]), gradient(whole, torch.cat(parts))
+    for a, b in zip(found, hand, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def small(credit: str, structure: Any = "uniform", **more: Any) -> Agent:
+    settings = {"n_envs": 4, "n_steps": 16, "budget": None, "width": 8, "seed": 0, **more}
+    return Agent(structure, "motley/DarkHome-v0", "heterogeneous", credit=credit, **settings)
+
+
+@pytest.mark.parametrize("credit", [*CREDIT, "bptt_4"])
+def test_an_agent_learns_by_each_and_a_saved_one_keeps_it(credit: str, tmp_path: Path) -> None:
+    agent = small(credit, log_gradients_every=1)
+    before = {name: p.detach().clone() for name, p in agent.brain.named_parameters()}
+    agent.learn(128)
+    changed = [n for n, p in agent.brain.named_parameters() if not torch.equal(before[n], p)]
+    assert set(changed) == set(before)
+    told = agent.diagnostics()
+    assert told["grad/next_observation/core"] > 0
+    assert told["grad/next_observation/actor"] == 0
+    agent.save(tmp_path / "agent")
+    again = Agent.load(tmp_path / "agent", agent.get_env())
+    assert again.settings.credit == credit
+    assert type(again.brain.credit) is type(credit_rule(credit))
+    ours = dict(agent.brain.named_buffers())
+    assert all(torch.equal(x, ours[name]) for name, x in again.brain.named_buffers())
+    again.learn(64, reset_num_timesteps=False)
+
+
+def test_rules_that_change_nothing_give_the_same_weights() -> None:
+    """Truncation beyond the rollout is backprop, to the bit."""
+    one, other = small("backprop").learn(128), small("bptt_16").learn(128)
+    for a, b in zip(one.brain.parameters(), other.brain.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_rule_that_an_area_does_not_support_is_refused_by_its_name() -> None:
+    with pytest.raises(ValueError, match=r"unknown credit rule 'backporp'; did you mean backprop"):
+        small("backporp")
+    with pytest.raises(ValueError, match=r"'memory' \(EpisodicMemory\) cannot learn by NodePertur"):
+        small("node_perturbation", "episodic_memory")
+    with pytest.raises(ValueError, match="give at least 1"):
+        small("bptt_0")
+
+    class Odd(Area):
+        """States a rule that its weights do not allow."""
+
+        credit = ("perturbation",)
+
+        def __init__(self, sizes: tuple[int, ...]):
+            super().__init__(sizes, 1)
+            self.gain = nn.Parameter(torch.ones(1))
+
+    blueprint = Blueprint(
+        {
+            "odd": Node(Odd, ("vision",), "encoder"),
+            "core": Node(GRU, ("vision",), "core", {"size": WIDTH}),
+            "actor": Node(Actor, ("core",), "actor"),
+            "critic": Node(Perceptron, ("core",), "critic"),
+        }
+    )
+    with pytest.raises(ValueError, match=r"'odd' \(Odd\).*gain is not the weight of a Linear"):
+        small("node_perturbation", blueprint)
+
+
+def test_a_store_learns_by_feedback_though_not_by_perturbation() -> None:
+    memory = EpisodicMemory((3, 8, 1), prior="learnt_key")
+    assert "feedback" in memory.credit
+    assert sum(isinstance(m, Linear) for m in memory.modules()) == 2
