@@ -114,9 +114,9 @@ class Learner(nn.Module):
         }
         self.followers = self.area_parameters
         if not self.credit.exact:  # the rule sets the layers' weights, and nothing else
-            for name in self.lessons:
+            if self.lessons:
                 raise ValueError(
-                    f"cost {name!r} teaches on episodes drawn anew at each call, which credit "
+                    f"cost {next(iter(self.lessons))!r} teaches on episodes drawn anew at each call, which credit "
                     f"rule {settings.credit!r} cannot compare; take another rule"
                 )
             weights = {p for ls in self.layers.values() for m in ls for p in m.parameters()}
