@@ -116,8 +116,8 @@ class Learner(nn.Module):
         if not self.credit.exact:  # the rule sets the layers' weights, and nothing else
             if self.lessons:
                 raise ValueError(
-                    f"cost {next(iter(self.lessons))!r} teaches on episodes drawn anew at each call, which credit "
-                    f"rule {settings.credit!r} cannot compare; take another rule"
+                    f"cost {next(iter(self.lessons))!r} teaches on episodes drawn anew at each "
+                    f"call, which credit rule {settings.credit!r} cannot compare; take another"
                 )
             weights = {p for ls in self.layers.values() for m in ls for p in m.parameters()}
             self.followers = {
