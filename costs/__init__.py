@@ -19,6 +19,7 @@ from motley.costs.development import once as once
 from motley.costs.development import ramp as ramp
 from motley.costs.development import stage as stage
 from motley.costs.drive_reduction import DriveReduction as DriveReduction
+from motley.costs.effort import Effort as Effort
 from motley.costs.ensemble_disagreement import EnsembleDisagreement as EnsembleDisagreement
 from motley.costs.entropy import Entropy as Entropy
 from motley.costs.episodic_novelty import EpisodicNovelty as EpisodicNovelty
@@ -31,6 +32,7 @@ from motley.costs.latent_self_prediction import LatentSelfPrediction as LatentSe
 from motley.costs.learning_progress import LearningProgress as LearningProgress
 from motley.costs.local_td_error import LocalTDError as LocalTDError
 from motley.costs.match_prediction import MatchPrediction as MatchPrediction
+from motley.costs.motor_prediction import MotorPrediction as MotorPrediction
 from motley.costs.mover_event import MoverEvent as MoverEvent
 from motley.costs.next_observation import NextObservation as NextObservation
 from motley.costs.noise_target import NoiseTarget as NoiseTarget
@@ -44,6 +46,8 @@ from motley.costs.reconstruction import Reconstruction as Reconstruction
 from motley.costs.reward_prediction import RewardPrediction as RewardPrediction
 from motley.costs.rnd import RND as RND
 from motley.costs.self_localisation import SelfLocalisation as SelfLocalisation
+from motley.costs.self_prediction import SelfPrediction as SelfPrediction
+from motley.costs.sensory_prediction import SensoryPrediction as SensoryPrediction
 from motley.costs.sets import COST_SETS as COST_SETS
 from motley.costs.sets import COSTS as COSTS
 from motley.costs.sets import cost_set as cost_set
@@ -51,3 +55,4 @@ from motley.costs.sets import register as register
 from motley.costs.slowness import Slowness as Slowness
 from motley.costs.sparsity import Sparsity as Sparsity
 from motley.costs.value import Value as Value
+from motley.costs.world_prediction import WorldPrediction as WorldPrediction

@@ -96,6 +96,21 @@ class Trace:
         x = self.tensors[key]
         return torch.cat((x[1:], self.after.get(key, x[-1:])))
 
+    def shifted(self, x: Tensor, steps: int) -> Tensor:
+        """Return ``x`` (time, worlds, ...) as it is ``steps`` steps on, or back where negative.
+
+        Only rows where :meth:`same_episode` holds mean anything.
+        """
+        index = torch.arange(len(x), device=x.device) + steps
+        return x[index.clamp(0, len(x) - 1)]
+
+    def same_episode(self, steps: int) -> Tensor:
+        """(time, worlds) bool: the step ``steps`` on (or back) is in this trace and episode."""
+        episode = self.episode_start.long().cumsum(0)
+        index = torch.arange(len(episode), device=episode.device) + steps
+        inside = (index >= 0) & (index < len(episode))
+        return (self.shifted(episode, steps) == episode) & inside.unsqueeze(-1)
+
     def join(self, names: Sequence[str]) -> Tensor:
         """Return several tensors side by side, (time, worlds, features of all)."""
         return torch.cat([self[name] for name in names], -1)

@@ -12,6 +12,7 @@ from motley.costs.behavioural_cloning import BehaviouralCloning
 from motley.costs.count_novelty import CountNovelty
 from motley.costs.development import Schedule
 from motley.costs.drive_reduction import DriveReduction
+from motley.costs.effort import Effort
 from motley.costs.ensemble_disagreement import EnsembleDisagreement
 from motley.costs.entropy import Entropy
 from motley.costs.episodic_novelty import EpisodicNovelty
@@ -23,6 +24,7 @@ from motley.costs.latent_self_prediction import LatentSelfPrediction
 from motley.costs.learning_progress import LearningProgress
 from motley.costs.local_td_error import LocalTDError
 from motley.costs.match_prediction import MatchPrediction
+from motley.costs.motor_prediction import MotorPrediction
 from motley.costs.mover_event import MoverEvent
 from motley.costs.next_observation import NextObservation
 from motley.costs.noise_target import NoiseTarget
@@ -34,9 +36,12 @@ from motley.costs.registry import Registry, unknown
 from motley.costs.reward_prediction import RewardPrediction
 from motley.costs.rnd import RND
 from motley.costs.self_localisation import SelfLocalisation
+from motley.costs.self_prediction import SelfPrediction
+from motley.costs.sensory_prediction import SensoryPrediction
 from motley.costs.slowness import Slowness
 from motley.costs.sparsity import Sparsity
 from motley.costs.value import Value
+from motley.costs.world_prediction import WorldPrediction
 
 Sizes = Mapping[str, int]
 CostSet = Callable[[Sizes, str | None], tuple[Cost, ...]]
@@ -86,6 +91,11 @@ for _cost in (
     LocalTDError,
     HeldContent,
     MatchPrediction,
+    SensoryPrediction,
+    MotorPrediction,
+    Effort,
+    WorldPrediction,
+    SelfPrediction,
 ):
     register(_cost)
 

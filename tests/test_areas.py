@@ -25,8 +25,10 @@ from motley.agents.areas import (
     Convolution,
     DriveHead,
     EpisodicMemory,
+    ForwardModel,
     Gaze,
     HeadDirection,
+    InverseModel,
     MinGRU,
     MoverDetector,
     ObjectTracker,
@@ -34,8 +36,10 @@ from motley.agents.areas import (
     Perceptron,
     PlaceCode,
     Reservoir,
+    SelfModel,
     VisualSearch,
     WorkingMemory,
+    WorldModel,
 )
 from motley.agents.batch import Batch
 from motley.agents.blueprints import PROBLEMS
@@ -149,6 +153,11 @@ CASES: dict[str, Callable[[], tuple[Area, Inputs]]] = {
     "memory value": memory("learnt_value", True),
     "memory key": memory("learnt_key", True),
     "memory gate": memory("learnt_gate", True),
+    "forward model": lambda: (ForwardModel((4, 8, 1, 2), 5, 4, 6), numbers(4, 8, 1, 2)),
+    "forward model of one": lambda: (ForwardModel((4, 1, 2), 5, 1, 6), numbers(4, 1, 2)),
+    "inverse model": lambda: (InverseModel((4, 8), 3, 2, 6), numbers(4, 8)),
+    "world model": lambda: (WorldModel((12, 3, 2), 5, hidden=6), numbers(12, 3, 2)),
+    "self model": lambda: (SelfModel((7, 2), 5, 6), numbers(7, 2)),
     "memory of changes": memory("learnt_value", False),
     "memory gate of two": memory("learnt_gate", False),
     "gate soft": lambda: (BasalGangliaGate((7, 2), 3, hidden=5), numbers(7, 2)),
@@ -383,17 +392,19 @@ def test_memory_is_of_the_episode() -> None:
 
 
 def experience(agent: Agent, n_rollouts: int) -> Rollout:
-    """Act for some rollouts and return the last."""
+    """Act for some rollouts, and on until one has an episode that starts within; return it."""
     agent._setup_learn(1)
     present = agent._stand()
     assert agent.env is not None
-    for _ in range(n_rollouts):
+    for count in range(1, 50):
         rollout = collect(
             agent.env, agent.brain, agent.learner.distribution, agent.policy.senses,
             present, agent.n_steps, agent._generator, lambda facts: True,
         )  # fmt: skip
-    assert rollout is not None
-    return rollout
+        assert rollout is not None
+        if count >= n_rollouts and rollout.tensors["episode_start"][1:].any():
+            return rollout
+    raise AssertionError("no episode ended")
 
 
 @pytest.mark.parametrize("structure", BLUEPRINTS)

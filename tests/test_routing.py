@@ -48,6 +48,12 @@ LOOKS_AT = {
     "local_td_error": ("memory", "core"),
     "held_content": ("memory", "core"),
     "match_prediction": ("core",),
+    "sensory_prediction": ("forward_model", "core"),
+    "motor_prediction": ("inverse_model", "core"),
+    "world_prediction": ("world_model",),
+    "self_prediction": ("self_model", "core"),
+    "learning_progress": ("actor",),
+    "value_learning_progress": ("critic",),
 }
 for _need in range(8):
     LOOKS_AT[f"drive_reduction_{_need}"] = ("actor",)

@@ -12,9 +12,11 @@ from motley.agents.areas.binding_memory import BindingMemory
 from motley.agents.areas.convolution import Convolution
 from motley.agents.areas.drive_head import DriveHead
 from motley.agents.areas.episodic_memory import EpisodicMemory
+from motley.agents.areas.forward_model import ForwardModel
 from motley.agents.areas.gaze import Gaze
 from motley.agents.areas.gru import GRU
 from motley.agents.areas.head_direction import HeadDirection
+from motley.agents.areas.inverse_model import InverseModel
 from motley.agents.areas.lstm import LSTM
 from motley.agents.areas.min_gru import MinGRU
 from motley.agents.areas.mover_detector import MoverDetector
@@ -23,8 +25,10 @@ from motley.agents.areas.path_integrator import PathIntegrator
 from motley.agents.areas.perceptron import Perceptron
 from motley.agents.areas.place_code import PlaceCode
 from motley.agents.areas.reservoir import Reservoir
+from motley.agents.areas.self_model import SelfModel
 from motley.agents.areas.visual_search import VisualSearch
 from motley.agents.areas.working_memory import WorkingMemory
+from motley.agents.areas.world_model import WorldModel
 from motley.costs.registry import Registry
 
 AREAS: Registry[type[Area]] = Registry("area")
@@ -50,9 +54,11 @@ for _area in (
     Convolution,
     DriveHead,
     EpisodicMemory,
+    ForwardModel,
     GRU,
     Gaze,
     HeadDirection,
+    InverseModel,
     LSTM,
     MinGRU,
     MoverDetector,
@@ -61,8 +67,10 @@ for _area in (
     Perceptron,
     PlaceCode,
     Reservoir,
+    SelfModel,
     VisualSearch,
     WorkingMemory,
+    WorldModel,
 ):
     register(_area)
 
@@ -80,8 +88,10 @@ __all__ = [
     "Convolution",
     "DriveHead",
     "EpisodicMemory",
+    "ForwardModel",
     "Gaze",
     "HeadDirection",
+    "InverseModel",
     "MinGRU",
     "MoverDetector",
     "ObjectTracker",
@@ -89,8 +99,10 @@ __all__ = [
     "Perceptron",
     "PlaceCode",
     "Reservoir",
+    "SelfModel",
     "State",
     "VisualSearch",
     "WorkingMemory",
+    "WorldModel",
     "register",
 ]

@@ -10,7 +10,9 @@ from motley.agents.structures import drives as drives
 from motley.agents.structures import episodic_memory as episodic_memory
 from motley.agents.structures import feedforward as feedforward
 from motley.agents.structures import memoryless as memoryless
+from motley.agents.structures import motor_prediction as motor_prediction
 from motley.agents.structures import object_tracking as object_tracking
 from motley.agents.structures import path_integration as path_integration
+from motley.agents.structures import play as play
 from motley.agents.structures import uniform as uniform
 from motley.agents.structures import working_memory as working_memory

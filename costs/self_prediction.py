@@ -1,0 +1,55 @@
+"""A self model's own learning target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from motley.costs.base import Trace
+from motley.costs.prediction import Prediction
+
+
+@dataclass(frozen=True)
+class SelfPrediction(Prediction):
+    """Squared error of the world model's next error, mean over rays, in the unit of its variance.
+
+    The self model is trained by it and the world model is not (Haber et al. 2018). Without a world
+    model it is zero.
+
+    Attributes:
+        rays: of vision.
+    """
+
+    in_time: ClassVar[bool] = True
+    problems: ClassVar[tuple[str, ...]] = ("play",)
+    trains: tuple[str, ...] = ("self_model",)
+    reads: str = "self_model|core"
+    rays: int = 24
+
+    def size(self, sizes: Mapping[str, int]) -> int:
+        """Return 1."""
+        return 1
+
+    def extra(self, sizes: Mapping[str, int]) -> int:
+        """Return the action's features, twice."""
+        return 2 * sizes["action"]
+
+    def inputs(self, trace: Trace) -> Tensor:
+        """Return the expectation, the action taken, and its size: turning much surprises much."""
+        action = trace["action"]
+        return torch.cat((trace[self.reads], action, action.abs()), -1)
+
+    def target(self, trace: Trace) -> Tensor:
+        """Return the next error of the world model, (time, worlds, 1)."""
+        if "world_model" not in trace:
+            return torch.zeros_like(trace["action"][..., :1])
+        following = trace.next("world_model")[..., -self.rays :]
+        return following.mean(-1, keepdim=True).detach()
+
+    def mask(self, trace: Trace) -> Tensor:
+        """Return the steps that have a next one."""
+        return trace.has_next if "world_model" in trace else torch.zeros_like(trace.episode_start)

@@ -1,0 +1,324 @@
+"""Forward, inverse, world and self models: what each is for, learnt by its own cost."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from motley.agents.areas import Area, ForwardModel, InverseModel, SelfModel, WorldModel
+from motley.agents.areas.forward_model import delay_line
+from motley.costs import (
+    Cost,
+    Effort,
+    MotorPrediction,
+    SelfPrediction,
+    SensoryPrediction,
+    Trace,
+    WorldPrediction,
+)
+from motley.costs.base import Sizes
+from motley.envs import Task, World
+from motley.envs.calibration import Random
+from motley.envs.senses import Observation
+from motley.envs.streams import Bools, Floats
+from motley.envs.task import Policy
+from motley.envs.tasks.delay_reach import DelayReach
+from motley.envs.tasks.delay_reach_policies import Late, Predictor
+from motley.envs.tasks.play_room import PlayRoom
+
+
+class Wander:
+    """A policy with noise on what it does."""
+
+    def __init__(self, policy: Policy, noise: float):
+        self.policy, self.noise, self.random = policy, noise, np.random.default_rng(0)
+
+    def reset(self, n: int) -> None:
+        self.policy.reset(n)
+        self.random = np.random.default_rng(0)
+
+    def act(self, observation: Observation, episode_start: Bools) -> Floats:
+        action = self.policy.act(observation, episode_start)
+        noisy = action + self.noise * self.random.standard_normal(action.shape)
+        return noisy.clip(-1, 1).astype(np.float32)
+
+
+def record(task: Task, policy: Policy, steps: int, n: int = 24, seed: int = 0) -> Trace:
+    """Live for some steps in each world; what an area and a cost would see."""
+    world = World(task, n)
+    world.seed(seed + np.arange(n))
+    world.reset()
+    policy.reset(n)
+    start, before = np.ones(n, np.bool_), np.zeros((n, 2), np.float32)
+    rows: dict[str, list[np.ndarray]] = {}
+    for _ in range(steps):
+        seen = world.observe()
+        action = policy.act(seen, start)
+        now = {**seen, "action": action, "previous_action": before * ~start[:, None]}
+        for name, x in {**now, "episode_start": start}.items():
+            rows.setdefault(name, []).append(x.copy())
+        _, terminated, truncated = world.step(action)
+        start, before = terminated | truncated, action
+        if start.any():
+            world.reset(np.flatnonzero(start))
+    return Trace({name: torch.as_tensor(np.stack(x)) for name, x in rows.items()})
+
+
+def run(area: Area, trace: Trace, *names: str) -> Tensor:
+    inputs = tuple(trace[name] for name in names)
+    state = area.initial_state(trace.episode_start.shape[1])
+    out: Tensor = area(inputs, state, trace.episode_start)[0]
+    return out
+
+
+def learn(
+    area: Area, cost: Cost, name: str, trace: Trace, inputs: tuple[str, ...], updates: int
+) -> nn.Module:
+    """Train an area by a cost; returns the cost's read-out."""
+    sizes = {k: x.shape[-1] for k, x in trace.tensors.items() if x.dim() == 3}
+    heads = cost.heads(Sizes({**sizes, name: area.size}, {})) or nn.Module()
+    optimizer = torch.optim.Adam([*area.parameters(), *heads.parameters()], 5e-3)
+    for _ in range(updates):
+        loss = cost.loss(trace.noted({name: run(area, trace, *inputs)}), heads).mean()
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+    return heads
+
+
+def test_a_delay_line_is_a_loop() -> None:
+    torch.manual_seed(0)
+    now, before = torch.randn(9, 3, 2), torch.randn(3, 4, 2)
+    start = torch.rand(9, 3) < 0.2
+    line = delay_line(now, before, start)
+    for i in range(3):
+        memory = [before[i, k] for k in range(4)]
+        for t in range(9):
+            memory = [torch.zeros(2)] * 4 if start[t, i] else memory
+            memory = [*memory[-4:], now[t, i]]
+            torch.testing.assert_close(line[t, i], torch.stack(memory))
+
+
+def test_what_is_shifted_stays_in_its_episode() -> None:
+    start = torch.tensor([[True], [False], [False], [True], [False]])
+    trace = Trace({"episode_start": start})
+    x = torch.arange(5.0).view(5, 1, 1)
+    for steps, same in ((2, [1, 0, 0, 0, 0]), (1, [1, 1, 0, 1, 0]), (-1, [0, 1, 1, 0, 1])):
+        mask = trace.same_episode(steps)
+        assert mask.flatten().int().tolist() == same
+        moved = trace.shifted(x, steps)[..., 0]
+        assert torch.equal(moved[mask], x[..., 0][mask] + steps)
+
+
+def persistence(cost: SensoryPrediction, trace: Trace) -> float:
+    """R2 of taking what is sensed for what will be."""
+    still, heads = trace.noted({"core": trace.join(cost.senses)}), nn.Identity()
+    return 1.0 - float(cost.loss(still, heads).mean())
+
+
+ARM = ("proprioception", "cue", "go", "previous_action")
+
+
+@pytest.fixture(scope="module")
+def reaching() -> tuple[Trace, Trace]:
+    """Noisy reaching with senses 3 steps late, to learn from and to test on."""
+    task = DelayReach(level=1)
+    wander = Wander(Predictor(task), 0.5)
+    return record(task, wander, 160), record(task, wander, 160, seed=900)
+
+
+@pytest.fixture(scope="module")
+def models(reaching: tuple[Trace, Trace]) -> dict[int, tuple[ForwardModel, nn.Module]]:
+    """Forward models of one and of three steps, by their steps."""
+    made = {}
+    for steps in (1, 3):
+        torch.manual_seed(0)
+        area = ForwardModel((4, 8, 1, 2))
+        cost = SensoryPrediction(senses=("proprioception", "cue"), steps=steps)
+        made[steps] = area, learn(area, cost, "forward_model", reaching[0], ARM, 300)
+    return made
+
+
+Models = dict[int, tuple[ForwardModel, nn.Module]]
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_forward_model_beats_persistence(
+    steps: int, reaching: tuple[Trace, Trace], models: Models
+) -> None:
+    """MECHANISMS: one-step and d-step prediction, held out."""
+    (area, heads), test = models[steps], reaching[1]
+    cost = SensoryPrediction(senses=("proprioception", "cue"), steps=steps)
+    with torch.no_grad():
+        known = test.noted({"forward_model": run(area, test, *ARM)})
+        r2 = 1.0 - float(cost.loss(known, heads).mean())
+    assert r2 > 0.75
+    assert 1.0 - r2 < 0.5 * (1.0 - persistence(cost, test))
+
+
+class UpToDate:
+    """Lets a policy that takes its senses for present ones see a forward model's prediction."""
+
+    def __init__(self, policy: Policy, area: ForwardModel, heads: nn.Module):
+        self.policy, self.area, self.heads = policy, area, heads
+
+    def reset(self, n: int) -> None:
+        self.policy.reset(n)
+        self.state, self.action = self.area.initial_state(n), torch.zeros(n, 2)
+
+    @torch.no_grad()
+    def act(self, observation: Observation, episode_start: Bools) -> Floats:
+        seen = [torch.as_tensor(observation[name])[None] for name in ARM[:-1]]
+        start = torch.as_tensor(episode_start)[None]
+        sent = (self.action * ~start[0][:, None])[None]
+        out, self.state = self.area((*seen, sent), self.state, start)
+        present = self.heads(out)[0].numpy()
+        action = self.policy.act(
+            {**observation, "proprioception": present[:, :4], "cue": present[:, 4:]},
+            episode_start,
+        )
+        self.action = torch.as_tensor(action)
+        return action
+
+
+def hits(level: int, policy: Policy, n: int = 40) -> float:
+    task = DelayReach(level)
+    world = World(task, n)
+    world.seed(5_000 + np.arange(n))
+    world.reset()
+    policy.reset(n)
+    for _ in range(task.horizon):
+        world.step(policy.act(world.observe(), world.elapsed == 0))
+    return float(task.score(world).mean())
+
+
+def test_with_a_forward_model_control_suffers_less_from_delay(models: Models) -> None:
+    """MECHANISMS: the curve of control error against delay is flatter (Miall et al. 1993)."""
+    prompt, late = DelayReach(0), DelayReach(1)
+    at_once = hits(0, Late(prompt, 0.2))
+    delayed = hits(1, Late(late, 0.2))
+    predicted = hits(1, UpToDate(Late(late, 0.2), *models[3]))
+    assert at_once > 0.9
+    assert delayed < 0.1
+    assert at_once - predicted < 0.7 * (at_once - delayed)
+
+
+def plant(degrees: float, steps: int = 60, worlds: int = 16) -> Trace:
+    """A hand that a command moves by a tenth, turned by an angle; the way to a target shrinks."""
+    generator = torch.Generator().manual_seed(0)
+    action = torch.randn(steps, worlds, 2, generator=generator)
+    angle = math.radians(degrees)
+    turn = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    moved = 0.1 * action @ turn.t()
+    way = 1.0 - torch.cat((torch.zeros(1, worlds, 2), moved[:-1].cumsum(0)))
+    start = torch.zeros(steps, worlds, dtype=torch.bool)
+    start[0] = True
+    posture = torch.ones(steps, worlds, 4)
+    tensors = {"action": action, "cue": way, "proprioception": posture, "episode_start": start}
+    return Trace(tensors)
+
+
+def error(area: InverseModel, heads: nn.Module, degrees: float) -> float:
+    """Angle in degrees from the way that is wanted to the one that its command covers."""
+    assert isinstance(heads, nn.Linear)
+    with torch.no_grad():
+        wanted = torch.tensor([[0.05, 0.0], [0.0, 0.05]])
+        told = area.command(torch.ones(2, 4), wanted)
+        # The read-out turns the command for the way covered into the command itself.
+        command = told @ heads.weight[:, 2:].t() + heads.bias
+        angle = math.radians(degrees)
+        x, y = command.unbind(-1)
+        moved = torch.stack(
+            (math.cos(angle) * x - math.sin(angle) * y, math.sin(angle) * x + math.cos(angle) * y),
+            -1,
+        )
+        cross = wanted[:, 0] * moved[:, 1] - wanted[:, 1] * moved[:, 0]
+        off = torch.atan2(cross, (wanted * moved).sum(-1))
+    return math.degrees(float(off.mean()))
+
+
+def test_an_inverse_model_adapts_and_has_an_after_effect() -> None:
+    """MECHANISMS: the error returns with the other sign when the turn is taken away, and decays."""
+    torch.manual_seed(0)
+    area, cost = InverseModel((4, 2)), MotorPrediction(steps=0)
+    heads = cost.heads(Sizes({"inverse_model": 4, "action": 2}, {}))
+    optimizer = torch.optim.Adam([*area.parameters(), *heads.parameters()], 5e-3)
+
+    def practise(degrees: float, updates: int) -> list[float]:
+        trace, course = plant(degrees), []
+        for _ in range(updates):
+            course.append(error(area, heads, degrees))
+            out = run(area, trace, "proprioception", "cue")
+            # What is wanted tells nothing of what was done: the read-out is of the other half.
+            seen = torch.cat((torch.zeros_like(out[..., :2]), out[..., 2:]), -1)
+            loss = cost.loss(trace.noted({"inverse_model": seen}), heads).mean()
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+        return course
+
+    baseline = practise(0.0, 120)
+    turned = practise(30.0, 120)
+    washout = practise(0.0, 120)
+    assert abs(baseline[-1]) < 3
+    assert turned[0] == pytest.approx(30, abs=4)  # turned by as much as the world
+    assert abs(turned[-1]) < 3
+    assert washout[0] == pytest.approx(-30, abs=4)  # the after-effect
+    assert abs(washout[-1]) < 3
+    for course in (turned, washout):
+        half = next(k for k, off in enumerate(course) if abs(off) < 15)
+        assert 1 <= half < 100
+
+
+def test_a_self_model_knows_where_its_world_model_will_err() -> None:
+    """MECHANISMS: the world model beats persistence, and the self model foretells its error."""
+    torch.manual_seed(0)
+    task = PlayRoom(phase=1, screen=True)
+    practice = record(task, Random(0), 100, 40)
+    test = record(task, Random(1), 120, seed=700)
+    inputs = ("vision", "egomotion", "previous_action")
+    world = WorldModel((96, 3, 2))
+    learn(world, WorldPrediction(), "world_model", practice, inputs, 200)
+
+    def after(trace: Trace) -> Trace:
+        with torch.no_grad():
+            return trace.noted({"world_model": run(world, trace, *inputs)})
+
+    seen = after(test)
+    moved = ~test.episode_start
+    surprise = seen["world_model"][..., -24:][moved].square().mean()
+    view = test["vision"]
+    change = (view - torch.cat((view[:1], view[:-1])))[moved].square().mean()
+    assert float(surprise) < 0.9 * float(change)
+
+    own, cost = SelfModel((world.size,)), SelfPrediction()
+    heads = learn(own, cost, "self_model", after(practice), ("world_model",), 300)
+    with torch.no_grad():
+        known = seen.noted({"self_model": run(own, seen, "world_model")})
+        assert 1.0 - float(cost.loss(known, heads).mean()) > 0.1
+    # No gradient reaches the world model from the self model's error.
+    out = run(world, test, *inputs).requires_grad_()
+    loss = cost.loss(known.noted({"world_model": out}), heads).mean()
+    assert torch.autograd.grad(loss, out, allow_unused=True)[0] is None
+
+
+def test_effort_is_the_squared_command() -> None:
+    trace = Trace({"action": torch.tensor([[[3.0, 4.0]], [[0.0, 0.0]]])})
+    assert Effort().score(trace).tolist() == [[-25.0], [0.0]]
+
+
+def test_models_and_their_costs_refuse_what_makes_no_sense() -> None:
+    with pytest.raises(ValueError, match="steps=0"):
+        SensoryPrediction(steps=0)
+    with pytest.raises(ValueError, match="steps=-1"):
+        MotorPrediction(steps=-1)
+    with pytest.raises(ValueError, match="ForwardModel wants late senses"):
+        ForwardModel((4, 2))
+    with pytest.raises(ValueError, match="InverseModel wants a posture"):
+        InverseModel((4,))
+    with pytest.raises(ValueError, match="WorldModel wants vision of rays"):
+        WorldModel((7, 2))
