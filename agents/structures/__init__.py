@@ -9,6 +9,7 @@ from motley.agents.structures import bootstrap as bootstrap
 from motley.agents.structures import drives as drives
 from motley.agents.structures import episodic_memory as episodic_memory
 from motley.agents.structures import feedforward as feedforward
+from motley.agents.structures import homestead as homestead
 from motley.agents.structures import memoryless as memoryless
 from motley.agents.structures import motor_prediction as motor_prediction
 from motley.agents.structures import object_tracking as object_tracking

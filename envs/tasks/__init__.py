@@ -10,6 +10,7 @@ from motley.envs.tasks.caregiver import Caregiver
 from motley.envs.tasks.dark_home import DarkHome
 from motley.envs.tasks.delay_reach import DelayReach
 from motley.envs.tasks.gate_maze import GateMaze
+from motley.envs.tasks.homestead import Homestead
 from motley.envs.tasks.many_needs import ManyNeeds
 from motley.envs.tasks.occluder_hunt import OccluderHunt
 from motley.envs.tasks.play_room import PlayRoom
@@ -25,6 +26,7 @@ TASKS: dict[str, type[Task]] = {
     "OccluderHunt": OccluderHunt,
     "Caregiver": Caregiver,
     "PlayRoom": PlayRoom,
+    "Homestead": Homestead,
 }
 """Every task by name; the id of `name` is ``motley/<name>-v0``."""
 
