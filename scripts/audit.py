@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, track
 from rich.table import Table
 
-from motley.envs import TASKS, Task, calibration
+from motley.envs import TASKS, Task, calibration, contract
 from motley.envs.calibration import Entry
 from motley.scripts.train import Import
 from motley.studies import controls
@@ -48,6 +48,8 @@ class Audit:
     """Teach the uniform agent what the oracle does, and store its score."""
     probe: Path | None = None
     """A run folder: read what the task hides from single observations of its agent."""
+    contract: bool = False
+    """Run the checks that every task must pass, instead of the table."""
     level: int | None = None
     """Only this level."""
     steps: int | None = None
@@ -77,6 +79,8 @@ def main(args: Audit) -> int:
     if args.calibrate and args.level is not None:
         raise ConfigError("--calibrate measures every level: leave --level out")
     task = TASKS[name]
+    if args.contract:
+        return keeps_contract(task, args.level)
     seed = calibration.CALIBRATION_SEED if args.calibrate else AUDIT_SEED
     levels = range(len(task.levels)) if args.level is None else [args.level]
     settings = [
@@ -107,6 +111,21 @@ def main(args: Audit) -> int:
     for fault in faults:
         console.print(f"[bold red]fails:[/] {fault}")
     return 1 if faults else 0
+
+
+def keeps_contract(task: type[Task], level: int | None) -> int:
+    """Run every check, print what fails; returns the exit code."""
+    console = Console(soft_wrap=True)
+    asked = [c for c in contract.checks(task.__name__) if level is None or c.level == level]
+    failed = 0
+    for check in track(asked, task.__name__, console=Console(stderr=True), transient=True):
+        try:
+            check()
+        except AssertionError as fault:
+            failed += 1
+            console.print(f"[bold red]fails:[/] {check}: {fault}", markup=True)
+    console.print(f"{len(asked) - failed} of {len(asked)} checks hold")
+    return 1 if failed else 0
 
 
 def train(
