@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 import tyro
 from rich.console import Console
 
+from motley.scripts.train import Import
 from motley.studies import baselines, spine, study
-from motley.studies.config import ConfigError
+from motley.studies.config import ConfigError, import_plugins, nearest
 
 SHIPPED = (spine.SPINE, baselines.BASELINES)
 """Studies that come with Motley; each registers itself where it is written."""
@@ -33,14 +34,19 @@ class StudyCommand:
     """The run folders go into a folder of the study's name here."""
     results: Path = Path("results")
     """Tables and chosen settings go into a folder of the study's name here."""
+    imports: Import = ()
+    """A module to import first, with a study of one's own; may be given again for more."""
 
 
 def main(args: StudyCommand) -> int:
     """Do it; returns the exit code.
 
     Raises:
-        ConfigError: no such task or arm in the study.
+        ConfigError: no such study, or no such task or arm in it.
     """
+    import_plugins(args.imports)
+    if args.name not in study.STUDIES:
+        raise ConfigError(nearest("study", args.name, study.STUDIES, "motley study list"))
     console = Console(highlight=False, soft_wrap=True)
     if args.action == "list":
         for name, entry in study.STUDIES.items():
@@ -59,6 +65,7 @@ def main(args: StudyCommand) -> int:
         for row in (titles, *study.summary(results)):
             console.print("  ".join(cell.ljust(22) for cell in row).rstrip())
         return 0
+    results.mkdir(parents=True, exist_ok=True)
     done: set[str] = set()
 
     def on_look(state: dict[str, tuple[float, float]]) -> None:

@@ -1,0 +1,65 @@
+"""`motley new`: a working file to begin a plug-in from."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from motley.studies.config import ConfigError
+
+Kind = Literal["task", "area", "cost", "study"]
+TEMPLATES = Path(__file__).parent / "templates"
+NAMES: dict[Kind, str] = {"task": "Feeders", "area": "Leaky", "cost": "Calm", "study": "Bends"}
+"""What each template is called, and the default name."""
+NEXT: dict[Kind, str] = {
+    "task": "motley train --import {module} --task {name} --structure uniform --costs reward",
+    "area": "motley train --import {module} --structure {module} --costs reward",
+    "cost": "motley train --import {module} --costs reward+{module}",
+    "study": "motley study run {module} --import {module}",
+}
+"""What to do with the file."""
+
+
+@dataclass(frozen=True)
+class New:
+    """Write a task, area, cost or study that works, into the current folder, to change."""
+
+    kind: Annotated[Kind, tyro.conf.Positional]
+    """What to write."""
+    name: Annotated[str, tyro.conf.Positional] = ""
+    """What to call it, as a class is: NestSite goes to nest_site.py; left out, as on the page."""
+
+
+def main(args: New) -> None:
+    """Write the file and say how to go on.
+
+    Raises:
+        ConfigError: the name cannot be a class's, or the file exists.
+    """
+    template = NAMES[args.kind]
+    name = args.name or template
+    if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", name) or keyword.iskeyword(name):
+        raise ConfigError(
+            f"{name!r} cannot be the name: begin with a capital and use letters and digits, "
+            f"such as {template}"
+        )
+    module = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    path = Path(f"{module}.py")
+    text = (TEMPLATES / f"{args.kind}.txt").read_text()
+    for old, new in (
+        (template, name),
+        (template.lower(), module),
+        (template.upper(), module.upper()),
+    ):
+        text = re.sub(rf"(?<![A-Za-z]){old}(?![a-z])", new, text)
+    try:
+        with path.open("x") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise ConfigError(f"{path} exists already: choose another name, or move it away") from error
+    print(f"wrote {path}; it works as it is: {NEXT[args.kind].format(module=module, name=name)}")

@@ -1,0 +1,92 @@
+"""What `motley new` writes works at once, under any name, and overwrites nothing."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from motley.scripts.main import main
+from motley.scripts.new import NAMES
+
+TRAIN = ["--steps", "256", "--n-envs", "8", "--eval-episodes", "4", "--out", "run"]
+FLAGS = {
+    "task": ["--task", "GoodOne", "--structure", "uniform", "--costs", "reward"],
+    "area": ["--structure", "good_one", "--costs", "reward"],
+    "cost": ["--costs", "reward+good_one", "--level", "0"],
+}
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    for module in ("good_one", "many_bends"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    return tmp_path
+
+
+def test_every_kind_has_a_file(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for kind, name in NAMES.items():
+        assert main(["new", kind]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        module = name.lower()
+        assert f"wrote {module}.py" in said
+        assert f"--import {module}" in said
+        text = (here / f"{module}.py").read_text()
+        assert f"{name}: a{'n' if kind == 'area' else ''} {kind} for Motley" in text
+        compile(text, f"{module}.py", "exec")
+
+
+@pytest.mark.parametrize("kind", FLAGS)
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+def test_it_trains_at_once_under_another_name(kind: str, here: Path) -> None:
+    _forget(kind)
+    assert main(["new", kind, "GoodOne"]) == 0
+    text = (here / "good_one.py").read_text()
+    assert NAMES[kind] not in text  # type: ignore[index]
+    assert NAMES[kind].lower() not in text  # type: ignore[index]
+    assert main(["train", "--import", "good_one", *FLAGS[kind], *TRAIN]) == 0
+    assert (here / "run" / "done").exists()
+    _forget(kind)
+
+
+def _forget(kind: str) -> None:
+    """A name can be registered once in a process: take it back."""
+    from motley.agents.areas import AREAS
+    from motley.agents.blueprints import BLUEPRINTS
+    from motley.costs.sets import COSTS
+    from motley.envs import TASKS
+
+    for registry in (AREAS, BLUEPRINTS, COSTS, TASKS):
+        for name in ("GoodOne", "good_one"):
+            registry.pop(name, None)
+
+
+def test_a_study_of_ones_own_is_listed(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from motley.studies.study import STUDIES
+
+    assert main(["new", "study", "ManyBends"]) == 0
+    assert main(["study", "list", "--import", "many_bends"]) == 0
+    assert "many_bends A path integrator" in " ".join(capsys.readouterr().out.split())
+    assert importlib.import_module("many_bends").MANY_BENDS.seeds == (0, 1)
+    STUDIES.pop("many_bends")
+    assert main(["study", "run", "many_bens"]) == 2
+    assert "unknown study" in " ".join(capsys.readouterr().err.split())
+
+
+def test_nothing_is_overwritten_and_bad_names_are_refused(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "calm.py").write_text("mine")
+    assert main(["new", "cost"]) == 2
+    assert "calm.py exists already" in " ".join(capsys.readouterr().err.split())
+    assert (here / "calm.py").read_text() == "mine"
+    for name in ("lower", "Two Words", "Not-This", "None", "9Lives"):
+        assert main(["new", "task", name]) == 2
+        assert "cannot be the name" in " ".join(capsys.readouterr().err.split())
+    assert [path.name for path in here.iterdir()] == ["calm.py"]
