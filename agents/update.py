@@ -489,13 +489,16 @@ class Learner(nn.Module):
     ) -> dict[str, float]:
         """Return ``grad/<cost>/<area>``: the norm of what ``assign`` adds, cost by cost.
 
+        A cost that counts for nothing now has none.
+
         Args:
             losses: scalars by cost.
             shut: areas that do not learn now.
             assign: :meth:`assign` for a minibatch; left out, :meth:`route`.
         """
         assign = assign or self.route
-        norms = {}
+        cells = (f"grad/{name}/{area}" for name in self.routes for area in self.area_parameters)
+        norms = dict.fromkeys(cells, 0.0)
         for name, loss in losses.items():
             self.optimizer.zero_grad(set_to_none=True)
             assign({name: loss}, shut, retain_graph=True)

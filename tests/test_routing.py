@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,25 @@ from torch import Tensor
 from motley.agents import BLUEPRINTS, Agent
 from motley.agents.blueprints import PROBLEMS
 from motley.agents.rollout import collect
+from motley.agents.spaces import Senses
 from motley.agents.wiring import needed_by
-from motley.costs import COST_SETS, Cost, Entropy, NextObservation, Reconstruction, Trace, ramp
+from motley.costs import (
+    COST_SETS,
+    COSTS,
+    Cost,
+    Development,
+    Entropy,
+    ExtrinsicReward,
+    InverseDynamics,
+    LatentSelfPrediction,
+    NextObservation,
+    Reconstruction,
+    RewardPrediction,
+    Trace,
+    ramp,
+    stage,
+)
+from motley.costs.controls import derangements
 from motley.costs.routing import table, trained_areas
 from motley.envs.tasks import TASKS
 
@@ -242,3 +261,107 @@ def test_the_table_marks_what_is_trained() -> None:
 def test_a_cost_that_reads_an_area_there_is_not_names_both() -> None:
     with pytest.raises(ValueError, match=r"'next_observation' does not fit .*'feedforward'"):
         small("feedforward", "homogeneous", budget=None)
+
+
+WITH_ALL = ["actor", "core", "encoder", "search"]
+"""Areas that feed the actor in ``uniform``, and so what reads the actor can train."""
+
+
+def four() -> list[Cost]:
+    """Four costs that all look at the actor, each to train an area of its own."""
+    return [
+        ExtrinsicReward(),
+        RewardPrediction(reads="actor", trains=("encoder",)),
+        LatentSelfPrediction(reads="actor", trains=("core",)),
+        Reconstruction(reads="actor", trains=("actor",)),
+        InverseDynamics(reads="actor", trains=("readout",)),
+    ]
+
+
+def measured(agent: Agent) -> dict[str, set[str]]:
+    """Areas with a gradient of each cost, in the newest update."""
+    found: dict[str, set[str]] = {}
+    for name, norm in agent.diagnostics().items():
+        if name.startswith("grad/") and norm > 0:
+            _, cost, area = name.split("/")
+            found.setdefault(cost, set()).add(area)
+    return found
+
+
+def test_shuffling_changes_exactly_the_entries_it_says(tmp_path: Path) -> None:
+    written = small("uniform", four()).learn(512)
+    tables = set()
+    for seed in (1, 2, 3):
+        agent = small("uniform", four(), routing="shuffled", seed=seed).learn(512)
+        routes = agent.learner.routes
+        moved = {name for name in routes if routes[name] != written.learner.routes[name]}
+        assert moved == {cost.name for cost in four()} - {"reward"}
+        assert sorted(map(sorted, (routes[n] for n in moved))) == [[area] for area in WITH_ALL]
+        assert all(measured(agent)[name] == routes[name] for name in moved)
+        tables.add(tuple(sorted((n, *routes[n]) for n in moved)))
+    assert len(tables) > 1  # a seed draws its own
+    agent.checkpoint(tmp_path / "half.zip")
+    again = small("uniform", four(), routing="shuffled", seed=3)
+    again.restore(tmp_path / "half.zip")
+    assert again.learner.routes == routes
+    for one in (agent, again):
+        one.learn(512, reset_num_timesteps=False)
+    assert differing(agent, again) == set()
+
+
+def test_the_global_sum_trains_everything_with_everything() -> None:
+    agent = small("uniform", four(), routing="global").learn(512)
+    found = measured(agent)
+    assert set(agent.learner.routes.values()) == {frozenset(agent.blueprint)}
+    assert all(found[cost.name] == set(WITH_ALL) for cost in four())
+
+
+def test_too_few_ways_to_shuffle_are_refused() -> None:
+    with pytest.raises(ValueError, match="there are 0 ways to shuffle the routing of next"):
+        small("path_integration", "heterogeneous", routing="shuffled").learn(512)
+    norms = {name: dict.fromkeys("abc", 1.0) for name in "xyz"}
+    routes = {name: frozenset(area) for name, area in zip("xyz", "abc", strict=True)}
+    assert len(list(derangements(routes, "xyz", norms))) == 2
+    norms["x"]["b"] = 0.0  # then x can only train c
+    (only,) = derangements(routes, "xyz", norms)
+    assert only == {"x": {"c"}, "y": {"a"}, "z": {"b"}}
+
+
+def test_a_stage_closes_its_part_of_the_routing() -> None:
+    """A cost out of its stage and an area out of its critical period have no gradient."""
+    stages = Development(
+        {"inverse_dynamics": stage(1.0, 512, 1024), "reconstruction": stage(1.0, 0, 512)},
+        {"core": stage(1.0, 0, 512)},
+    )
+    agent = small("uniform", four(), development=stages)
+    for n in range(2):
+        agent.learn(512, reset_num_timesteps=False)
+        found = measured(agent)
+        assert ("inverse_dynamics" in found) == (n == 1)
+        assert ("reconstruction" in found) == (n == 0)
+        assert any("core" in areas for areas in found.values()) == (n == 0)
+        assert found["reward"] == set(WITH_ALL) - ({"core"} if n else set())
+
+
+ANYWHERE = [n for n, cost in COSTS.items() if n not in ("reward", "value", "behavioural_cloning")]
+
+
+FEW: dict[str, Any] = {"n_envs": 4, "n_steps": 16, "n_minibatches": 2, "budget": None, "width": 16}
+
+
+@lru_cache
+def on_reward_alone(task: str) -> Agent:
+    return small("matched", "reward", task, **FEW).learn(128)
+
+
+@pytest.mark.parametrize("name", ANYWHERE)
+def test_every_cost_at_weight_zero_is_as_if_left_out(name: str) -> None:
+    """In the task whose problem it is for, if there is one."""
+    posed = COSTS[name].problems[:1]
+    tasks = {task.problem: name for name, task in TASKS.items() if task.problem in PROBLEMS}
+    problem = posed[0] if posed and posed[0] in tasks else "path integration"
+    task = f"motley/{tasks[problem]}-v0"
+    plain = on_reward_alone(task)
+    cost = replace(COSTS[name].fitted(Senses(plain.observation_space).sizes), weight=LATER)
+    zero = small("matched", ["reward", cost], task, **FEW).learn(128)
+    assert differing(plain, zero) == set()
