@@ -10,6 +10,8 @@ from torch import Tensor
 RANGE, FORWARD = 8.0, 0.8
 """Metres: distance at which nearness is 0, and forward motion at an egomotion reading of 1."""
 CHANNELS = 4
+NOTHING = 1e-3
+"""Nearness (8 mm short of the range) up to which a ray meets nothing."""
 MOVED = 2e-3
 """Change of nearness (1.6 cm) from which a ray shows motion."""
 ALIKE = 0.03
@@ -48,7 +50,7 @@ def mover_color(view: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
     """
     nearer = view[..., 0] - before[..., 0]
     same = (view - before)[..., 1:].abs().amax(-1) < ALIKE
-    along = same & (nearer.abs() > MOVED) & (view[..., 0] > 0)
+    along = same & (nearer.abs() > MOVED) & (view[..., 0] > NOTHING)
     signs = torch.where(along, 10.0, nearer)
     found = signs.argmax(-1)[..., None, None].expand(*signs.shape[:-1], 1, 3)
     return view[..., 1:].gather(-2, found).squeeze(-2), signs.amax(-1) > MOVED
@@ -57,7 +59,7 @@ def mover_color(view: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
 def matching(view: Tensor, color: Tensor) -> Tensor:
     """Return which rays (..., rays, 4) show a colour (..., 3): (..., rays) bool."""
     alike = (view[..., 1:] - color.unsqueeze(-2)).abs().amax(-1) < ALIKE
-    return alike & (view[..., 0] > 0)
+    return alike & (view[..., 0] > NOTHING)
 
 
 def _mean_way(way: Tensor, match: Tensor) -> Tensor:

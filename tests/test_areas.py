@@ -169,8 +169,16 @@ CASES: dict[str, Callable[[], tuple[Area, Inputs]]] = {
 }
 
 
-# Areas whose gradient is not that of what they compute, on purpose (a straight-through estimate).
-INEXACT: set[str] = {"gate hard"}
+# Areas whose gradient is not that of what they compute, on purpose (a straight-through estimate),
+# that have none, or whose inputs tie (standing surfaces); the trackers' parameters are checked in
+# test_object_tracking.py.
+INEXACT: set[str] = {
+    "gate hard",
+    "mover detector",
+    "tracker exact",
+    "tracker noisy",
+    "tracker learnt",
+}
 
 
 def test_every_area_is_held_to_the_contract() -> None:

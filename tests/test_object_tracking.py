@@ -207,3 +207,21 @@ def test_what_does_not_fit_is_named() -> None:
         ObjectTracker((96, 3), "perfect")
     with pytest.raises(ValueError, match="vision of rays x 4 channels and egomotion"):
         ObjectTracker((95, 3))
+
+
+@pytest.mark.parametrize("prior", ["noisy", "learnt"])
+def test_gradients_of_its_parameters_are_those_of_finite_differences(prior: str) -> None:
+    """Those of its inputs are not checked: standing surfaces tie in the maximum over views."""
+    torch.manual_seed(0)
+    area, truth = ObjectTracker((96, 3), prior, hidden=4).double(), hunt(wander, time=8)
+    inputs = tuple(truth[name][:, :3].double() for name in ("vision", "egomotion"))
+    begin = {name: x[:3].double() for name, x in area.initial_state(3).items()}
+    names = [name for name, _ in area.named_parameters()]
+
+    def run(*parameters: Tensor) -> Tensor:
+        named = dict(zip(names, parameters, strict=True))
+        start = truth["episode_start"][:, :3]
+        output: Tensor = torch.func.functional_call(area, named, (inputs, begin, start))[0]
+        return output
+
+    assert torch.autograd.gradcheck(run, tuple(area.parameters()), fast_mode=True)

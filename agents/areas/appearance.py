@@ -37,4 +37,4 @@ class Appearance(Area):
         """See :class:`Area`; the output is a logit a ray, (time, worlds, rays)."""
         view = sighting.rays(inputs[0])
         logit = self.last(torch.tanh(self.layer(2 * view[..., 1:] - 1))).squeeze(-1)
-        return torch.where(view[..., 0] > 0, logit, -8.0), state
+        return torch.where(view[..., 0] > sighting.NOTHING, logit, -8.0), state

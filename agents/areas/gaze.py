@@ -66,7 +66,7 @@ class Gaze(Area):
         seen_from_head = unit((far + THING) * way - head)
         cosine = (seen_from_head * direction.unsqueeze(-2)).sum(-1)
         # Neither what is not there nor the head itself.
-        nothing = view[..., 0] <= 0
+        nothing = view[..., 0] <= sighting.NOTHING
         itself = (view - view[..., :1, :])[..., 1:].abs().amax(-1) < sighting.ALIKE
         logits = (self.sharpness * cosine).masked_fill(nothing | itself, -1e4)
         attention = torch.softmax(logits, -1).unsqueeze(-1)
