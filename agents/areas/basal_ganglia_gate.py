@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +26,8 @@ class BasalGangliaGate(Area):
         hard: whether the gate is 0 or 1, or anything between.
         openness: initial logit of every slot; below zero, memory is kept unless there is cause.
     """
+
+    credit: ClassVar[tuple[str, ...]] = ("feedback",)
 
     def __init__(
         self,

@@ -26,6 +26,7 @@ class DriveHead(Area):
         channels: channels a ray, ray-major.
     """
 
+    credit: ClassVar[tuple[str, ...]] = ("feedback",)
     of_action: ClassVar[bool] = True
 
     def __init__(self, sizes: tuple[int, ...], size: int, channels: int = 4):

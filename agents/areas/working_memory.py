@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -26,6 +28,8 @@ class WorkingMemory(Area):
         size: features of all slots together; for ``raw`` that is slots times what is sensed.
         prior: the rung.
     """
+
+    credit: ClassVar[tuple[str, ...]] = ("feedback",)
 
     def __init__(self, sizes: tuple[int, ...], size: int, prior: str = "raw"):
         if prior not in PRIORS:
