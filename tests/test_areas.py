@@ -426,7 +426,11 @@ def test_training_sees_what_acting_saw(structure: str) -> None:
     agent = Agent(structure, f"motley/{task}-v0", n_envs=4, n_steps=50, seed=2, budget=30_000)
     # Actions that turn back and forth would say little of where one is: let weights be large.
     with torch.no_grad():
-        agent.brain.actor.last.weight *= 30.0
+        for area in agent.brain.areas.values():
+            if isinstance(area, DriveHead):
+                area.preference.weight *= 30.0
+            elif isinstance(area, Actor) and not isinstance(area, Arbiter):
+                area.last.weight *= 30.0
     rollout = experience(agent, 2)
     begin = rollout.tensors["episode_start"]
     assert begin[1:].any()
