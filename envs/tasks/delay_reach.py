@@ -285,7 +285,7 @@ class DelayReach(Task):
         caption = f"{reach + 1} of {self.reaches}" if reach < self.reaches else "over"
         bone = (0.55, 0.55, 0.6)
         return {
-            "caption": f"{caption}, turned {float(world.degrees[index, int(late)]):+.0f}",
+            "caption": f"{caption}, turned {round(float(world.degrees[index, int(late)])):+d}",
             "lines": [(a, b, bone, 0.12) for a, b in pairwise(points)],
             "markers": [("", *points[-1], 0.1)],
             "target": 1,
