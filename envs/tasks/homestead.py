@@ -396,7 +396,10 @@ class Homestead(ManyNeeds):
         day = min(int(world.day[index]) + 1, self.days)
         hints: dict[str, Any] = {
             "markers": [("nest", 0.0, 0.0, self.home_radius)],
-            "needs": world.need[index],
+            "needs": world.need[index, : self.fed],
+            # The caches share a need: it takes the colour of the first.
+            "need_colors": self.colors[: self.fed],
+            "setpoint": self.metabolism.setpoint,
             "items": items,
             "caption": f"day {day} of {self.days}: {phase}",
         }
