@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from motley.envs import readouts
+from motley.envs.tasks import TASKS
 from motley.envs.trace import Trace
 
 Summary = dict[str, float]
@@ -55,6 +57,31 @@ def cache_recall(trace: Trace) -> Summary:
         "queries right": mean(right),
         f"right after {found.x[0]:.1f} s": float(found.y[0]),
         f"right after {found.x[1]:.1f} s": float(found.y[1]),
+    }
+
+
+def many_needs(trace: Trace) -> Summary:
+    """How far the needs were from their setpoints, and how often near."""
+    setpoint = rules(trace).metabolism.setpoint
+    near = readouts.time_at_setpoint(trace["hidden/need"], setpoint, within=0.1)
+    return {"mean drive": mean(trace["hidden/drive"]), "time at setpoint": mean(near)}
+
+
+def rules(trace: Trace) -> Any:
+    """The task of a trace, as it was set."""
+    about = trace.about
+    return TASKS[trace.task](level=about["level"], ood=about["ood"], **about["variant"])
+
+
+def occluder_hunt(trace: Trace) -> Summary:
+    """How far off the prey the body is and heads while it is out of sight.
+
+    One who goes to where it will come out heads elsewhere than it runs: the distance tells more.
+    """
+    found = readouts.pursuit_error(trace, trace["shape_position"][:, 0], trace["hidden/hidden"])
+    return {
+        "pursuit error while hidden (rad)": found.hidden_angle,
+        "distance while hidden (m)": found.hidden_distance,
     }
 
 
@@ -114,5 +141,7 @@ taken where the behaviour that follows has not yet given it away."""
 SUMMARIES: dict[str, Callable[[Trace], Summary]] = {
     "DarkHome": dark_home,
     "CacheRecall": cache_recall,
+    "ManyNeeds": many_needs,
+    "OccluderHunt": occluder_hunt,
 }
 """By name of the task; a plug-in task adds its own."""
