@@ -40,13 +40,18 @@ class NoiseTarget(Prediction):
         """``noise_target_<of>``."""
         return f"noise_target_{self.of.name}"
 
+    @property
+    def in_time(self) -> bool:  # type: ignore[override]
+        """Whether the other cost compares steps."""
+        return self.of.in_time
+
     def size(self, sizes: Mapping[str, int]) -> int:
         """Return how many numbers the other cost predicts."""
         return self.of.size(sizes)
 
-    def extra(self, sizes: Mapping[str, int]) -> int:
-        """Return what the other cost reads besides."""
-        return self.of.extra(sizes)
+    def heads(self, sizes: Mapping[str, int]) -> nn.Module:
+        """Return a prediction of the other cost's form."""
+        return self.of.heads(sizes)
 
     def inputs(self, trace: Trace) -> Tensor:
         """Return what the other cost reads."""
@@ -54,12 +59,17 @@ class NoiseTarget(Prediction):
 
     def mask(self, trace: Trace) -> Tensor:
         """Return the steps at which the other cost counts."""
-        return self.of.mask(trace)
+        begin = f"{self.name}/of/"
+        notes = {k.removeprefix(begin): x for k, x in trace.tensors.items() if k.startswith(begin)}
+        return self.of.mask(trace.noted(notes))
 
     def annotate(
         self, trace: Trace, state: State, heads: nn.Module
     ) -> tuple[dict[str, Tensor], State]:
-        """Deal out the rollout's targets, (time, worlds, size); the state counts the deals."""
+        """Deal out the rollout's targets, (time, worlds, size); the state counts the deals.
+
+        What the other cost notes is kept under this one's name, for :meth:`mask`.
+        """
         draws = state.get("draws", torch.zeros(1, dtype=torch.int64))
         inner = {k.removeprefix("of_"): x for k, x in state.items() if k.startswith("of_")}
         notes, inner = self.of.annotate(trace, inner, heads)
@@ -70,7 +80,8 @@ class NoiseTarget(Prediction):
         generator = torch.Generator().manual_seed(hash((self.seed, int(draws))) & (2**63 - 1))
         target[counts] = kept[torch.randperm(len(kept), generator=generator).to(kept.device)]
         after = {"draws": draws + 1, **{f"of_{k}": x for k, x in inner.items()}}
-        return {f"{self.name}/target": target}, after
+        kept_notes = {f"{self.name}/of/{k}": x for k, x in notes.items()}
+        return {**kept_notes, f"{self.name}/target": target}, after
 
     def target(self, trace: Trace) -> Tensor:
         """Return what was dealt out."""

@@ -139,9 +139,16 @@ def homogeneous(
 
 
 def placebo(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
-    """Reward, and noise in the place of each prediction of ``heterogeneous``."""
+    """Reward, and noise in the place of each prediction of ``heterogeneous``.
+
+    Mover events have labels, not numbers with a variance, and so a placebo of their own.
+    """
     own = own_costs(senses, problem)
-    noise = (NoiseTarget.like(cost) for cost in own if isinstance(cost, Prediction))
+    noise = (
+        replace(cost, meaningless=True) if isinstance(cost, MoverEvent) else NoiseTarget.like(cost)
+        for cost in own
+        if isinstance(cost, Prediction)
+    )
     return (*reward(senses, problem), *noise)
 
 

@@ -27,6 +27,8 @@ from motley.costs import (
     InverseDynamics,
     LatentSelfPrediction,
     NextObservation,
+    NoiseTarget,
+    Prediction,
     Reconstruction,
     RewardPrediction,
     Trace,
@@ -67,6 +69,9 @@ LOOKS_AT = {
     "local_td_error": ("memory", "core"),
     "held_content": ("memory", "core"),
     "match_prediction": ("core",),
+    "occlusion_prediction": ("tracker", "core"),
+    "mover_event": ("appearance", "core"),
+    "gaze_from_hand": ("gaze", "core"),
     "sensory_prediction": ("forward_model", "core"),
     "motor_prediction": ("inverse_model", "core"),
     "world_prediction": ("world_model",),
@@ -125,6 +130,17 @@ def test_gradients_are_zero_exactly_where_the_routing_is(structure: str, costs: 
         if not waiting:
             return
     raise AssertionError(f"no gradient in ten updates: {sorted(waiting)}")
+
+
+@pytest.mark.parametrize("cost", [InverseDynamics(), NextObservation()])
+def test_the_placebo_of_a_cost_that_compares_steps_keeps_their_order(cost: Prediction) -> None:
+    """Where nothing has a memory, minibatches are of single steps unless a cost asks for more."""
+    agent = small("memoryless", [ExtrinsicReward(), NoiseTarget.like(cost)])
+    agent.learn(1)
+    told = agent.diagnostics()
+    # One who gives the mean errs by 1, and the head begins with less than that besides.
+    assert 0.5 < told[f"cost/noise_target_{cost.name}"] < 10
+    assert told[f"grad/noise_target_{cost.name}/encoder"] > 0
 
 
 @pytest.mark.parametrize("structure", HETEROGENEOUS)
