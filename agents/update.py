@@ -276,7 +276,7 @@ class Learner(nn.Module):
                 self._check_finite(losses, n_update)
                 before = generator.get_state()
                 if not self.routing_settled:
-                    self.shuffle_routing(losses, assign)
+                    self.shuffle_routing(part, clip_range, generator)
                 if count == 0 and n_update % settings.log_gradients_every == 0:
                     log |= self.gradient_norms(losses, shut, assign)
                 generator.set_state(before)  # measuring must not change learning
@@ -395,19 +395,26 @@ class Learner(nn.Module):
         seed = seed_of(self.seed, f"lesson/{cost}/{number}")
         return self.lessons[cost].draw(self.brain, self.distribution, seed)
 
-    def shuffle_routing(self, losses: Mapping[str, Tensor], assign: Callable[..., None]) -> None:
+    def shuffle_routing(self, part: Batch, clip_range: float, generator: torch.Generator) -> None:
         """Deal out anew which cost trains which areas, given what each could train.
 
+        Costs that wait for a later age are dealt out with the others, as if they counted now.
+
         Args:
-            losses: scalars by cost.
-            assign: :meth:`assign` for a minibatch.
+            part: a minibatch.
+            clip_range: of PPO's probability ratio.
+            generator: of what the credit rule draws.
 
         Raises:
             ValueError: there are too few ways; see :func:`motley.costs.controls.shuffled`.
         """
         written, areas = self.routes, list(self.area_parameters)
         self.routes = controls.everywhere(written, areas)
-        measured = self.gradient_norms(losses, assign=assign)
+        even = dict.fromkeys(self.costs, 1.0)
+        losses, _ = self.losses(part, even, clip_range)
+        measured = self.gradient_norms(
+            losses, assign=partial(self.assign, part, even, clip_range, generator)
+        )
         norms = {n: {a: measured.get(f"grad/{n}/{a}", 0.0) for a in areas} for n in written}
         self.routes = controls.shuffled(written, controls.own(self.costs), norms, self.seed)
         self.routing_settled = True

@@ -325,6 +325,14 @@ def test_shuffling_changes_exactly_the_entries_it_says(tmp_path: Path) -> None:
     assert differing(agent, again) == set()
 
 
+def test_a_cost_that_waits_is_dealt_out_with_the_others() -> None:
+    waiting = {"weights": {"reconstruction": [[10_000, 0.0], [10_000, 1.0]]}}
+    agent = small("uniform", four(), routing="shuffled", development=waiting).learn(512)
+    written = small("uniform", four()).learner.routes
+    assert all(agent.learner.routes[c.name] != written[c.name] for c in four()[1:])
+    assert "reconstruction" not in measured(agent)
+
+
 def test_the_global_sum_trains_everything_with_everything() -> None:
     agent = small("uniform", four(), routing="global").learn(512)
     found = measured(agent)
