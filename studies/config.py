@@ -165,6 +165,11 @@ def check(config: RunConfig) -> None:
     ):
         if value not in known:
             raise ConfigError(nearest(name, value, known, "motley train -h"))
+    if config.time != "staged" and not config.agent.get("development"):
+        raise ConfigError(
+            f"--time {config.time} changes a development, and there is none: give one with "
+            f"--set development=..., or --time staged"
+        )
     try:
         credit_rule(config.credit)
     except ValueError as error:

@@ -302,3 +302,5 @@ def test_a_run_names_its_routing_and_what_becomes_of_time() -> None:
         check(replace(config, routing="other"))
     with pytest.raises(ConfigError, match="unknown time 'other'"):
         check(replace(config, time="other"))
+    with pytest.raises(ConfigError, match="--time reversed changes a development"):
+        check(replace(config, agent={}))
