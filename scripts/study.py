@@ -10,10 +10,10 @@ import tyro
 from rich.console import Console
 
 from motley.scripts.train import Import
-from motley.studies import baselines, defaults, spine, study
+from motley.studies import baselines, defaults, solvers, spine, study
 from motley.studies.config import ConfigError, import_plugins, nearest
 
-SHIPPED = (spine.SPINE, defaults.DEFAULTS, baselines.BASELINES)
+SHIPPED = (spine.SPINE, defaults.DEFAULTS, solvers.SOLVERS, baselines.BASELINES)
 """Studies that come with Motley; each registers itself where it is written."""
 Action = Literal["list", "tune", "run", "status", "table"]
 

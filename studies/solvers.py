@@ -1,0 +1,30 @@
+"""The solvers: for every task at its default level, whether the structure matched to it solves it.
+
+A health check of tasks and structures, on tuning seeds: no claim rests on it. The uniform agent for
+reward alone runs beside, and both have the settings that an Agent has when nothing is said.
+"""
+
+from __future__ import annotations
+
+from motley.envs.tasks import TASKS
+from motley.studies.study import STUDIES, Arm, Study
+
+STEPS = 2_000_000
+
+ARMS = {
+    "matched": Arm("matched", "heterogeneous", STEPS, tuned=False),
+    "uniform": Arm("uniform", "reward", STEPS, tuned=False),
+}
+
+SOLVERS = Study(
+    name="solvers",
+    claim="Every task is solved by an agent of the structure matched to it.",
+    tasks=tuple((name, task.default_level) for name, task in TASKS.items()),
+    arms=dict.fromkeys(TASKS, ARMS),
+    seeds=(100, 101, 102),
+    tuning_seeds=(),
+    search={},
+    trials=0,
+    trial_steps=0,
+)
+STUDIES["solvers"] = SOLVERS
