@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from motley.studies.spine import PATH_INTEGRATION
+from motley.studies.spine import EPISODIC_MEMORY, PATH_INTEGRATION
 from motley.studies.study import STUDIES, Study
 
 STEPS = 500_000
@@ -17,11 +17,10 @@ SHOWN = ("matched", "uniform", "uniform_heterogeneous", "uniform_placebo", "mism
 DEFAULTS = Study(
     name="defaults",
     claim="Untuned, structure matched to the problem with costs of its own learns from less.",
-    tasks=(("DarkHome", 2),),
+    tasks=(("DarkHome", 2), ("CacheRecall", 2)),
     arms={
-        "DarkHome": {
-            name: replace(PATH_INTEGRATION[name], steps=STEPS, tuned=False) for name in SHOWN
-        }
+        task: {name: replace(arms[name], steps=STEPS, tuned=False) for name in SHOWN}
+        for task, arms in (("DarkHome", PATH_INTEGRATION), ("CacheRecall", EPISODIC_MEMORY))
     },
     seeds=(0, 1, 2, 3, 4),
     tuning_seeds=(),
