@@ -113,8 +113,12 @@ class Brain(nn.Module):
 
     def initial_state(self, n: int) -> BrainState:
         """Return the state of ``n`` worlds before an episode, areas with a memory only."""
-        states = {name: cast(Area, area).initial_state(n) for name, area in self.areas.items()}
         device = self.actor.log_std.device
+        states = {
+            # An area with nothing to learn does not know where it is.
+            name: {k: x.to(device) for k, x in cast(Area, area).initial_state(n).items()}
+            for name, area in self.areas.items()
+        }
         for name in self.delayed:
             states[name + DELAY] = {"output": torch.zeros(n, self.sizes[name], device=device)}
         return {name: state for name, state in states.items() if state}

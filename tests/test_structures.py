@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from gymnasium import make_vec
 
+import motley.envs  # noqa: F401  registers the tasks
 from motley.agents import BLUEPRINTS, Blueprint
+from motley.agents.actions import action_distribution
 from motley.agents.areas import GRU, Perceptron
 from motley.agents.blueprints import (
     MISMATCHED,
@@ -18,6 +21,8 @@ from motley.agents.blueprints import (
     register,
     structure,
 )
+from motley.agents.brain import Brain
+from motley.agents.spaces import Senses
 
 SENSES = {"vision": 8, "egomotion": 3}
 
@@ -80,3 +85,14 @@ def test_a_control_that_is_not_there_is_named() -> None:
 def test_every_problem_has_a_structure_and_another_for_control(problem: str) -> None:
     assert PROBLEMS[problem] in BLUEPRINTS
     assert MISMATCHED[problem] != PROBLEMS[problem]
+
+
+@pytest.mark.parametrize("name", BLUEPRINTS)
+def test_the_state_lies_where_the_weights_do(name: str) -> None:
+    """Also that of an area with nothing to learn; on another device than the CPU it would fail."""
+    task = make_vec("motley/DarkHome-v0", vectorization_mode="vector_entry_point")
+    actions = action_distribution(task.single_action_space)
+    senses = Senses(task.single_observation_space).sizes
+    brain = Brain(BLUEPRINTS[name](senses), senses, actions).to("meta")
+    parts = brain.initial_state(2).values()
+    assert all(x.is_meta for state in parts for x in state.values())
