@@ -116,14 +116,18 @@ class Agent(BaseAlgorithm):
         env_kwargs: Mapping[str, Any] | None = None,
         _init_setup_model: bool = True,
     ):
-        for name, value in (
-            ("n_steps", n_steps),
-            ("n_epochs", n_epochs),
-            ("n_minibatches", n_minibatches),
-            ("log_gradients_every", log_gradients_every),
-        ):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, not {value}")
+        counts: dict[str, Any] = {
+            "n_steps": n_steps,
+            "n_epochs": n_epochs,
+            "n_minibatches": n_minibatches,
+            "log_gradients_every": log_gradients_every,
+        }
+        for name, value in counts.items():
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, not {value}")
+        for name, share in (("gamma", gamma), ("gae_lambda", gae_lambda)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name} must be in [0, 1], not {share}")
         if routing not in ROUTINGS:
             raise ValueError(unknown("routing", routing, ROUTINGS))
         seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -41,6 +42,19 @@ class Settings:
     log_gradients_every: int
     routing: str
     credit: str
+
+
+@contextmanager
+def fitting(cost: Cost) -> Iterator[None]:
+    """Name the cost where it reads what this agent or its environment does not have.
+
+    Raises:
+        ValueError: the cost, what it looked for, and what there is.
+    """
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"cost {cost.name!r} does not fit here: {error.args[0]}") from error
 
 
 class Learner(nn.Module):
@@ -186,7 +200,10 @@ class Learner(nn.Module):
         after["episode_start"] = rollout.ends[-1:]
         trace = Trace({**tensors, **outputs}, brain.roles, after)
         for name, cost in self.costs.items():
-            notes, state = cost.annotate(trace, self.cost_states.get(name, {}), self.heads[name])
+            with fitting(cost):
+                notes, state = cost.annotate(
+                    trace, self.cost_states.get(name, {}), self.heads[name]
+                )
             tensors |= notes
             if state:
                 self.cost_states[name] = state
@@ -197,7 +214,8 @@ class Learner(nn.Module):
         log_prob = self.distribution.log_prob(x, brain.actor.log_std, rollout.actions)
         advantages, log, weights = dict[str, Tensor](), dict[str, float](), self.weights(age)
         for cost in self.scores:
-            name, score = cost.name, cost.score(trace)
+            with fitting(cost):
+                name, score = cost.name, cost.score(trace)
             check_loss(cost, score, (starts.shape[0], starts.shape[1]))
             advantage, returns, values = self._advantages(cost, score, rollout, trace, trace_after)
             normaliser, head = self._critic(name)
@@ -375,7 +393,8 @@ class Learner(nn.Module):
         for name, cost in self.costs.items():
             if cost.has_loss and weights[name] > 0:
                 seen = self.lesson(name) if name in self.lessons else trace
-                loss = cost.loss(seen, self.heads[name])
+                with fitting(cost):
+                    loss = cost.loss(seen, self.heads[name])
                 check_loss(cost, loss, (seen.episode_start.shape[0], seen.episode_start.shape[1]))
                 weighted = (loss.mean() if name in self.lessons else loss) * weights[name]
                 losses[name] = losses[name] + weighted if name in losses else weighted

@@ -55,9 +55,10 @@ def shuffled(routes: Routing, movable: Sequence[str], norms: Norms, seed: int) -
     found = list(derangements(routes, movable, norms))
     if len(found) < 3:
         raise ValueError(
-            f"there are {len(found)} ways to shuffle the routing of {', '.join(movable) or 'no'} "
-            f"costs so that each still trains something, and three are needed; take a structure "
-            f"with more areas that have costs of their own"
+            f"routing='shuffled' needs three ways to deal out the areas of the costs "
+            f"({', '.join(movable) or 'none can be moved'}) so that each still trains something, "
+            f"and there are {len(found)}; take a structure with more areas that have costs of "
+            f"their own"
         )
     return random.Random(seed).choice(found)
 

@@ -209,13 +209,13 @@ class Development:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
+    def from_json(cls, data: Any) -> Self:
         """Build a development from :meth:`to_json`'s values.
 
         Raises:
             ValueError: it says something else than weights and plasticity.
         """
-        if set(data) - {"weights", "plasticity"}:
+        if not isinstance(data, Mapping) or set(data) - {"weights", "plasticity"}:
             raise ValueError(f"a development has 'weights' and 'plasticity', not {data!r}")
         weights, plasticity = (
             {name: Schedule.from_json(s) for name, s in data.get(part, {}).items()}

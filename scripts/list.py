@@ -30,8 +30,11 @@ def main(args: List) -> None:
     import_plugins(args.imports)
     console = Console()
     tasks = Table(title="Tasks (--task)", title_justify="left", title_style="bold")
-    for heading in ("task", "levels (default)", "problem", "structure matched to it", "what it is"):
-        tasks.add_column(heading, overflow="fold")
+    tasks.add_column("task", no_wrap=True)
+    tasks.add_column("levels (default)")
+    tasks.add_column("problem")
+    tasks.add_column("structure matched to it", no_wrap=True)
+    tasks.add_column("what it is")
     for name, task in TASKS.items():
         tasks.add_row(
             f"[cyan]{name}",

@@ -73,8 +73,13 @@ class Train:
 def settle(args: Train, read: Callable[[Any], Train]) -> Train:
     """With --resume, what the folder was begun with is the default of every flag."""
     out = place(args)
-    if not args.resume or not (out / "config.json").exists():
+    if not args.resume:
         return replace(args, out=out)
+    if not (out / "config.json").exists():
+        raise ConfigError(
+            f"{out} holds no run to go on with: leave --resume out to begin one there, or name the "
+            f"folder of a run with --out"
+        )
     stored = read_json(out / "config.json")
     stored["imports"] = tuple(stored["imports"])
     stored["settings"] = tuple(f"{k}={json.dumps(v)}" for k, v in stored.pop("agent").items())

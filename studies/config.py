@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import gymnasium as gym
 import numpy as np
+import torch
 from stable_baselines3.common.vec_env import VecEnv
 
 from motley.agents import Agent
@@ -29,6 +30,7 @@ TRAINING, EVALUATION = 0, 1
 GIVEN_BY_RUN = (
     *("self", "structure", "env", "costs", "routing", "credit"),
     *("n_envs", "seed", "device", "env_kwargs"),
+    *("tensorboard_log", "verbose", "_init_setup_model"),
 )
 
 
@@ -177,7 +179,7 @@ def check(config: RunConfig) -> None:
     settings = [n for n in inspect.signature(Agent.__init__).parameters if n not in GIVEN_BY_RUN]
     for name in config.agent:
         if name not in settings:
-            raise ConfigError(nearest("agent setting", name, settings, "motley train -h"))
+            raise ConfigError(nearest("agent setting", name, settings, "pydoc motley.agents.Agent"))
 
 
 def check_run(config: RunConfig) -> None:
@@ -190,6 +192,12 @@ def check_run(config: RunConfig) -> None:
         value = getattr(config, name)
         if value < 1:
             raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+    try:
+        device = torch.device("cpu" if config.device == "auto" else config.device).type
+    except RuntimeError as error:
+        raise ConfigError(f"--device {config.device}: give cpu, cuda or mps") from error
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"--device {config.device}: torch sees no GPU here; give --device cpu")
     if config.seed < 0:
         raise ConfigError(f"--seed must be 0 or more, not {config.seed}")
     check_task(config.task, config.level, config.ood)

@@ -66,9 +66,12 @@ def run(
     """
     peer = config.structure in peers.PEERS
     (peers.check if peer else check)(config)
-    out.mkdir(parents=True, exist_ok=True)
-    if not out.is_dir():
-        raise FolderError(f"{out} is a file; --out names a folder")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FolderError(
+            f"{out} cannot be made a folder ({error.strerror}); give another --out"
+        ) from error
     with locked(out):
         began = (out / "config.json").exists()
         if not began and any(p.name[0] != "." for p in out.iterdir()):

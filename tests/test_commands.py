@@ -161,6 +161,31 @@ def test_resume_takes_what_the_folder_was_begun_with(
     assert "level was 0" in fails(capsys, "train", "--resume", "--out", trained, "--level", 2)
 
 
+def test_what_cannot_be_trained_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "none"
+    assert "holds no run to go on with" in fails(capsys, "train", "--resume", "--out", out)
+    assert not out.exists()
+    assert "give cpu, cuda or mps" in fails(capsys, "train", "--device", "quux", "--out", out)
+    (tmp_path / "file").touch()
+    small = ("--n-envs", 2, "--steps", 64, "--eval-episodes", 2)
+    message = fails(capsys, "train", *small, "--out", tmp_path / "file")
+    assert "cannot be made a folder" in message
+    message = fails(capsys, "train", *small, "--out", out, "--set", "n_steps=2.5")
+    assert "n_steps must be a whole number" in message
+    message = fails(capsys, "train", *small, "--out", tmp_path / "g", "--set", "gamma=2")
+    assert "gamma must be in [0, 1], not 2" in message
+    message = fails(capsys, "train", *small, "--out", tmp_path / "d", "--set", "development=3")
+    assert "'weights' and 'plasticity', not 3" in message
+    blind = ("--task", "CartPole-v1", "--structure", "uniform")
+    blind = (*blind, "--costs", "reward+self_localisation")
+    assert main([str(word) for word in ("train", *small, *blind, "--out", tmp_path / "c")]) == 2
+    message = said(capsys)
+    assert "cost 'self_localisation' does not fit here" in message
+    assert "egomotion" in message
+
+
 def test_watching_without_a_model(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     message = fails(capsys, "watch", trained.parent)
     assert f"runs below it: {trained}" in message

@@ -107,7 +107,10 @@ def test_typing_links_match_the_folders() -> None:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_package_is_typed(folder: str) -> None:
     assert (ROOT / folder / "py.typed").is_file()
-    assert "py.typed" in settings()["options.package_data"][f"motley.{folder}"].split()
+    assert (
+        "py.typed"
+        in settings()["options.package_data"][f"motley.{folder}"].replace(",", " ").split()
+    )
 
 
 @pytest.mark.parametrize("folder", [*FOLDERS, "tests"])

@@ -113,9 +113,13 @@ def test_gradients_are_zero_exactly_where_the_routing_is(structure: str, costs: 
         assert routes == HETEROGENEOUS[structure]
     expected = {cost: routes[cost] & reached(agent, cost) for cost in routes}
     waiting = {(cost, area) for cost, areas in expected.items() for area in areas}
-    # Needs that the task does not have teach nothing.
-    absent = tuple(f"drive_reduction_{need}" for need in range(NEEDS.get(task, 0), 8))
-    waiting = {cell for cell in waiting if not cell[0].endswith(absent)}
+    # Needs that the task does not have teach nothing, and their heads have no say.
+    absent = range(NEEDS.get(task, 0), 8)
+    untaught = tuple(f"drive_reduction_{need}" for need in absent)
+    unused = {f"drive_{need}" for need in absent}
+    if structure.endswith("swapped") and len(absent) % 2:
+        unused.add(f"drive_{absent[0] - 1}")  # it trades places with a need that is not there
+    waiting = {c for c in waiting if not c[0].endswith(untaught) and c[1] not in unused}
     for _ in range(10):
         agent.learn(1, reset_num_timesteps=False)
         measured = {
@@ -341,7 +345,7 @@ def test_the_global_sum_trains_everything_with_everything() -> None:
 
 
 def test_too_few_ways_to_shuffle_are_refused() -> None:
-    with pytest.raises(ValueError, match="there are 0 ways to shuffle the routing of next"):
+    with pytest.raises(ValueError, match=r"three ways .* of the costs \(next_observation"):
         small("path_integration", "heterogeneous", routing="shuffled").learn(512)
     norms = {name: dict.fromkeys("abc", 1.0) for name in "xyz"}
     routes = {name: frozenset(area) for name, area in zip("xyz", "abc", strict=True)}

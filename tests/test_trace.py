@@ -61,7 +61,7 @@ def test_it_is_what_happened(name: str) -> None:
         assert made["end/steps"][episode] == end - begin - 1
         assert made["end/return"][episode] == pytest.approx(total)
         assert made["end/score"][episode] == task.score(world)[0]
-    assert made["end/score01"].mean() > 0.9
+    assert made["end/score01"].mean() > 0.8
 
 
 def test_activity_is_what_the_agent_computes(agent: Agent, home: Trace) -> None:

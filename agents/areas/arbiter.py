@@ -23,7 +23,8 @@ class Arbiter(Actor):
         setpoint: the level of a need that is best.
         sharpness: initial weight of the drives, learnt.
         swapped: head 0 is weighed by the drive of need 1 and the reverse, and so on in pairs:
-            the control whose arbitration does not fit.
+            the control whose arbitration does not fit. Where the needs are odd in number, the
+            last one trades places with one that is not there.
         deviation: initial standard deviation.
     """
 
