@@ -178,8 +178,14 @@ def test_what_cannot_be_trained_is_refused(
     assert "gamma must be in [0, 1], not 2" in message
     message = fails(capsys, "train", *small, "--out", tmp_path / "d", "--set", "development=3")
     assert "'weights' and 'plasticity', not 3" in message
-    blind = ("--task", "CartPole-v1", "--structure", "uniform")
-    blind = (*blind, "--costs", "reward+self_localisation")
+    blind = (
+        "--task",
+        "CartPole-v1",
+        "--structure",
+        "uniform",
+        "--costs",
+        "reward+self_localisation",
+    )
     assert main([str(word) for word in ("train", *small, *blind, "--out", tmp_path / "c")]) == 2
     message = said(capsys)
     assert "cost 'self_localisation' does not fit here" in message
