@@ -193,7 +193,7 @@ def test_what_does_not_fit_is_named() -> None:
         small(make_vec_env("CartPole-v1", 1), "matched")
     with pytest.raises(ValueError, match="DarkHome"):
         small("motley/DrakHome-v0")
-    with pytest.raises(ValueError, match="n_steps must be at least 1"):
+    with pytest.raises(ValueError, match="n_steps must be a whole number of at least 1"):
         small("DarkHome", n_steps=0)
 
 
