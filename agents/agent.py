@@ -26,10 +26,11 @@ from motley.agents.readable import Readable
 from motley.agents.rollout import Present, collect
 from motley.agents.spaces import Senses
 from motley.agents.update import Learner, Settings
+from motley.agents.wiring import needed_by
 from motley.agents.worlds import make_worlds, problem_of
 from motley.costs import Cost, Development, cost_set
 from motley.costs import routing as routes
-from motley.costs.controls import ROUTINGS
+from motley.costs.controls import ROUTINGS, shuffled
 from motley.costs.registry import unknown
 
 
@@ -63,8 +64,9 @@ class Agent(BaseAlgorithm):
         budget: parameters of all areas; the core's width is solved for. None takes ``width``.
         width: width of the core where ``budget`` is None.
         n_envs: worlds, where ``env`` is an id.
-        routing: ``matched``, as the costs say; ``shuffled``, the areas that they train dealt out
-            anew among those that are neither score nor value; ``global``, every cost trains all.
+        routing: ``matched``, as the costs say; ``shuffled``, those that are neither score nor
+            value each applied to areas that are not its own, drawn by ``seed``; ``global``, every
+            cost trains all.
         development: how costs' weights and areas' plasticity change with age: a Development or its
             JSON values, as in ``{"weights": {"entropy": [[0, 0.01], [100000, 0]]}}``.
         credit: how an error changes weights: ``backprop``, ``bptt_4`` (through 4 steps of time),
@@ -192,7 +194,7 @@ class Agent(BaseAlgorithm):
         learner = Learner(
             brain,
             distribution,
-            self.costs,
+            self._dealt(brain),
             self.settings,
             self.lr_schedule(1.0),
             self.seed,
@@ -203,6 +205,16 @@ class Agent(BaseAlgorithm):
         ).to(self.device)
         self._generator = torch.Generator(self.device).manual_seed(seed_of(self.seed, "explore"))
         self._present: Present | None = None
+
+    def _dealt(self, brain: Brain) -> tuple[Cost, ...]:
+        """Return the costs as the routing has them: as written, or each applied elsewhere."""
+        if self.settings.routing != "shuffled":
+            return self.costs
+        assert self.seed is not None
+        areas = {name: node.role for name, node in brain.blueprint.items()}
+        learning = {n for n, area in brain.areas.items() if any(True for _ in area.parameters())}
+        above = {name: needed_by([name], brain.inputs) & learning for name in areas}
+        return shuffled(self.costs, areas, above, self.seed)
 
     @property
     def learner(self) -> Learner:

@@ -38,7 +38,6 @@ def facts_of(agent: Agent) -> dict[str, Any]:
         "development": agent.development.to_json(),
         "competence": agent.learner.competence.to_json(),
         "routes": {cost: sorted(areas) for cost, areas in agent.learner.routes.items()},
-        "routing_settled": agent.learner.routing_settled,
         "n_steps": agent.n_steps,
         "clip_range": agent.clip_range,
         # A schedule is code, which a file does not hold: the rate now stands for it.
@@ -118,13 +117,9 @@ def load(
 
 
 def take_age(agent: Agent, facts: Mapping[str, Any]) -> None:
-    """Put back how old and how competent the agent was, and what it had made of its routing."""
+    """Put back how old and how competent the agent was."""
     agent.num_timesteps, agent.n_updates = facts["num_timesteps"], facts["n_updates"]
-    learner = agent.learner
-    learner.competence.restore(facts["competence"])
-    if facts["routing_settled"] and agent.settings.routing == "shuffled":
-        learner.routes = {cost: frozenset(areas) for cost, areas in facts["routes"].items()}
-        learner.routing_settled = True
+    agent.learner.competence.restore(facts["competence"])
 
 
 def set_parameters(

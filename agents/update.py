@@ -66,8 +66,7 @@ class Learner(nn.Module):
         costs: at least one that scores, each score with its :class:`Value`.
         settings: of the update.
         learning_rate: initial; set anew by the agent's schedule.
-        seed: of the heads' initial weights: each depends on it and the cost's name only; and of
-            the shuffled routing.
+        seed: of the heads' initial weights: each depends on it and the cost's name only.
         development: how costs' weights and areas' plasticity change with age.
     """
 
@@ -88,7 +87,6 @@ class Learner(nn.Module):
         self.development = development or Development()
         roles = {name: node.role for name, node in brain.blueprint.items()}
         self.routes: Routing = routing(costs, roles)
-        self.routing_settled = settings.routing != "shuffled"
         if settings.routing == "global":
             self.routes = controls.everywhere(self.routes, list(roles))
         self.gates = self._gates(roles)
@@ -293,8 +291,6 @@ class Learner(nn.Module):
                     break
                 self._check_finite(losses, n_update)
                 before = generator.get_state()
-                if not self.routing_settled:
-                    self.shuffle_routing(part, clip_range, generator)
                 if count == 0 and n_update % settings.log_gradients_every == 0:
                     log |= self.gradient_norms(losses, shut, assign)
                 generator.set_state(before)  # measuring must not change learning
@@ -413,30 +409,6 @@ class Learner(nn.Module):
         state["lessons"] = state["lessons"] + 1
         seed = seed_of(self.seed, f"lesson/{cost}/{number}")
         return self.lessons[cost].draw(self.brain, self.distribution, seed)
-
-    def shuffle_routing(self, part: Batch, clip_range: float, generator: torch.Generator) -> None:
-        """Deal out anew which cost trains which areas, given what each could train.
-
-        Costs that wait for a later age are dealt out with the others, as if they counted now.
-
-        Args:
-            part: a minibatch.
-            clip_range: of PPO's probability ratio.
-            generator: of what the credit rule draws.
-
-        Raises:
-            ValueError: there are too few ways; see :func:`motley.costs.controls.shuffled`.
-        """
-        written, areas = self.routes, list(self.area_parameters)
-        self.routes = controls.everywhere(written, areas)
-        even = dict.fromkeys(self.costs, 1.0)
-        losses, _ = self.losses(part, even, clip_range)
-        measured = self.gradient_norms(
-            losses, assign=partial(self.assign, part, even, clip_range, generator)
-        )
-        norms = {n: {a: measured.get(f"grad/{n}/{a}", 0.0) for a in areas} for n in written}
-        self.routes = controls.shuffled(written, controls.own(self.costs), norms, self.seed)
-        self.routing_settled = True
 
     def assign(
         self,

@@ -7,9 +7,9 @@ so that it can be tried on any recording and moved between agents.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -216,6 +216,17 @@ class Cost:
     def has_loss(self) -> bool:
         """Whether this cost gives something to minimise."""
         return type(self).loss is not Cost.loss
+
+    def applied(self, area: str, trains: Iterable[str]) -> Self:
+        """Return the same cost of another area: read from ``area``, training ``trains``.
+
+        Raises:
+            TypeError: the cost reads no area.
+        """
+        if "reads" not in {f.name for f in fields(self)}:
+            raise TypeError(f"the cost {self.name} reads no area, and cannot be given another")
+        change: dict[str, Any] = {"reads": area, "trains": tuple(sorted(trains))}
+        return replace(self, **change)
 
     def heads(self, sizes: Mapping[str, int]) -> nn.Module | None:
         """Return the modules that only this cost uses, or None.

@@ -3,64 +3,164 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise, permutations
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cache
+from itertools import combinations, pairwise
 
 from motley.costs.base import Cost
 from motley.costs.development import Development, Schedule, constant, ramp
 from motley.costs.registry import unknown
-from motley.costs.routing import Routing
+from motley.costs.routing import Routing, trained_areas
 from motley.costs.value import Value
 
 ROUTINGS = ("matched", "shuffled", "global")
 """Which cost trains which area: as written, dealt out anew, or each cost every area."""
 
-Norms = Mapping[str, Mapping[str, float]]
-"""Gradient norm by cost and area, each cost training every area."""
+Areas = Mapping[str, Iterable[str]]
+"""For each area, in the order of data flow, the areas with weights that its output depends on."""
+
+Deal = dict[str, frozenset[str]]
+"""For each cost that moves, by name, the areas that it trains."""
 
 
-def own(costs: Mapping[str, Cost]) -> list[str]:
-    """Return the names of the costs that are neither a score nor a value: those that may move."""
-    return [n for n, cost in costs.items() if not cost.scores and not isinstance(cost, Value)]
+class Deals:
+    """All ways to deal the areas of several costs out anew among these costs.
 
+    A deal is a degree-preserving rewiring of the table cost x area in which no cost keeps any of
+    its areas: every area is trained by as many costs as before, the sets have the sizes that they
+    had (whose is which may change), and no entry of the table stays. Each set has a last area,
+    which depends on all others of it, so that a cost that reads it reaches all that it trains.
 
-def derangements(routes: Routing, movable: Sequence[str], norms: Norms) -> Iterator[Routing]:
-    """Yield the routings in which every movable cost trains the areas of another one.
-
-    Each cost still reads what it reads. Only those routings count that change every movable cost's
-    areas and in which each reaches, with a gradient that is not zero, some area that it trains.
+    Deals are counted cost by cost, with what is left of areas and sizes as the state, and numbered
+    in that order, so that one is drawn uniformly without any list of them.
 
     Args:
-        routes: as written.
-        movable: names of the costs whose areas are dealt out anew.
-        norms: what each cost's gradient would be in each area.
+        written: the areas that each cost trains now.
+        above: see :data:`Areas`.
     """
-    seen = set()
-    for order in permutations(movable):
-        dealt = {name: routes[other] for name, other in zip(movable, order, strict=True)}
-        moved = all(dealt[name] != routes[name] for name in movable)
-        reaching = all(any(norms[n][area] > 0 for area in dealt[n]) for n in movable)
-        key = tuple(dealt.values())
-        if moved and reaching and key not in seen:
-            seen.add(key)
-            yield {**routes, **dealt}
+
+    def __init__(self, written: Deal, above: Areas):
+        self.above = {area: frozenset(needed) for area, needed in above.items()}
+        self.names = list(written)
+        trained = frozenset[str]().union(*written.values())
+        self.areas = [area for area in self.above if area in trained]
+        self.sizes = tuple(sorted(len(areas) for areas in written.values()))
+        self.degrees = tuple(sum(a in areas for areas in written.values()) for a in self.areas)
+        self.options = [
+            [
+                chosen
+                for size in sorted(set(self.sizes))
+                for chosen in combinations([a for a in self.areas if a not in own], size)
+                if self.last(chosen) is not None
+            ]
+            for own in written.values()
+        ]
+        self._count = cache(self._ways)
+
+    def last(self, chosen: Collection[str]) -> str | None:
+        """Return the area of a set that depends on all of it, or None; the later of two."""
+        ends = [area for area in chosen if self.above[area] >= set(chosen)]
+        return ends[-1] if ends else None
+
+    def _taken(
+        self, chosen: Collection[str], degrees: tuple[int, ...], sizes: tuple[int, ...]
+    ) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+        """Return what is left of degrees and sizes after a choice; None where it does not fit."""
+        left = tuple(n - (a in chosen) for a, n in zip(self.areas, degrees, strict=True))
+        if min(left) < 0 or len(chosen) not in sizes:
+            return None
+        at = sizes.index(len(chosen))
+        return left, sizes[:at] + sizes[at + 1 :]
+
+    def _ways(self, cost: int, degrees: tuple[int, ...], sizes: tuple[int, ...]) -> int:
+        """Return in how many ways the costs from ``cost`` on can share what is left."""
+        if cost == len(self.names):
+            return 1
+        left = (self._taken(chosen, degrees, sizes) for chosen in self.options[cost])
+        return sum(self._count(cost + 1, *state) for state in left if state)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return self._count(0, self.degrees, self.sizes) if self.names else 0
+
+    def __getitem__(self, number: int) -> Deal:
+        """Return one by its number.
+
+        Raises:
+            IndexError: there are not as many.
+        """
+        if not 0 <= number < len(self):
+            raise IndexError(f"there are {len(self)} deals, none has number {number}")
+        dealt, degrees, sizes = Deal(), self.degrees, self.sizes
+        for cost, name in enumerate(self.names):
+            for chosen in self.options[cost]:
+                state = self._taken(chosen, degrees, sizes)
+                ways = self._count(cost + 1, *state) if state else 0
+                if state and number < ways:
+                    dealt[name] = frozenset(chosen)
+                    degrees, sizes = state
+                    break
+                number -= ways
+        return dealt
 
 
-def shuffled(routes: Routing, movable: Sequence[str], norms: Norms, seed: int) -> Routing:
-    """Return one of the :func:`derangements`, drawn by a seed.
+def movable(costs: Iterable[Cost], areas: Mapping[str, str], above: Areas) -> Deal:
+    """Return the areas that each cost trains, for the costs that can be applied to another area.
+
+    Scores and values cannot: an actor without reward would tell nothing of routing. Nor can a cost
+    that reads no area. Areas that a cost trains and does not reach do not count.
+
+    Args:
+        costs: the agent's.
+        areas: the role of each area, by the area's name.
+        above: see :data:`Areas`.
+    """
+    found = Deal()
+    for cost in costs:
+        options = getattr(cost, "reads", "").split("|")
+        read = next((a for o in options for a, role in areas.items() if o in (a, role)), None)
+        if read is None or cost.scores or isinstance(cost, Value):
+            continue
+        reached = trained_areas(cost, areas) & set(above[read])
+        if reached:
+            found[cost.name] = reached
+    return found
+
+
+def shuffled(
+    costs: Sequence[Cost], areas: Mapping[str, str], above: Areas, seed: int
+) -> tuple[Cost, ...]:
+    """Return the costs, each :func:`movable` one applied to areas that are not its own.
+
+    A cost keeps its target, weight and steps, and is read from the last area of those that it now
+    trains. One of the :class:`Deals` is drawn by the seed.
+
+    Args:
+        costs: the agent's.
+        areas: the role of each area, by the area's name.
+        above: see :data:`Areas`.
+        seed: of the draw.
 
     Raises:
-        ValueError: there are fewer than three, too few to tell anything of routing.
+        ValueError: there are fewer than three ways, too few to tell anything of routing.
     """
-    found = list(derangements(routes, movable, norms))
-    if len(found) < 3:
+    written = movable(costs, areas, above)
+    deals = Deals(written, above)
+    if len(deals) < 3:
+        own = "; ".join(f"{name}: {', '.join(sorted(of))}" for name, of in written.items())
         raise ValueError(
-            f"routing='shuffled' needs three ways to deal out the areas of the costs "
-            f"({', '.join(movable) or 'none can be moved'}) so that each still trains something, "
-            f"and there are {len(found)}; take a structure with more areas that have costs of "
+            f"routing='shuffled' needs three ways to give the costs areas that are not their own, "
+            f"each area to as many costs as before, and there are {len(deals)} "
+            f"({own or 'no cost can move'}); take a structure with more areas that have a cost of "
             f"their own"
         )
-    return random.Random(seed).choice(found)
+    dealt = deals[random.Random(seed).randrange(len(deals))]
+    return tuple(
+        cost.applied(str(deals.last(dealt[cost.name])), dealt[cost.name])
+        if cost.name in dealt
+        else cost
+        for cost in costs
+    )
 
 
 def everywhere(routes: Routing, areas: Sequence[str]) -> Routing:

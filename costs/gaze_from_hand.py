@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -67,12 +67,16 @@ class GazeFromHand(Prediction):
         return 2
 
     def heads(self, sizes: Mapping[str, int]) -> nn.Module:
-        """Return the linear read-out of the core; an area ``gaze`` gives the direction itself."""
-        return nn.Identity() if "gaze" in sizes else super().heads(sizes)
+        """Return the linear read-out; an area ``gaze`` gives the direction itself."""
+        return nn.Identity() if self._given(sizes) else super().heads(sizes)
 
     def inputs(self, trace: Trace) -> Tensor:
-        """Return the direction, which an area ``gaze`` gives first, or the core."""
-        return trace["gaze"][..., :2] if "gaze" in trace else trace[self.reads]
+        """Return the direction, which an area ``gaze`` gives first, or the other area's output."""
+        return trace["gaze"][..., :2] if self._given(trace) else trace[self.reads]
+
+    def _given(self, names: Container[str]) -> bool:
+        """Whether the area that is read gives a direction."""
+        return "gaze" in names and self.reads.startswith("gaze")
 
     def annotate(
         self, trace: Trace, state: State, heads: nn.Module

@@ -90,8 +90,9 @@ class MoverEvent(Prediction):
         return sizes["vision"] // sighting.CHANNELS
 
     def heads(self, sizes: Mapping[str, int]) -> nn.Module:
-        """Return the linear read-out of the core; an area ``appearance`` gives the logits."""
-        return nn.Identity() if "appearance" in sizes else super().heads(sizes)
+        """Return the linear read-out; an area ``appearance`` gives the logits itself."""
+        given = "appearance" in sizes and self.reads.startswith("appearance")
+        return nn.Identity() if given else super().heads(sizes)
 
     def annotate(
         self, trace: Trace, state: State, heads: nn.Module

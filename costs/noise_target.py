@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import torch
@@ -44,6 +44,10 @@ class NoiseTarget(Prediction):
     def in_time(self) -> bool:  # type: ignore[override]
         """Whether the other cost compares steps."""
         return self.of.in_time
+
+    def applied(self, area: str, trains: Iterable[str]) -> Self:
+        """Return the placebo of the other cost of another area."""
+        return replace(super().applied(area, trains), of=self.of.applied(area, trains))
 
     def size(self, sizes: Mapping[str, int]) -> int:
         """Return how many numbers the other cost predicts."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,7 @@ from motley.costs import (
     ramp,
     stage,
 )
-from motley.costs.controls import derangements
+from motley.costs.controls import Deals, movable
 from motley.costs.routing import table, trained_areas
 from motley.envs.tasks import TASKS
 
@@ -309,12 +311,12 @@ def measured(agent: Agent) -> dict[str, set[str]]:
 
 
 def test_shuffling_changes_exactly_the_entries_it_says(tmp_path: Path) -> None:
-    written = small("uniform", four()).learn(512)
+    written = small("uniform", four()).learner.routes
     tables = set()
     for seed in (1, 2, 3):
         agent = small("uniform", four(), routing="shuffled", seed=seed).learn(512)
         routes = agent.learner.routes
-        moved = {name for name in routes if routes[name] != written.learner.routes[name]}
+        moved = {name for name in routes if routes[name] != written[name]}
         assert moved == {cost.name for cost in four()} - {"reward"}
         assert sorted(map(sorted, (routes[n] for n in moved))) == [[area] for area in WITH_ALL]
         assert all(measured(agent)[name] == routes[name] for name in moved)
@@ -322,11 +324,92 @@ def test_shuffling_changes_exactly_the_entries_it_says(tmp_path: Path) -> None:
     assert len(tables) > 1  # a seed draws its own
     agent.checkpoint(tmp_path / "half.zip")
     again = small("uniform", four(), routing="shuffled", seed=3)
-    again.restore(tmp_path / "half.zip")
     assert again.learner.routes == routes
+    again.restore(tmp_path / "half.zip")
     for one in (agent, again):
         one.learn(512, reset_num_timesteps=False)
     assert differing(agent, again) == set()
+    agent.save(tmp_path / "model.zip")
+    assert Agent.load(tmp_path / "model.zip").learner.routes == routes
+
+
+@pytest.mark.parametrize("task", ["Homestead", "DelayReach", "Caregiver"])
+def test_every_matched_structure_with_costs_for_three_areas_can_be_shuffled(task: str) -> None:
+    """No cost keeps an area, no area gains or loses one, and all entries have a gradient."""
+    few: dict[str, Any] = {"n_envs": 16, "n_steps": 32}
+    task = f"motley/{task}-v0"
+    written = small("matched", "heterogeneous", task, n_envs=2)
+    areas = {name: node.role for name, node in written.blueprint.items()}
+    above = {name: needed_by([name], written.brain.inputs) for name in areas}
+    own = movable(written.costs, areas, above)
+    assert len(own) == 3
+    for seed in (0, 1):
+        agent = small("matched", "heterogeneous", task, routing="shuffled", seed=seed, **few)
+        routes = agent.learner.routes
+        assert {n for n in routes if routes[n] != written.learner.routes[n]} == set(own)
+        assert not any(routes[name] & own[name] for name in own)
+        assert sorted(a for n in own for a in routes[n]) == sorted(
+            a for of in own.values() for a in of
+        )
+        waiting = set(own)
+        for _ in range(10):
+            agent.learn(1, reset_num_timesteps=False)
+            found = measured(agent)
+            assert all(found.get(name, set()) <= routes[name] for name in own)
+            waiting -= {name for name in own if found.get(name, set()) == routes[name]}
+            if not waiting:
+                break
+        assert not waiting
+
+
+def by_brute_force(written: dict[str, frozenset[str]], above: dict[str, set[str]]) -> list[Any]:
+    """All tables cost x area with the degrees of the written one, filtered by the definition."""
+    areas, found = sorted(frozenset().union(*written.values())), []
+    sets = [frozenset(c) for k in range(1, len(areas) + 1) for c in combinations(areas, k)]
+    for dealt in product(sets, repeat=len(written)):
+        pairs = list(zip(dealt, written.values(), strict=True))
+        if any(new & old for new, old in pairs):
+            continue
+        if sorted(map(len, dealt)) != sorted(map(len, written.values())):
+            continue
+        if any(
+            sum(a in new for new in dealt) != sum(a in w for w in written.values()) for a in areas
+        ):
+            continue
+        if all(any(new <= above[a] for a in new) for new in dealt):
+            found.append(dict(zip(written, dealt, strict=True)))
+    return found
+
+
+def test_deals_are_counted_and_drawn_one_by_one() -> None:
+    """Against all tables there are; a set without an area at its end is none."""
+    above = {"a": {"a"}, "b": {"b"}, "c": {"a", "b", "c"}, "d": {"d"}, "e": {"d", "e"}}
+    for sets in (
+        ["a", "b", "c"],
+        ["ac", "b", "d"],
+        ["ac", "a", "b"],
+        ["abc", "d", "e"],
+        ["ac", "c", "b"],
+        ["abc", "abc"],
+    ):
+        written = {f"cost {i}": frozenset(areas) for i, areas in enumerate(sets)}
+        deals, expected = Deals(written, above), by_brute_force(written, above)
+        assert len(deals) == len(expected)
+        drawn = [deals[i] for i in range(len(deals))]
+        assert sorted(map(str, map(sorted_sets, drawn))) == sorted(
+            map(str, map(sorted_sets, expected))
+        )
+    with pytest.raises(IndexError, match="there are 0 deals"):
+        deals[0]
+    # The derangements of 12 things, of which there are more than can be listed in a test.
+    many = Deals(
+        {str(i): frozenset((f"x{i}",)) for i in range(12)}, {f"x{i}": {f"x{i}"} for i in range(12)}
+    )
+    assert len(many) == round(math.factorial(12) / math.e)
+
+
+def sorted_sets(dealt: Any) -> list[Any]:
+    return sorted((name, sorted(areas)) for name, areas in dealt.items())
 
 
 def test_a_cost_that_waits_is_dealt_out_with_the_others() -> None:
@@ -344,15 +427,16 @@ def test_the_global_sum_trains_everything_with_everything() -> None:
     assert all(found[cost.name] == set(WITH_ALL) for cost in four())
 
 
-def test_too_few_ways_to_shuffle_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"three ways .* of the costs \(next_observation"):
-        small("path_integration", "heterogeneous", routing="shuffled").learn(512)
-    norms = {name: dict.fromkeys("abc", 1.0) for name in "xyz"}
-    routes = {name: frozenset(area) for name, area in zip("xyz", "abc", strict=True)}
-    assert len(list(derangements(routes, "xyz", norms))) == 2
-    norms["x"]["b"] = 0.0  # then x can only train c
-    (only,) = derangements(routes, "xyz", norms)
-    assert only == {"x": {"c"}, "y": {"a"}, "z": {"b"}}
+@pytest.mark.parametrize(
+    ("task", "ways"),
+    [("DarkHome", 1), ("CacheRecall", 1), ("ManyNeeds", 0), ("GateMaze", 0), ("RoleBind", 0),
+     ("OccluderHunt", 1), ("PlayRoom", 1)],
+)  # fmt: skip
+def test_too_few_ways_to_shuffle_are_refused_when_the_agent_is_made(task: str, ways: int) -> None:
+    with pytest.raises(ValueError, match=rf"there are {ways} \(.*next_observation: core, encoder"):
+        small("matched", "heterogeneous", f"motley/{task}-v0", n_envs=2, routing="shuffled")
+    with pytest.raises(ValueError, match=r"there are 0 \(no cost can move"):
+        small("matched", "reward", f"motley/{task}-v0", n_envs=2, routing="shuffled")
 
 
 def test_a_stage_closes_its_part_of_the_routing() -> None:
