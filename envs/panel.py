@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -125,11 +126,18 @@ def numbers(
 def letter(palette: Palette, label: str, size: tuple[int, int]) -> pygame.Surface:
     """A short text, as large as fits."""
     surface = _box(palette, size).finish()
-    pixels = size[1]
-    while font(pixels).size(label)[0] > 0.86 * size[0] and pixels > 6:
-        pixels -= 1
+    pixels = _fitting(label, 0.86 * size[0], size[1])
     write(surface, label, (size[0] / 2, size[1] / 2), pixels, palette.ink)
     return surface
+
+
+@lru_cache
+def _fitting(label: str, width: float, most: int) -> int:
+    """Height in pixels, `most` and at least 6, at which a text is no more than `width` wide."""
+    pixels = most
+    while pixels > 6 and font(pixels).size(label)[0] > width:
+        pixels -= 1
+    return pixels
 
 
 def _box(palette: Palette, size: tuple[int, int]) -> Canvas:

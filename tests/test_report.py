@@ -20,6 +20,9 @@ from motley.studies.report import write
 from motley.studies.run import run
 from motley.studies.runs import arms, gather
 
+# Trained and filmed once, not once a worker.
+pytestmark = pytest.mark.xdist_group("report")
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
