@@ -27,7 +27,7 @@ from motley.agents.rollout import Present, collect
 from motley.agents.spaces import Senses
 from motley.agents.update import Learner, Settings
 from motley.agents.wiring import needed_by
-from motley.agents.worlds import make_worlds, problem_of
+from motley.agents.worlds import delay_of, make_worlds, problem_of
 from motley.costs import Cost, Development, cost_set
 from motley.costs import routing as routes
 from motley.costs.controls import ROUTINGS, shuffled
@@ -187,7 +187,7 @@ class Agent(BaseAlgorithm):
             self.blueprint = structure(self._structure, senses, problem)
         else:
             self.blueprint = self._structure
-        self.costs = cost_set(self._costs, senses, problem)
+        self.costs = cost_set(self._costs, senses, problem, delay_of(self.env))
         if self.budget is not None:
             self.width = width_for(self.budget, self.blueprint, senses, distribution)
         brain = Brain(self.blueprint, senses, distribution, self.seed, self.width)

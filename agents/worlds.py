@@ -34,3 +34,8 @@ def problem_of(env: VecEnv | None) -> str | None:
     """Return the problem that the environment's task poses, where it says."""
     task = getattr(env, "task", None)
     return getattr(task, "problem", None)
+
+
+def delay_of(env: VecEnv | None) -> int:
+    """Return by how many steps the environment's task says that its senses come late; else 0."""
+    return int(getattr(getattr(env, "task", None), "delay", 0))

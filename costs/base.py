@@ -217,6 +217,10 @@ class Cost:
         """Whether this cost gives something to minimise."""
         return type(self).loss is not Cost.loss
 
+    def late(self, delay: int) -> Self:
+        """Return the cost for senses that come ``delay`` steps late, where that is its business."""
+        return self
+
     def applied(self, area: str, trains: Iterable[str]) -> Self:
         """Return the same cost of another area: read from ``area``, training ``trains``.
 

@@ -36,6 +36,27 @@ def unit(vector: Tensor) -> Tensor:
     return vector / vector.square().sum(-1, keepdim=True).clamp(min=1e-9).sqrt()
 
 
+def of_other_worlds(x: Tensor, counts: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return ``x`` with the rows that count rolled on, world after world, into other worlds.
+
+    Args:
+        x: (time, worlds, features).
+        counts: (time, worlds) bool.
+        generator: of how far.
+
+    Returns:
+        The rows rolled, and the steps that count: none where one world has more than half of them.
+    """
+    total, most = int(counts.sum()), int(counts.sum(0).max())
+    if total < 2 * most or total == 0:
+        return x, torch.zeros_like(counts)
+    # So far on, no row stays in its world: a world has `most` rows at most, one after another.
+    far = int(torch.randint(most, total - most + 1, (1,), generator=generator))
+    by_world, where = x.transpose(0, 1).clone(), counts.t()
+    by_world[where] = by_world[where].roll(far, 0)
+    return by_world.transpose(0, 1), counts
+
+
 @dataclass(frozen=True)
 class GazeFromHand(Prediction):
     """Squared error of the direction of gaze, the target being the direction from head to hand.
@@ -50,7 +71,11 @@ class GazeFromHand(Prediction):
     Attributes:
         teacher: the area that gives a logit for each ray.
         sure: least probability of the best ray.
-        shuffle: the control: each world is given the target of another one.
+        shuffle: the control: the targets of the steps that count are dealt to the steps that count
+            in other worlds, in their order in time. Where the hand is, how often and in what order
+            stays as it was; only that it is where this head looks does not. A rollout in which
+            one world has more than half of these steps counts for nothing.
+        seed: of the deal.
     """
 
     in_time: ClassVar[bool] = True
@@ -61,6 +86,7 @@ class GazeFromHand(Prediction):
     teacher: str = "appearance"
     sure: float = 0.5
     shuffle: bool = False
+    seed: int = 0
 
     def size(self, sizes: Mapping[str, int]) -> int:
         """Return 2: ahead and left."""
@@ -83,21 +109,25 @@ class GazeFromHand(Prediction):
     ) -> tuple[dict[str, Tensor], State]:
         """Find the hand in each view: the target, and the steps that count."""
         view = sighting.rays(trace["vision"])
+        draws = state.get("draws", torch.zeros(1, dtype=torch.int64))
+        after: State = {name: x for name, x in state.items() if name != "draws"}
         if self.teacher in trace:
-            found, after = torch.sigmoid(trace[self.teacher]), state
+            found = torch.sigmoid(trace[self.teacher])
         else:
             senses = trace["vision"], trace["egomotion"], trace.episode_start
-            found, after = mover_events(*senses, state)
+            found, after = mover_events(*senses, after)
         found = found * (view[..., 0] > 0)
         # Sharpened, so that many rays with a little do not pull the middle away.
         hand = middle_of(view, found.pow(4), HAND)
         ahead = nn.functional.one_hot(torch.tensor(0), view.shape[-2]).to(view)
         way = unit(hand - middle_of(view, ahead, HEAD))
-        if self.shuffle:
-            way = way.roll(1, dims=1)
         counts = (found.amax(-1) > self.sure) & (view[..., 0, 0] > 0)
         if "go" in trace:
             counts = counts & (trace["go"][..., 0] < 0.5)
+        if self.shuffle:
+            generator = torch.Generator().manual_seed(1_000_003 * self.seed + int(draws))
+            way, counts = of_other_worlds(way, counts, generator)
+            after = {**after, "draws": draws + 1}
         return {f"{self.name}/target": way, f"{self.name}/counts": counts}, after
 
     def target(self, trace: Trace) -> Tensor:

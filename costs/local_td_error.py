@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from motley.costs.base import Cost, Trace
+from motley.costs.base import Cost, State, Trace
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class LocalTDError(Cost):
         beside: what tells where the body is.
         of: the cost whose score is expected.
         hidden: width of the critic's hidden layer.
+        meaningless: the placebo: the returns are dealt out at random among the steps of a batch.
+        seed: of that.
     """
 
     kind: ClassVar[str | None] = "local_td_error"
@@ -39,6 +41,8 @@ class LocalTDError(Cost):
     beside: str = "encoder|vision"
     of: str = "reward"
     hidden: int = 64
+    meaningless: bool = False
+    seed: int = 0
 
     def heads(self, sizes: Mapping[str, int]) -> nn.Module:
         """Return the critic: memory and senses -> hidden layer -> value, and slope by action."""
@@ -49,9 +53,24 @@ class LocalTDError(Cost):
             nn.Linear(self.hidden, 1 + sizes["action"]),
         )
 
+    def annotate(
+        self, trace: Trace, state: State, heads: nn.Module
+    ) -> tuple[dict[str, Tensor], State]:
+        """Draw the order in which a placebo's returns are dealt out; the state counts the draws."""
+        if not self.meaningless:
+            return {}, state
+        draws = state.get("draws", torch.zeros(1, dtype=torch.int64))
+        generator = torch.Generator().manual_seed(1_000_003 * self.seed + int(draws))
+        order = torch.rand(trace.episode_start.shape, generator=generator)
+        return {f"{self.name}/order": order.to(trace["reward"].device)}, {"draws": draws + 1}
+
     def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
         """Return the squared error, (time, worlds), in units of the return's variance."""
         terms = heads(torch.cat((trace[self.reads], trace[self.beside]), -1))
         expected = terms[..., 0] + (terms[..., 1:] * trace["action"]).sum(-1)
-        error: Tensor = expected - trace[f"value/{self.of}/target"]
+        target = trace[f"value/{self.of}/target"]
+        if self.meaningless:
+            order = trace[f"{self.name}/order"].flatten().argsort()
+            target = target.flatten()[order].view_as(target)
+        error: Tensor = expected - target
         return error.square()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from motley.costs.base import Trace
+from motley.costs.base import State, Trace
 from motley.costs.prediction import Prediction
+from motley.costs.sensory_prediction import check_length
 
 
 @dataclass(frozen=True)
@@ -20,28 +21,44 @@ class MotorPrediction(Prediction):
     senses come ``steps`` steps late, that command is the efference copy of ``steps`` steps ago.
 
     Attributes:
-        steps: how late the senses are.
+        steps: how late the senses are; None is as late as the task says.
     """
 
     in_time: ClassVar[bool] = True
     problems: ClassVar[tuple[str, ...]] = ("motor prediction",)
     trains: tuple[str, ...] = ("inverse_model|encoder", "inverse_model|core")
     reads: str = "inverse_model|core"
-    steps: int = 3
+    steps: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.steps < 0:
+        if self.steps is not None and self.steps < 0:
             raise ValueError(f"MotorPrediction(steps={self.steps}): give at least 0")
 
     def size(self, sizes: Mapping[str, int]) -> int:
         """Return the action's features."""
         return sizes["action"]
 
+    def late(self, delay: int) -> Self:
+        """Return the cost for senses that come so late, unless it says itself."""
+        return replace(self, steps=delay) if self.steps is None else self
+
+    @property
+    def ago(self) -> int:
+        """Steps since the command that made the change sensed now."""
+        return 1 + (self.steps or 0)
+
+    def annotate(
+        self, trace: Trace, state: State, heads: nn.Module
+    ) -> tuple[dict[str, Tensor], State]:
+        """Refuse a rollout in which no step has one so long before: it could never count."""
+        check_length(self, self.ago, trace)
+        return {}, state
+
     def target(self, trace: Trace) -> Tensor:
         """Return the action before the step that is sensed now."""
-        return trace.shifted(trace["action"], -self.steps - 1)
+        return trace.shifted(trace["action"], -self.ago)
 
     def mask(self, trace: Trace) -> Tensor:
         """Return the steps whose episode is older than that."""
-        return trace.same_episode(-self.steps - 1)
+        return trace.same_episode(-self.ago)

@@ -32,8 +32,9 @@ class NoiseTarget(Prediction):
 
     @classmethod
     def like(cls, cost: Prediction) -> Self:
-        """Return the placebo of a cost, with its weight, reading and training the same areas."""
-        return cls(weight=cost.weight, trains=cost.trains, reads=cost.reads, of=cost)
+        """Return the placebo of a cost, with its weights, reading and training the same areas."""
+        same = {name: getattr(cost, name) for name in ("weight", "trains", "reads", "rate")}
+        return cls(**same, of=cost)
 
     @property
     def name(self) -> str:
@@ -44,6 +45,10 @@ class NoiseTarget(Prediction):
     def in_time(self) -> bool:  # type: ignore[override]
         """Whether the other cost compares steps."""
         return self.of.in_time
+
+    def late(self, delay: int) -> Self:
+        """Return the placebo of the other cost for senses that come late."""
+        return replace(self, of=self.of.late(delay))
 
     def applied(self, area: str, trains: Iterable[str]) -> Self:
         """Return the placebo of the other cost of another area."""

@@ -16,7 +16,8 @@ class Prediction(Cost):
     """Squared error of a linear prediction from an area, in units of its target's variance.
 
     Whatever is predicted, it is 1 for one who gives the mean and 0 for one who knows (1 - R2), so
-    that weights compare and features that never vary dilute nothing. A subclass defines
+    that weights compare and features that never vary dilute nothing; a target that is all but
+    constant is counted in units of :data:`FLOOR`. A subclass defines
     :meth:`target` and :meth:`size`; one that reads more than the area or counts fewer steps also
     :meth:`inputs` and :meth:`extra`, or :meth:`mask`.
 
@@ -55,11 +56,21 @@ class Prediction(Cost):
         return unexplained(heads(self.inputs(trace)), self.target(trace), self.mask(trace))
 
 
+FLOOR = 0.01
+"""Least variance that an error is counted in: that of a tenth, in senses from 0 or -1 to 1.
+
+What varies less is all but constant and has little to teach, while an untrained read-out is off by
+more (0.15 on average at the default widths): counted in the target's own variance, reward before
+any reward came would weigh tens of thousands of times what every other cost does. The costs of
+the suite's own sets have targets that vary by this or more.
+"""
+
+
 def unexplained(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Return the share of the target's variance that is not explained, by step: (time, worlds).
 
-    The variance is that of the steps that count, averaged over features; the mean over all steps
-    is 1 - R2.
+    The variance is that of the steps that count, averaged over features, and :data:`FLOOR` at
+    least; the mean over all steps is 1 - R2 above that floor.
 
     Args:
         predicted: (time, worlds, features).
@@ -69,6 +80,5 @@ def unexplained(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     kept = mask.unsqueeze(-1).to(target.dtype)
     count = kept.sum().clamp(min=1.0)
     mean = (target * kept).sum((0, 1)) / count
-    # The floor is the variance of a thousandth: a target that is all but constant stays so.
-    variance = masked_mean_square(target - mean, mask).mean().clamp(min=1e-6)
+    variance = masked_mean_square(target - mean, mask).mean().clamp(min=FLOOR)
     return masked_mean_square(predicted - target, mask) / variance

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from motley.costs.base import Trace
 from motley.costs.prediction import Prediction
+from motley.costs.world_prediction import surprise
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,14 @@ class SelfPrediction(Prediction):
     model it is zero.
 
     Attributes:
-        rays: of vision.
+        sense: what the world model predicts, rays of four channels.
     """
 
     in_time: ClassVar[bool] = True
     problems: ClassVar[tuple[str, ...]] = ("play",)
     trains: tuple[str, ...] = ("self_model",)
     reads: str = "self_model|core"
-    rays: int = 24
+    sense: str = "vision"
 
     def size(self, sizes: Mapping[str, int]) -> int:
         """Return 1."""
@@ -47,7 +48,7 @@ class SelfPrediction(Prediction):
         """Return the next error of the world model, (time, worlds, 1)."""
         if "world_model" not in trace:
             return torch.zeros_like(trace["action"][..., :1])
-        following = trace.next("world_model")[..., -self.rays :]
+        following = surprise(trace.next("world_model"), trace[self.sense])
         return following.mean(-1, keepdim=True).detach()
 
     def mask(self, trace: Trace) -> Tensor:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from motley.costs.base import Trace
+from motley.costs.base import Cost, State, Trace
 from motley.costs.prediction import Prediction
 
 
@@ -22,7 +22,8 @@ class SensoryPrediction(Prediction):
 
     Attributes:
         senses: what to predict, all features of each.
-        steps: how far on.
+        steps: how far on; None is by how much the task's senses come late, and the next step where
+            they do not.
     """
 
     in_time: ClassVar[bool] = True
@@ -32,11 +33,11 @@ class SensoryPrediction(Prediction):
     trains: tuple[str, ...] = ("forward_model|encoder", "forward_model|core")
     reads: str = "forward_model|core"
     senses: tuple[str, ...] = ("vision",)
-    steps: int = 3
+    steps: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.steps < 1:
+        if self.steps is not None and self.steps < 1:
             raise ValueError(f"SensoryPrediction(steps={self.steps}): give at least 1")
 
     @classmethod
@@ -45,14 +46,44 @@ class SensoryPrediction(Prediction):
         of_arm = tuple(sense for sense in ("proprioception", "cue") if sense in senses)
         return cls(senses=of_arm or tuple(senses))
 
+    def late(self, delay: int) -> Self:
+        """Return the cost that looks ahead as far as the senses are late, unless it says itself."""
+        return replace(self, steps=max(delay, 1)) if self.steps is None else self
+
+    @property
+    def ahead(self) -> int:
+        """Steps to look ahead."""
+        return 1 if self.steps is None else self.steps
+
     def size(self, sizes: Mapping[str, int]) -> int:
         """Return the senses' features."""
         return sum(sizes[sense] for sense in self.senses)
 
+    def annotate(
+        self, trace: Trace, state: State, heads: nn.Module
+    ) -> tuple[dict[str, Tensor], State]:
+        """Refuse a rollout in which no step has one so far on: it could never count."""
+        check_length(self, self.ahead, trace)
+        return {}, state
+
     def target(self, trace: Trace) -> Tensor:
         """Return the senses ``steps`` on."""
-        return trace.shifted(trace.join(self.senses), self.steps)
+        return trace.shifted(trace.join(self.senses), self.ahead)
 
     def mask(self, trace: Trace) -> Tensor:
         """Return the steps whose episode goes on for as long."""
-        return trace.same_episode(self.steps)
+        return trace.same_episode(self.ahead)
+
+
+def check_length(cost: Cost, steps: int, trace: Trace) -> None:
+    """Raise where a rollout has no two steps that are so far apart.
+
+    Raises:
+        ValueError: the message says how long it must be.
+    """
+    length = len(trace.episode_start)
+    if length <= steps:
+        raise ValueError(
+            f"the cost {cost.name} compares steps {steps} apart, and a rollout has {length}: "
+            f"give n_steps above {steps}, or the cost fewer steps"
+        )

@@ -139,17 +139,21 @@ def homogeneous(
 
 
 def placebo(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
-    """Reward, and noise in the place of each prediction of ``heterogeneous``.
+    """``heterogeneous`` with targets that mean nothing.
 
-    Mover events have labels, not numbers with a variance, and so a placebo of their own.
+    Every cost reads and trains the areas, at the steps and with the weight, of the one whose place
+    it takes, and reward spares the same areas. Only what the targets say differs. A score has no
+    target and stays: what it is worth is for ``reward`` and ``mixed_drives`` to show.
     """
-    own = own_costs(senses, problem)
-    noise = (
-        replace(cost, meaningless=True) if isinstance(cost, MoverEvent) else NoiseTarget.like(cost)
-        for cost in own
-        if isinstance(cost, Prediction)
-    )
-    return (*reward(senses, problem), *noise)
+    return tuple(_meaningless(cost) for cost in heterogeneous(senses, problem))
+
+
+def _meaningless(cost: Cost) -> Cost:
+    """Return a cost's placebo: one of its own where it has such a field, or a noise target."""
+    if any(f.name == "meaningless" for f in fields(cost)):
+        change: dict[str, Any] = {"meaningless": True}
+        return replace(cost, **change)
+    return NoiseTarget.like(cost) if isinstance(cost, Prediction) else cost
 
 
 def mixed_drives(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
@@ -193,7 +197,7 @@ def check_names(names: str) -> None:
 
 
 def cost_set(
-    names: str | Sequence[str | Cost], senses: Sizes, problem: str | None = None
+    names: str | Sequence[str | Cost], senses: Sizes, problem: str | None = None, delay: int = 0
 ) -> tuple[Cost, ...]:
     """Return the costs meant by ``names``, without those whose weight is the number 0.
 
@@ -202,6 +206,7 @@ def cost_set(
             list of names and costs.
         senses: size of each sense.
         problem: what the task poses; None where the environment does not say.
+        delay: steps by which the environment's senses come late.
 
     Raises:
         ValueError: a name is unknown, or nothing scores, so that there is nothing to act for.
@@ -232,7 +237,7 @@ def cost_set(
         if c.scores and c.name not in valued
     ]
     scored = {cost.name for cost in costs if cost.scores}
-    return tuple(c for c in costs if not isinstance(c, Value) or c.of in scored)
+    return tuple(c.late(delay) for c in costs if not isinstance(c, Value) or c.of in scored)
 
 
 def to_json(costs: Sequence[Cost]) -> list[dict[str, Any]]:

@@ -8,7 +8,27 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from motley.costs.base import Cost, Trace, masked_mean_square
+from motley.costs import sighting
+from motley.costs.base import Cost, State, Trace, masked_mean_square
+
+
+def surprise(output: Tensor, view: Tensor) -> Tensor:
+    """Return the error that a world model carries in its output, (time, worlds, rays).
+
+    Args:
+        output: (time, worlds, features), a code and then the error of each ray.
+        view: (time, worlds, rays x 4), what the world model predicts.
+
+    Raises:
+        ValueError: the output is too small to carry an error for each ray.
+    """
+    rays = sighting.rays(view).shape[-2]
+    if output.shape[-1] <= rays:
+        raise ValueError(
+            f"the world model's output has {output.shape[-1]} features: it must be a code and an "
+            f"error for each of {rays} rays; give the cost the sense that the area predicts"
+        )
+    return output[..., -rays:]
 
 
 @dataclass(frozen=True)
@@ -18,7 +38,10 @@ class WorldPrediction(Cost):
     Without a world model it is zero: what is seen next is predicted by `NextObservation`.
 
     Attributes:
-        rays: of vision.
+        sense: what the world model predicts, rays of four channels.
+        meaningless: the placebo: the error is to be what it was at another step, drawn at random
+            among those of the rollout, in place of nothing.
+        seed: of that.
     """
 
     in_time: ClassVar[bool] = True
@@ -26,11 +49,31 @@ class WorldPrediction(Cost):
     # Its error is what play is about: reward must not shape it.
     alone: ClassVar[tuple[str, ...]] = ("world_model", "self_model")
     trains: tuple[str, ...] = ("world_model",)
-    rays: int = 24
+    sense: str = "vision"
+    meaningless: bool = False
+    seed: int = 0
+
+    def annotate(
+        self, trace: Trace, state: State, heads: nn.Module
+    ) -> tuple[dict[str, Tensor], State]:
+        """Deal out a placebo's targets, (time, worlds, rays); the state counts the deals."""
+        if not self.meaningless or "world_model" not in trace:
+            return {}, state
+        draws = state.get("draws", torch.zeros(1, dtype=torch.int64))
+        generator = torch.Generator().manual_seed(1_000_003 * self.seed + int(draws))
+        dealt, known = (
+            surprise(trace["world_model"], trace[self.sense]).clone(),
+            ~trace.episode_start,
+        )
+        kept = dealt[known]
+        dealt[known] = kept[torch.randperm(len(kept), generator=generator).to(kept.device)]
+        return {f"{self.name}/target": dealt}, {"draws": draws + 1}
 
     def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
         """Return the mean squared error over rays and channels, (time, worlds)."""
         if "world_model" not in trace:
             return torch.zeros_like(trace["reward"])
-        known = ~trace.episode_start
-        return masked_mean_square(trace["world_model"][..., -self.rays :], known)
+        error = surprise(trace["world_model"], trace[self.sense])
+        if self.meaningless:
+            error = error - trace[f"{self.name}/target"]
+        return masked_mean_square(error, ~trace.episode_start)

@@ -90,12 +90,26 @@ def check(config: RunConfig) -> None:
     peer = PEERS[config.structure]
     if config.costs != "reward":
         raise ConfigError(f"{config.structure} is trained by reward alone: give --costs reward")
+    for name, value in PLAIN.items():
+        given = getattr(config, name)
+        if given != value:
+            raise ConfigError(
+                f"{config.structure} is trained as its authors wrote it and has no areas: it takes "
+                f"no --{name} {given}; leave it out, or give --{name} {value}"
+            )
     known = [n for n in inspect.signature(peer.load().__init__).parameters if n not in GIVEN]
     for name in config.agent:
+        if name == "development":
+            raise ConfigError(
+                f"{config.structure} has neither costs nor areas for a development: leave --set "
+                f"development out"
+            )
         if name not in known:
             raise ConfigError(nearest("setting", name, known, f"the page of {peer.name}"))
 
 
+PLAIN = {"routing": "matched", "time": "staged", "credit": "backprop"}
+"""What a peer, which has no areas, does in place of a choice."""
 GIVEN = ("self", "policy", "env", "seed", "device", "policy_kwargs", "_init_setup_model")
 
 

@@ -182,6 +182,30 @@ def test_hands_teach_gaze_without_labels_and_only_good_hands_do() -> None:
     assert gaze_error(taught(), shuffle=True) > 2 * good
 
 
+def test_the_shuffled_hands_are_those_of_other_episodes_and_nothing_else_differs() -> None:
+    """Same steps, same directions as often and in the same order; none of the world's own."""
+    tensors = life() | {"appearance": 20.0 * life()["hand"] - 10.0}
+    real, shuffled = (annotated(GazeFromHand(shuffle=s), tensors) for s in (False, True))
+    name = "gaze_from_hand/counts"
+    assert torch.equal(real[name], shuffled[name])
+    assert int(real[name].sum()) > 100
+
+    def by_world(trace: Trace) -> Tensor:
+        return trace["gaze_from_hand/target"].transpose(0, 1)[trace[name].t()]
+
+    mine, theirs = by_world(real), by_world(shuffled)
+    far = next(k for k in range(len(mine)) if torch.equal(mine.roll(k, 0), theirs))
+    of = torch.arange(WORLDS).unsqueeze(1).expand(-1, TIME)[real[name].t()]
+    assert not (of == of.roll(far)).any()
+    # The head looks at its own hand; what another's hand says of it is what all hands do.
+    looks_at = tensors["direction"].transpose(0, 1)[real[name].t()]
+    assert float((mine * looks_at).sum(-1).mean()) > 0.95
+    together = (theirs * looks_at).sum(-1).mean() - theirs.mean(0) @ looks_at.mean(0)
+    assert abs(float(together)) < 0.15
+    one = {name: x[:, :1] for name, x in tensors.items()}
+    assert not annotated(GazeFromHand(shuffle=True), one)["gaze_from_hand/counts"].any()
+
+
 def test_the_teacher_is_not_changed_by_what_it_teaches() -> None:
     """Routing: the cost of gaze reaches the gaze net and no other area."""
     agent = Agent("bootstrap", "motley/Caregiver-v0", "heterogeneous", n_envs=4, n_steps=32, seed=1)

@@ -17,6 +17,7 @@ from motley.costs import (
     Cost,
     Entropy,
     ExtrinsicReward,
+    LocalTDError,
     NextObservation,
     NoiseTarget,
     Prediction,
@@ -25,13 +26,16 @@ from motley.costs import (
     SelfLocalisation,
     Trace,
     Value,
+    WorldPrediction,
     cost_set,
     ramp,
     unexplained,
 )
 from motley.costs.base import Sizes
-from motley.costs.routing import routing
+from motley.costs.prediction import FLOOR
+from motley.costs.routing import ROLES, routing
 from motley.costs.sets import from_json, to_json
+from motley.envs import TASKS
 
 TIME, WORLDS = 12, 5
 SIZES = {"vision": 8, "egomotion": 3, "go": 1, "cue": 4, "interoception": 4}
@@ -131,6 +135,23 @@ def test_a_prediction_is_judged_in_units_of_its_targets_variance() -> None:
     torch.testing.assert_close(wide, unexplained(guess, target, mask))
     nothing = unexplained(guess, target, torch.zeros_like(mask))
     assert torch.equal(nothing, torch.zeros(50, 8))
+
+
+def test_a_target_that_is_all_but_constant_is_not_counted_in_its_own_variance() -> None:
+    """Reward before any came, and a single one: an untrained read-out is off by a few units."""
+    generator = torch.Generator().manual_seed(1)
+    mask, guess = torch.ones(32, 64, dtype=torch.bool), 0.15 * torch.randn(32, 64, 1)
+    target = torch.zeros(32, 64, 1)
+    torch.testing.assert_close(unexplained(guess, target, mask), guess.square().squeeze(-1) / FLOOR)
+    target[3, 5] = 1.0
+    assert float(unexplained(guess, target, mask).mean()) < 5.0
+    # Continuous where the floor takes over, and 1 - R2 from there on.
+    noise = torch.randn(32, 64, 1, generator=generator)
+    noise = (noise - noise.mean()) / noise.std(unbiased=False)
+    for times, loss in ((0.5, 0.25), (0.99, 0.98), (1.01, 1.0), (3.0, 1.0)):
+        varying = times * FLOOR**0.5 * noise
+        error = unexplained(torch.zeros_like(varying), varying, mask).mean()
+        assert float(error) == pytest.approx(loss, abs=2e-3)
 
 
 def test_a_whole_rollout_knows_the_step_after_its_last() -> None:
@@ -295,16 +316,86 @@ def test_the_heterogeneous_costs_are_those_of_the_problem(problem: str | None) -
 
     members = own("heterogeneous")
     assert [c.name for c in members] == MEMBERS[problem]
-    placebos = own("placebo")
-    own_placebo = {"mover_event": "mover_event"}  # with labels that mean nothing
-    names = [own_placebo.get(c.name, f"noise_target_{c.name}") for c in members]
-    assert [c.name for c in placebos] == names
-    assert not set(placebos) & set(members)
-    assert [c.trains for c in placebos] == [c.trains for c in members]
     for member in members:
         (one,) = own(f"homogeneous.{member.name}")
         assert one == replace(member, trains=("all",), weight=float(len(members)))
     assert own("homogeneous") == own("homogeneous.next_observation")
+
+
+@pytest.mark.parametrize("problem", [None, *sorted({task.problem for task in TASKS.values()})])
+def test_the_placebo_differs_from_the_heterogeneous_costs_in_what_targets_say(
+    problem: str | None,
+) -> None:
+    """Areas, read-outs, weights, and what reward spares: all the same."""
+    costs = cost_set("heterogeneous", SIZES, problem)
+    placebos = cost_set("placebo", SIZES, problem)
+    for cost, placebo in zip(costs, placebos, strict=True):
+        if cost.scores or isinstance(cost, Value):
+            assert placebo == cost
+            continue
+        for name in ("trains", "weight", "rate", "in_time"):
+            assert getattr(placebo, name) == getattr(cost, name)
+        if isinstance(placebo, NoiseTarget):
+            assert (placebo.of, placebo.name) == (cost, f"noise_target_{cost.name}")
+        else:
+            assert placebo == replace(cost, **MEANINGLESS)
+    areas = {role: role for role in ROLES}
+    routes, noise = routing(costs, areas), routing(placebos, areas)
+    assert list(routes.values()) == list(noise.values())
+
+
+MEANINGLESS: dict[str, Any] = {"meaningless": True}
+
+
+@pytest.mark.parametrize("cost", [LocalTDError(), WorldPrediction()])
+def test_a_placebo_of_its_own_deals_out_targets_too(cost: Cost) -> None:
+    """The same numbers, at steps that they tell nothing of, dealt anew for each rollout."""
+    placebo, time = replace(cost, **MEANINGLESS), 400
+    generator = torch.Generator().manual_seed(0)
+    returns = torch.randn(time, WORLDS, generator=generator)
+    tensors = {
+        **trace(1, time).tensors,
+        "core": returns.unsqueeze(-1),
+        "encoder": torch.zeros(time, WORLDS, 1),
+        "world_model": torch.rand(time, WORLDS, 5, generator=generator),
+        "value/reward/target": returns,
+    }
+    seen = Trace(tensors)
+    sizes = Sizes({"core": 1, "encoder": 1, "action": seen["action"].shape[-1]}, {})
+    heads = cost.heads(sizes) or nn.Module()
+    losses = list[Tensor]()
+    state: dict[str, Tensor] = {}
+    for _ in range(2):
+        notes, state = placebo.annotate(seen, state, heads)
+        losses.append(placebo.loss(seen.noted(notes), heads).detach())
+    assert not torch.equal(*losses)
+    again, _ = placebo.annotate(seen, {}, heads)
+    assert torch.equal(placebo.loss(seen.noted(again), heads), losses[0])
+    assert cost.annotate(seen, {}, heads) == ({}, {})
+    if isinstance(cost, WorldPrediction):
+        dealt, known = again["world_prediction/target"], ~seen.episode_start
+        now = seen["world_model"][..., -2:]
+        assert torch.equal(dealt[known].sort(0).values, now[known].sort(0).values)
+        assert (
+            abs(float(torch.corrcoef(torch.stack((dealt[known][:, 0], now[known][:, 0])))[0, 1]))
+            < 0.1
+        )
+    else:
+        # The memory knows each step's return, and nothing of the one dealt out to it.
+        def error(one: Cost) -> float:
+            torch.manual_seed(0)
+            made = one.heads(sizes)
+            assert made is not None
+            optimizer = torch.optim.Adam(made.parameters(), 0.03)
+            for _ in range(100):
+                loss = one.loss(seen.noted(again), made).mean()
+                optimizer.zero_grad()
+                torch.autograd.backward(loss)
+                optimizer.step()
+            return float(loss.detach())
+
+        assert error(cost) < 0.05
+        assert 0.8 < error(placebo) < 1.2
 
 
 def test_an_area_of_a_cost_alone_is_trained_by_no_score() -> None:

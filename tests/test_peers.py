@@ -58,6 +58,14 @@ def test_equal_seeds_equal_numbers_and_a_killed_run_begins_anew(tmp_path: Path) 
 def test_what_it_refuses() -> None:
     with pytest.raises(ConfigError, match="give --costs reward"):
         check(replace(SHORT, costs="heterogeneous"))
+    with pytest.raises(ConfigError, match="takes no --routing shuffled; leave it out"):
+        check(replace(SHORT, routing="shuffled"))
+    with pytest.raises(ConfigError, match="takes no --time reversed; leave it out"):
+        check(replace(SHORT, time="reversed"))
+    with pytest.raises(ConfigError, match="takes no --credit direct_feedback; leave it out"):
+        check(replace(SHORT, credit="direct_feedback"))
+    with pytest.raises(ConfigError, match="leave --set development out"):
+        check(replace(SHORT, agent={"development": {"weights": {}}}))
     with pytest.raises(ConfigError, match="did you mean n_epochs"):
         check(replace(SHORT, agent={"n_epoch": 2}))
     with pytest.raises(ConfigError, match="levels 0 to"):
