@@ -13,6 +13,7 @@ from motley.agents.actions import ActionDistribution
 from motley.agents.areas import Actor, Area, State
 from motley.agents.blueprints import Blueprint, Node
 from motley.agents.credit import Backprop, CreditRule, detached
+from motley.agents.gradients import Tape
 from motley.agents.layers import seeded
 from motley.agents.wiring import DELAY, delayed, groups, is_loop, needed_by, source_of
 from motley.costs.registry import unknown
@@ -134,6 +135,7 @@ class Brain(nn.Module):
         state: BrainState,
         episode_start: Tensor,
         only: tuple[str, ...] | None = None,
+        tape: Tape | None = None,
     ) -> tuple[Outputs, BrainState]:
         """Run areas over a sequence.
 
@@ -143,6 +145,7 @@ class Brain(nn.Module):
             state: the state before the first step.
             episode_start: (time, worlds) bool.
             only: the areas to run, in the order data flows; None runs all.
+            tape: cut the graph at the areas' borders and note here how it went on.
 
         Returns:
             The outputs of the areas that ran, each (time, worlds, size), and the state after the
@@ -151,6 +154,8 @@ class Brain(nn.Module):
         outputs: Outputs = {}
         after = dict(state)
         wanted = set(self.areas if only is None else only)
+        if tape is not None:
+            tape.begin()
         for group in self.groups:
             if wanted.isdisjoint(group):
                 continue
@@ -158,7 +163,7 @@ class Brain(nn.Module):
                 new = self._step_together(group, {**known, **outputs}, state, episode_start)
             else:
                 new = self._at_once(group[0], {**known, **outputs}, state, episode_start)
-            outputs |= new[0]
+            outputs |= new[0] if tape is None else tape.cut(new[0])
             after |= new[1]
         for name in self.delayed:
             if name in outputs or name in known:

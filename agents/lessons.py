@@ -9,6 +9,7 @@ from torch import Tensor
 
 from motley.agents.actions import ActionDistribution
 from motley.agents.brain import Brain
+from motley.agents.gradients import Tape
 from motley.costs import Trace
 
 
@@ -58,20 +59,24 @@ class Lessons:
             "taught": self.taught,
         }
 
-    def draw(self, brain: Brain, distribution: ActionDistribution, seed: int) -> Trace:
+    def draw(
+        self, brain: Brain, distribution: ActionDistribution, seed: int, tape: Tape | None = None
+    ) -> Trace:
         """Return the agent's trace on some episodes.
 
         Args:
             brain: runs, with its graph.
             distribution: over its actions.
             seed: of which episodes.
+            tape: as in :meth:`Brain.forward`.
         """
         device = next(brain.parameters()).device
         generator = torch.Generator().manual_seed(seed)
         which = torch.randperm(self.taught.shape[1], generator=generator)[: self.count]
         length = int(self.taught[:, which].any(1).nonzero().max()) + 1
         part = {name: x[:length, which].to(device) for name, x in self.tensors.items()}
-        outputs, _ = brain(part, brain.initial_state(len(which)), part["episode_start"])
+        state, start = brain.initial_state(len(which)), part["episode_start"]
+        outputs, _ = brain(part, state, start, tape=tape)
         x = outputs[brain.roles["actor"]]
         actions = self.actions[:length, which].to(device)
         log_prob = distribution.log_prob(x, brain.actor.log_std, actions) * part["taught"]

@@ -16,6 +16,7 @@ from motley.agents.actions import ActionDistribution
 from motley.agents.batch import Batch
 from motley.agents.brain import Brain
 from motley.agents.credit import credit_rule
+from motley.agents.gradients import Share, Tape, clip, one_by_one, sweep
 from motley.agents.layers import Linear, seed_of, seeded
 from motley.agents.lessons import Lessons
 from motley.agents.rollout import Rollout
@@ -281,11 +282,14 @@ class Learner(nn.Module):
         keep_order = self.brain.has_memory or any(
             cost.in_time and weights[name] > 0 for name, cost in self.costs.items()
         )
+        # With one set of areas for all costs, the plain form is one pass.
+        cut = len({self.routes[name] - shut for name, weight in weights.items() if weight > 0}) > 1
         count, stop = 0, False
         for _ in range(settings.n_epochs):
             for part in batch.minibatches(settings.n_minibatches, keep_order, generator):
-                losses, facts = self.losses(part, weights, clip_range)
-                assign = partial(self.assign, part, weights, clip_range, generator)
+                tape = Tape(self.brain.inputs) if cut else None
+                losses, facts = self.losses(part, weights, clip_range, tape)
+                assign = partial(self.assign, part, weights, clip_range, generator, tape)
                 if settings.target_kl is not None and facts["approx_kl"] > 1.5 * settings.target_kl:
                     stop = True
                     break
@@ -348,14 +352,25 @@ class Learner(nn.Module):
         self.competence.look(age, self.development.triggers | waiting)
 
     def losses(
-        self, part: Batch, weights: Mapping[str, float], clip_range: float
+        self,
+        part: Batch,
+        weights: Mapping[str, float],
+        clip_range: float,
+        tape: Tape | None = None,
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Return the weighted mean loss of each cost on a minibatch, and PPO's facts."""
-        losses, facts = self.step_losses(part, weights, clip_range)
+        """Return the weighted mean loss of each cost on a minibatch, and PPO's facts.
+
+        With a tape, the graph is cut at the areas' borders; :meth:`route` then wants it too.
+        """
+        losses, facts = self.step_losses(part, weights, clip_range, tape)
         return {name: loss.mean() for name, loss in losses.items()}, facts
 
     def step_losses(
-        self, part: Batch, weights: Mapping[str, float], clip_range: float
+        self,
+        part: Batch,
+        weights: Mapping[str, float],
+        clip_range: float,
+        tape: Tape | None = None,
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return the weighted loss of each cost at each step, (time, worlds), and PPO's facts.
 
@@ -366,7 +381,7 @@ class Learner(nn.Module):
         """
         brain, distribution = self.brain, self.distribution
         starts = part.tensors["episode_start"]
-        outputs, _ = brain(part.tensors, part.state, starts)
+        outputs, _ = brain(part.tensors, part.state, starts, tape=tape)
         x, log_std = outputs[brain.roles["actor"]], brain.actor.log_std
         log_prob = distribution.log_prob(x, log_std, part.actions)
         tensors = {**part.tensors, **outputs, "entropy": distribution.entropy(x, log_std)}
@@ -388,7 +403,7 @@ class Learner(nn.Module):
                 losses[name] = -(chosen * (advantage - share)) / scale
         for name, cost in self.costs.items():
             if cost.has_loss and weights[name] > 0:
-                seen = self.lesson(name) if name in self.lessons else trace
+                seen = self.lesson(name, tape) if name in self.lessons else trace
                 with fitting(cost):
                     loss = cost.loss(seen, self.heads[name])
                 check_loss(cost, loss, (seen.episode_start.shape[0], seen.episode_start.shape[1]))
@@ -402,13 +417,13 @@ class Learner(nn.Module):
             }
         return losses, facts
 
-    def lesson(self, cost: str) -> Trace:
+    def lesson(self, cost: str, tape: Tape | None = None) -> Trace:
         """Return the agent's trace on episodes of a cost's teacher, drawn anew at each call."""
         state = self.cost_states.setdefault(cost, {"lessons": torch.zeros(1, dtype=torch.int64)})
         number = int(state["lessons"])
         state["lessons"] = state["lessons"] + 1
         seed = seed_of(self.seed, f"lesson/{cost}/{number}")
-        return self.lessons[cost].draw(self.brain, self.distribution, seed)
+        return self.lessons[cost].draw(self.brain, self.distribution, seed, tape)
 
     def assign(
         self,
@@ -416,6 +431,7 @@ class Learner(nn.Module):
         weights: Mapping[str, float],
         clip_range: float,
         generator: torch.Generator,
+        tape: Tape | None,
         losses: Mapping[str, Tensor],
         shut: frozenset[str] = frozenset(),
         retain_graph: bool = False,
@@ -427,14 +443,15 @@ class Learner(nn.Module):
             weights: of the costs.
             clip_range: of PPO's probability ratio.
             generator: of what the rule draws.
+            tape: of the losses' graph, where it was cut.
             losses: scalars by cost.
             shut: areas that do not learn now.
             retain_graph: keep the graph for another pass.
         """
-        self.route(losses, shut, retain_graph)
+        self.route(losses, shut, retain_graph, tape)
         if self.credit.exact:
             return
-        for areas, names in self._groups(losses, shut).items():
+        for areas, names in self._together(losses, shut).items():
             layers = [layer for area in areas for layer in self.layers[area]]
 
             def run(names: Sequence[str] = names) -> Tensor:
@@ -445,7 +462,7 @@ class Learner(nn.Module):
             for p, found in self.credit.estimate(layers, run, starts, generator).items():
                 p.grad = found if p.grad is None else p.grad + found
 
-    def _groups(
+    def _together(
         self, losses: Mapping[str, Tensor], shut: frozenset[str]
     ) -> dict[frozenset[str], list[str]]:
         """Return the losses that train the same areas, together."""
@@ -459,25 +476,29 @@ class Learner(nn.Module):
         losses: Mapping[str, Tensor],
         shut: frozenset[str] = frozenset(),
         retain_graph: bool = False,
+        tape: Tape | None = None,
     ) -> None:
         """Add each loss's gradient to the areas that it trains and to its own head, no others.
-
-        Losses that train the same areas share one backward pass; a gradient passes through an
-        area that it may not train.
 
         Args:
             losses: scalars by cost.
             shut: areas that do not learn now.
             retain_graph: keep the graph for another pass.
+            tape: of the losses' graph, where it was cut.
         """
-        groups = self._groups(losses, shut)
-        for i, (areas, names) in enumerate(groups.items()):
-            inputs = [p for area in areas for p in self.followers[area]]
-            inputs += [p for name in names for p in self.head_parameters[name]]
-            total = torch.stack([losses[name] for name in names]).sum()
-            if inputs and total.requires_grad:
-                keep = retain_graph or i + 1 < len(groups)
-                torch.autograd.backward(total, inputs=inputs, retain_graph=keep)
+        shares = [
+            Share(
+                areas,
+                torch.stack([losses[name] for name in names]).sum(),
+                [p for name in names for p in self.head_parameters[name]],
+            )
+            for areas, names in self._together(losses, shut).items()
+        ]
+        if tape is None:
+            one_by_one(shares, self.followers, retain_graph)
+        else:
+            direct = {self.brain.roles["actor"]: [self.brain.actor.log_std]}
+            sweep(tape, shares, self.followers, direct, retain_graph)
 
     def gradient_norms(
         self,
@@ -512,5 +533,4 @@ class Learner(nn.Module):
         groups += list(self.head_parameters.values())
         if not self.settings.clip_by_area:
             groups = [[p for group in groups for p in group]]
-        for group in groups:
-            nn.utils.clip_grad_norm_(group, self.settings.max_grad_norm)
+        clip(groups, self.settings.max_grad_norm)
