@@ -16,7 +16,7 @@ class Batch:
     """A rollout with its advantages, (time, worlds, ...).
 
     Attributes:
-        tensors: a trace's tensors without areas' outputs; see :class:`Rollout`.
+        tensors: a trace's tensors with the outputs of :attr:`Brain.fixed` areas alone.
         actions: as the distribution gave them, (time, worlds, numbers).
         log_prob: of the actions when they were taken, (time, worlds).
         advantages: by score, weighted, (time, worlds).

@@ -37,6 +37,8 @@ class Brain(nn.Module):
         width: the width for options that leave it open.
 
     Attributes:
+        acting: areas that acting takes, and watching: the others, which see a whole rollout at once.
+        fixed: areas whose output no learning changes, and learning: the others.
         held: outputs (size,) of lesioned areas, which their input does not change.
 
     Raises:
@@ -82,6 +84,14 @@ class Brain(nn.Module):
         acting = needed_by([self.roles["actor"], *remembers, *late], self.inputs)
         self.acting = tuple(name for name in blueprint if name in acting)
         self.watching = tuple(name for name in blueprint if name not in acting)
+        # What learning cannot change need not be run again to learn from a rollout.
+        fixed: set[str] = set()
+        for name, area in built.items():
+            learns = any(p.requires_grad for p in area.parameters())
+            if not learns and all(source_of(s) not in built or s in fixed for s in self.inputs[name]):
+                fixed.add(name)
+        self.fixed = tuple(name for name in blueprint if name in fixed)
+        self.learning = tuple(name for name in blueprint if name not in fixed)
         self.held: dict[str, Tensor] = {}
         self.credit: CreditRule = Backprop()
 

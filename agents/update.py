@@ -206,6 +206,7 @@ class Learner(nn.Module):
             tensors |= notes
             if state:
                 self.cost_states[name] = state
+        tensors |= {name: outputs[name] for name in brain.fixed}
         trace = trace.noted(tensors)
         trace_after = Trace({**known_after, **outputs_after}, brain.roles)
 
@@ -381,7 +382,7 @@ class Learner(nn.Module):
         """
         brain, distribution = self.brain, self.distribution
         starts = part.tensors["episode_start"]
-        outputs, _ = brain(part.tensors, part.state, starts, tape=tape)
+        outputs, _ = brain(part.tensors, part.state, starts, brain.learning, tape)
         x, log_std = outputs[brain.roles["actor"]], brain.actor.log_std
         log_prob = distribution.log_prob(x, log_std, part.actions)
         tensors = {**part.tensors, **outputs, "entropy": distribution.entropy(x, log_std)}

@@ -304,6 +304,19 @@ class Sizes(Mapping[str, int]):
         return len(self._sizes)
 
 
+def latest(x: Tensor, when: Tensor, before: Tensor) -> Tensor:
+    """Return what ``x`` was at the latest step where ``when`` holds, without a loop over time.
+
+    Args:
+        x: (time, worlds, ...).
+        when: (time, worlds, ...) bool, broadcast over the last axes of ``x``.
+        before: (worlds, ...), what counts up to the first such step.
+    """
+    order = torch.arange(len(x), device=x.device).view(-1, *(1,) * (x.dim() - 1))
+    at = torch.where(when, order, -1).cummax(0).values.expand_as(x)
+    return torch.where(at >= 0, x.gather(0, at.clamp(min=0)), before)
+
+
 def masked_mean_square(error: Tensor, mask: Tensor) -> Tensor:
     """Mean square over features where ``mask`` holds, zero elsewhere: (time, worlds).
 
@@ -326,4 +339,4 @@ def check_loss(cost: Cost, loss: Tensor, shape: tuple[int, int]) -> None:
         )
 
 
-__all__ = ["EVERY", "Cost", "Sizes", "State", "Trace", "check_loss", "masked_mean_square"]
+__all__ = ["EVERY", "Cost", "Sizes", "State", "Trace", "check_loss", "latest", "masked_mean_square"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from motley.costs import sighting
-from motley.costs.base import State, Trace
+from motley.costs.base import State, Trace, latest
 from motley.costs.prediction import Prediction
 
 NEXT_DOOR = 3
@@ -37,25 +37,24 @@ def mover_events(
         (time, worlds, rays), 1 on the rays that show a mover in the step in which it leaves; and
         the state: ``view``, the last, and ``rest``, what each ray showed when it last was at rest.
     """
-    last = state.get("view", torch.zeros_like(vision[0]))
-    rest = state.get("rest", torch.zeros_like(vision[0]))
-    events = []
-    for t in range(len(vision)):
-        view, before, old = (sighting.rays(x) for x in (vision[t], last, rest))
-        goes_on = (sighting.at_rest(egomotion[t]) & ~episode_start[t]).unsqueeze(-1)
-        same = _alike(view, before) & ((view - before)[..., 0].abs() < sighting.MOVED)
-        displaced = (view - old)[..., 0].abs() > 10 * sighting.MOVED
-        uncovered = goes_on & ~same & (old[..., 0] > 0) & _alike(view, old) & displaced
-        uncovered &= ~_alike(before, old)
-        event = torch.zeros_like(uncovered)
-        for shift in range(-NEXT_DOOR, NEXT_DOOR + 1):
-            # What the uncovered ray showed a step ago is now `shift` rays on.
-            left, was = uncovered.roll(shift, -1), before.roll(shift, -2)
-            event |= left & _alike(view, was) & (view[..., 0] > 0)
-        events.append(event)
-        old = torch.where((same & goes_on).unsqueeze(-1), view, old * goes_on.unsqueeze(-1))
-        last, rest = vision[t], old.flatten(-2)
-    return torch.stack(events).to(vision.dtype), {"view": last, "rest": rest}
+    first = {name: state.get(name, torch.zeros_like(vision[0])) for name in ("view", "rest")}
+    view = sighting.rays(vision)
+    before = sighting.rays(torch.cat((first["view"].unsqueeze(0), vision[:-1])))
+    goes_on = (sighting.at_rest(egomotion) & ~episode_start).unsqueeze(-1)
+    same = _alike(view, before) & ((view - before)[..., 0].abs() < sighting.MOVED)
+    at_rest = (same & goes_on).unsqueeze(-1)
+    settled = torch.where(at_rest, view, torch.zeros_like(view))
+    rest = latest(settled, at_rest | ~goes_on.unsqueeze(-1), sighting.rays(first["rest"]))
+    old = torch.cat((sighting.rays(first["rest"]).unsqueeze(0), rest[:-1]))
+    displaced = (view - old)[..., 0].abs() > 10 * sighting.MOVED
+    uncovered = goes_on & ~same & (old[..., 0] > 0) & _alike(view, old) & displaced
+    uncovered &= ~_alike(before, old)
+    events = torch.zeros_like(uncovered)
+    for shift in range(-NEXT_DOOR, NEXT_DOOR + 1):
+        # What the uncovered ray showed a step ago is now `shift` rays on.
+        left, was = uncovered.roll(shift, -1), before.roll(shift, -2)
+        events |= left & _alike(view, was) & (view[..., 0] > 0)
+    return events.to(vision.dtype), {"view": vision[-1], "rest": rest[-1].flatten(-2)}
 
 
 def _alike(view: Tensor, other: Tensor) -> Tensor:

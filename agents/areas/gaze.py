@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from motley.agents.areas.base import Area, State, blank
+from motley.agents.areas.base import Area, State
 from motley.agents.layers import Linear
 from motley.costs import sighting
+from motley.costs.base import latest
 from motley.costs.gaze_from_hand import HEAD, unit
 
 THING = 0.3
@@ -48,14 +49,11 @@ class Gaze(Area):
     ) -> tuple[Tensor, State]:
         """See :class:`Area`."""
         vision, go = inputs
-        found, free, outputs = self._find(sighting.rays(vision)), go > 0.5, []
-        for t in range(len(vision)):
-            state = blank(state, episode_start[t])
-            holds = free[t] & (state["free"] > 0)
-            output = torch.where(holds, state["output"], found[t])
-            state = {"output": output, "free": free[t].to(output.dtype)}
-            outputs.append(output)
-        return torch.stack(outputs), state
+        found, free = self._find(sighting.rays(vision)), go > 0.5
+        was_free = torch.cat((state["free"].unsqueeze(0) > 0, free[:-1]))
+        was_free &= ~episode_start.unsqueeze(-1)
+        outputs = latest(found, ~(free & was_free), state["output"])
+        return outputs, {"output": outputs[-1], "free": free[-1].to(found.dtype)}
 
     def _find(self, view: Tensor) -> Tensor:
         """Return the output of each view (time, worlds, rays, 4) by itself."""
