@@ -37,8 +37,8 @@ class Brain(nn.Module):
         width: the width for options that leave it open.
 
     Attributes:
-        acting: areas that acting takes, and watching: the others, which see a whole rollout at once.
-        fixed: areas whose output no learning changes, and learning: the others.
+        acting: areas that acting takes; watching: the others, which see a whole rollout at once.
+        fixed: areas whose output no learning changes; learning: the others.
         held: outputs (size,) of lesioned areas, which their input does not change.
 
     Raises:
@@ -88,7 +88,9 @@ class Brain(nn.Module):
         fixed: set[str] = set()
         for name, area in built.items():
             learns = any(p.requires_grad for p in area.parameters())
-            if not learns and all(source_of(s) not in built or s in fixed for s in self.inputs[name]):
+            if not learns and all(
+                source_of(s) not in built or s in fixed for s in self.inputs[name]
+            ):
                 fixed.add(name)
         self.fixed = tuple(name for name in blueprint if name in fixed)
         self.learning = tuple(name for name in blueprint if name not in fixed)

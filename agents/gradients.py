@@ -98,7 +98,6 @@ class Tape:
         return {**outputs, **seen}
 
 
-
 def sweep(
     tape: Tape,
     shares: Sequence[Share],
@@ -190,7 +189,7 @@ def clip(groups: Sequence[Sequence[Tensor]], max_norm: float) -> None:
         return
     squares = torch.stack(torch._foreach_norm(flat)).square()
     counts = [len(group) for group in gradients if group]
-    norms = torch.stack([part.sum() for part in squares.split(counts)]).sqrt()
+    norms = torch.stack([part.sum() for part in torch.split(squares, counts)]).sqrt()
     factors = (max_norm / (norms + 1e-6)).clamp(max=1.0)
     repeats = torch.tensor(counts, device=factors.device)
     torch._foreach_mul_(flat, list(factors.repeat_interleave(repeats).unbind()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -79,14 +79,14 @@ def show(console: Console, results: list[bench.Result], found: list[bench.Verdic
     console.print(table)
     titles = {result.key: result.title for result in results}
     table = Table("bar", title="what we hold ourselves to")
-    table.add_column("at least", justify="right")
+    table.add_column("bound", justify="right")
     table.add_column("measured", justify="right")
     for one in found:
-        bar = {"key": one.bar.key, "peer": one.bar.peer}
+        bar = asdict(one.bar)
         color = "green" if one.reached else "red"
         table.add_row(
             bench.bar_title(bar, titles),
-            bench.digits(one.bar.at_least),
+            bench.bound(bar),
             f"[{color}]{bench.digits(one.measured)}[/{color}]",
         )
     console.print(table)

@@ -16,14 +16,18 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from motley.agents import Agent
+from motley.agents import Agent, Blueprint, Node
+from motley.agents.areas import Actor, Perceptron
 from motley.envs import TASKS, World
 from motley.envs.sb3 import WorldVecEnv
+from motley.studies.bench_roof import Roof, experience, rollout_of
 
 BATCH = 1_024
 """Worlds of the vector door."""
-N_ENVS, N_STEPS, N_EPOCHS, N_MINIBATCHES = 64, 128, 4, 4
-"""Of every learner, so that a minibatch holds 2,048 samples."""
+N_ENVS = 64
+"""Worlds behind SB3's door."""
+N_EPOCHS, N_MINIBATCHES = 4, 4
+"""Of every learner, unless its title says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Case:
 
     @property
     def suite(self) -> str:
-        """``envs`` or ``training``."""
+        """``envs``, ``training``, ``update`` or ``rollout``."""
         return self.key.split("/")[0]
 
 
@@ -75,30 +79,118 @@ def env_cases(quick: bool = False) -> list[Case]:
 
 
 def training_cases(quick: bool = False) -> list[Case]:
-    """`learn` of our uniform agent for reward alone and of its peers, on the same worlds.
+    """`learn` of our agents and of their peers, on the same worlds, and what an update is made of.
 
     Raises:
         ModuleNotFoundError: sb3-contrib is not installed; the message says how to.
     """
-    recurrent = peer("sb3_contrib").RecurrentPPO
-    n_steps = 16 if quick else N_STEPS
-    shape: dict[str, Any] = {"n_steps": n_steps, "n_epochs": N_EPOCHS, "seed": 0, "device": "cpu"}
-    batch: dict[str, Any] = {"batch_size": N_ENVS * n_steps // N_MINIBATCHES}
+    shapes = [(64, 128), (64, 64), (256, 32)]
+    if quick:
+        shapes = [(n_envs, n_steps // 8) for n_envs, n_steps in shapes]
+    cases = [case for shape in shapes for case in _recurrent(*shape, many=1 if quick else 4)]
+    cases += _feed_forward(64, 16 if quick else 128)
+    return cases + _parts(64, 8 if quick else 64)
 
-    ours = Agent("uniform", worlds(), "reward", n_minibatches=N_MINIBATCHES, **shape)
-    default = recurrent("MultiInputLstmPolicy", worlds(), **shape, **batch)
+
+def _recurrent(n_envs: int, n_steps: int, many: int) -> list[Case]:
+    """The uniform agent for reward alone, RecurrentPPO twice, and PPO: equal minibatches."""
+    recurrent = peer("sb3_contrib").RecurrentPPO
+    shape: dict[str, Any] = {"n_steps": n_steps, "n_epochs": N_EPOCHS, "seed": 0}
+    batch = shape | {"device": "cpu", "batch_size": n_envs * n_steps // N_MINIBATCHES}
+    ours = Agent("uniform", worlds(n_envs), "reward", n_minibatches=N_MINIBATCHES, **shape)
     width = shared_width(parameters(ours), recurrent)
-    shared = recurrent(
-        "MultiInputLstmPolicy", worlds(), policy_kwargs=shared_lstm(width), **shape, **batch
-    )
-    forward = PPO("MultiInputPolicy", worlds(), **shape, **batch)
-    many = 1 if quick else 4
+    default = recurrent("MultiInputLstmPolicy", worlds(n_envs), **batch)
+    kwargs = shared_lstm(width)
+    shared = recurrent("MultiInputLstmPolicy", worlds(n_envs), policy_kwargs=kwargs, **batch)
+    forward = PPO("MultiInputPolicy", worlds(n_envs), **batch)
+    at, where = f"training/{n_envs}x{n_steps}", f"{n_envs} x {n_steps}"
     return [
-        _learning("motley", "Motley, uniform, reward", ours, many),
-        _learning("RecurrentPPO", "RecurrentPPO, its default (two LSTM-256)", default, 1),
-        _learning("RecurrentPPO-shared", f"RecurrentPPO, one shared LSTM-{width}", shared, 1),
-        _learning("PPO", "SB3 PPO, feed-forward", forward, many),
+        _learning(f"{at}/motley", f"Motley, uniform, reward, {where}", ours, many),
+        _learning(f"{at}/RecurrentPPO", f"RecurrentPPO, its default, {where}", default, 1),
+        _learning(f"{at}/shared", f"RecurrentPPO, one shared LSTM-{width}, {where}", shared, 1),
+        _learning(f"{at}/PPO", f"SB3 PPO, feed-forward, {where}", forward, many),
     ]
+
+
+def _feed_forward(n_envs: int, n_steps: int) -> list[Case]:
+    """An agent without memory beside SB3's PPO, at minibatches of 256."""
+    parts = n_envs * n_steps // 256
+    shape: dict[str, Any] = {"n_steps": n_steps, "n_epochs": N_EPOCHS, "seed": 0}
+    peer = PPO("MultiInputPolicy", worlds(n_envs), batch_size=256, device="cpu", **shape)
+    ours = Agent(plain(peer), worlds(n_envs), "reward", n_minibatches=parts, budget=None, **shape)
+    at, where = f"training/{n_envs}x{n_steps}-256", f"minibatches of 256, {n_envs} x {n_steps}"
+    return [
+        _learning(f"{at}/motley", f"Motley, feed-forward, {where}", ours, 1),
+        _learning(f"{at}/PPO", f"SB3 PPO, {where}", peer, 1),
+    ]
+
+
+def plain(peer: PPO) -> Blueprint:
+    """Two layers of 64 for the actor and two for the critic, on all senses: what SB3's PPO has."""
+    assert isinstance(peer.observation_space, gym.spaces.Dict)
+    senses = tuple(peer.observation_space.spaces)
+    return Blueprint(
+        {
+            "actor": Node(Actor, senses, "actor", {"hidden": (64, 64)}),
+            "critic": Node(Perceptron, senses, "critic", {"size": 64, "depth": 2}),
+        }
+    )
+
+
+def _parts(n_envs: int, n_steps: int) -> list[Case]:
+    """What an update is made of, each on a fixed rollout; and a rollout without an update.
+
+    Costs: the matched agent with five costs, routed exactly, routed to everything (one summed
+    backward pass), and with reward alone.
+    """
+
+    def agent(structure: str, costs: str | list[str], **settings: Any) -> Agent:
+        settings |= {"n_epochs": N_EPOCHS, "n_minibatches": N_MINIBATCHES, "n_steps": n_steps}
+        return Agent(structure, worlds(n_envs), costs, seed=0, **settings)
+
+    uniform = agent("uniform", "reward")
+    five = ["reward", "next_observation", "self_localisation", "slowness", "reward_prediction"]
+    agents = {
+        "uniform": ("Update: Motley, uniform, reward", uniform),
+        "reward": ("Update: Motley, matched, reward", agent("matched", "reward")),
+        "five": ("Update: the same with five costs, exactly routed", agent("matched", five)),
+        "summed": (
+            "Update: the same, one summed backward",
+            agent("matched", five, routing="global"),
+        ),
+    }
+    batch = experience(uniform)
+    roof = Roof(uniform, batch)
+    samples = n_envs * n_steps * N_EPOCHS
+    note = "samples/s"
+    cases = [Case("update/uniform/roof", "Update: bare torch", note, samples, roof.update)]
+    cases += [
+        Case(f"update/{key}/motley", title, note, samples, _updating(one))
+        for key, (title, one) in agents.items()
+    ]
+    title = f"Rollout of {n_envs} worlds: Motley, uniform"
+    cases.append(Case("rollout/motley", title, "", n_envs * n_steps, _rolling(uniform)))
+    env = worlds(n_envs)
+    rng = np.random.default_rng(0)
+    actions = rng.uniform(-1, 1, (n_steps, n_envs, 2)).astype(np.float32)
+    env.reset()
+
+    def run() -> None:
+        for action in actions:
+            env.step(action)
+
+    title = f"Rollout of {n_envs} worlds: the worlds alone"
+    return [*cases, Case("rollout/worlds", title, "", n_envs * n_steps, run)]
+
+
+def _updating(agent: Agent) -> Callable[[], object]:
+    batch = experience(agent)
+    # The first update of each ten also measures gradient norms.
+    return lambda: agent.learner.update(batch, 0, 0.2, agent._generator, 1)
+
+
+def _rolling(agent: Agent) -> Callable[[], object]:
+    return lambda: rollout_of(agent)
 
 
 def peer(package: str) -> Any:
@@ -116,9 +208,9 @@ def peer(package: str) -> Any:
         ) from error
 
 
-def worlds() -> WorldVecEnv:
+def worlds(n_envs: int = N_ENVS) -> WorldVecEnv:
     """The worlds that every learner learns in: DarkHome at its default level."""
-    return WorldVecEnv("motley/DarkHome-v0", N_ENVS, seed=0)
+    return WorldVecEnv("motley/DarkHome-v0", n_envs, seed=0)
 
 
 def parameters(learner: BaseAlgorithm) -> int:
@@ -212,7 +304,7 @@ def _kernels(task: str, calls: int) -> Case:
 
 
 def _learning(key: str, title: str, learner: Any, rollouts: int) -> Case:
-    steps = N_ENVS * learner.n_steps * rollouts
+    steps = learner.n_envs * learner.n_steps * rollouts
 
     def run() -> None:
         # One thread: setting it here undoes what a learner's constructor may have set.
@@ -220,4 +312,4 @@ def _learning(key: str, title: str, learner: Any, rollouts: int) -> Case:
         learner.learn(steps, reset_num_timesteps=False)
 
     note = f"{parameters(learner):,} parameters"
-    return Case(f"training/DarkHome/{key}", title, note, steps, run)
+    return Case(key, title, note, steps, run)

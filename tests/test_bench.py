@@ -4,16 +4,19 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from motley.agents import Agent
 from motley.envs import TASKS
 from motley.scripts.bench import Bench, main
 from motley.studies import bench, bench_cases
 from motley.studies.bench import Bar, Result
 from motley.studies.bench_cases import Case
+from motley.studies.bench_roof import Roof, experience
 
 # A task's speed can be timed before its score is calibrated.
 pytestmark = pytest.mark.filterwarnings("ignore:.* has no calibration")
@@ -58,14 +61,14 @@ def test_verdicts_speak_of_what_was_measured_only() -> None:
     results = [
         result("envs/DarkHome/single", 0.02),  # 50,000 steps/s
         result("envs/DarkHome/vector", 0.01),  # 100,000
-        result("training/DarkHome/motley", 1.0),
-        result("training/DarkHome/PPO", 0.5),
+        result("training/64x128/motley", 1.0),
+        result("training/64x128/PPO", 0.5),
     ]
     found = bench.verdicts(results, ("DarkHome", "CacheRecall"))
     assert [(v.bar.key, v.bar.peer, v.reached) for v in found] == [
         ("envs/DarkHome/single", None, True),
         ("envs/DarkHome/vector", None, False),
-        ("training/DarkHome/motley", "training/DarkHome/PPO", True),
+        ("training/64x128/motley", "training/64x128/PPO", True),
     ]
     assert found[2].measured == 0.5
 
@@ -94,7 +97,7 @@ def test_three_digits(number: float, text: str) -> None:
 
 
 def test_docs_tables_replace_the_old_ones(tmp_path: Path) -> None:
-    results = [result("training/DarkHome/motley", 1.0), result("training/DarkHome/PPO", 0.5)]
+    results = [result("training/64x128/motley", 1.0), result("training/64x128/PPO", 0.5)]
     data = bench.record(results, bench.verdicts(results, ()), bench.machine(None))
     page = tmp_path / "page.md"
     page.write_text(f"# Speed\n\n{bench.BEGIN}\nold\n{bench.END}\n\nafter\n")
@@ -112,9 +115,9 @@ def test_docs_tables_replace_the_old_ones(tmp_path: Path) -> None:
 
 
 def test_a_missed_bar_is_marked() -> None:
-    results = [result("training/DarkHome/motley", 1.0), result("training/DarkHome/PPO", 0.1)]
+    results = [result("training/64x128/motley", 1.0), result("training/64x128/PPO", 0.1)]
     (verdict,) = bench.verdicts(results, ())
-    assert verdict.bar == Bar("training/DarkHome/motley", 0.35, "training/DarkHome/PPO")
+    assert verdict.bar == Bar("training/64x128/motley", 0.35, "training/64x128/PPO")
     data = bench.record(results, [verdict], bench.machine(None))
     assert "0.1 (missed)" in bench.markdown(data)
 
@@ -144,28 +147,59 @@ def test_every_registered_task_is_timed_through_every_door() -> None:
 def test_learners_take_the_steps_that_they_are_credited_with(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    learners = []
+    learners = {}
     whole = bench_cases._learning
 
-    def keep(key: str, title: str, learner: object, rollouts: int) -> Case:
-        learners.append(learner)
+    def keep(key: str, title: str, learner: Any, rollouts: int) -> Case:
+        learners[key] = learner
         return whole(key, title, learner, rollouts)
 
     monkeypatch.setattr(bench_cases, "_learning", keep)
     cases = bench_cases.training_cases(quick=True)
-    ours, default, shared, forward = learners
-    for one, learner in zip(cases, learners, strict=True):
+    for one in cases:
         one.run()
-        one.run()
-        assert learner.num_timesteps == 2 * one.steps  # type: ignore[attr-defined]
+        if one.key in learners:
+            assert learners[one.key].num_timesteps == one.steps
     # Equal parameters, to 2%; equal minibatches and epochs.
-    near = bench_cases.parameters(shared) / bench_cases.parameters(ours)  # type: ignore[arg-type]
-    assert abs(near - 1) < 0.02
-    for learner in (default, shared, forward):
-        assert learner.batch_size * bench_cases.N_MINIBATCHES == bench_cases.N_ENVS * 16  # type: ignore[attr-defined]
-        assert learner.n_epochs == bench_cases.N_EPOCHS  # type: ignore[attr-defined]
-    weights = [p.detach().numpy().copy() for p in forward.policy.parameters()]  # type: ignore[attr-defined]
+    for key in ("training/64x16", "training/64x8", "training/256x4"):
+        ours, shared = learners[f"{key}/motley"], learners[f"{key}/shared"]
+        assert abs(bench_cases.parameters(shared) / bench_cases.parameters(ours) - 1) < 0.02
+        for peer in ("RecurrentPPO", "shared", "PPO"):
+            learner = learners[f"{key}/{peer}"]
+            assert learner.batch_size * bench_cases.N_MINIBATCHES == ours.n_envs * ours.n_steps
+            assert learner.n_epochs == bench_cases.N_EPOCHS
+    ours, peer = (learners[f"training/64x16-256/{name}"] for name in ("motley", "PPO"))
+    assert bench_cases.parameters(ours) == bench_cases.parameters(peer)
+    assert ours.n_envs * ours.n_steps / ours.settings.n_minibatches == peer.batch_size == 256
+    weights = [p.detach().numpy() for p in peer.policy.parameters()]
     assert all(np.isfinite(w).all() for w in weights)
+
+
+def test_the_roof_computes_what_the_agent_does() -> None:
+    agent = Agent("uniform", bench_cases.worlds(8), "reward", n_steps=16, budget=None, width=8)
+    batch = experience(agent)
+    roof = Roof(agent, batch)
+    learner = agent.learner
+    losses, _ = learner.losses(batch, learner.weights(0), agent.clip_range)
+    learner.route(losses)
+    torch.autograd.backward(roof.loss(torch.arange(8)))
+    pairs = {
+        "areas.core.recurrent.weight": roof.recurrent.weight,
+        "areas.encoder.layer0.weight": roof.encoder.weight,
+        "areas.actor.log_std": roof.log_std,
+    }
+    for name, bare in pairs.items():
+        ours = agent.brain.get_parameter(name)
+        torch.testing.assert_close(ours.grad, bare.grad, atol=1e-6, rtol=1e-4)
+
+
+def test_time_beyond_the_worlds_own_is_bounded_from_above() -> None:
+    results = [result("rollout/motley", 0.3), result("rollout/worlds", 0.1)]
+    (verdict,) = bench.verdicts(results, ())
+    assert verdict.measured == pytest.approx(1e6 * 64 * (0.3 - 0.1) / 1_000)
+    assert not verdict.reached
+    data = bench.record(results, [verdict], bench.machine(None))
+    assert "| at most 200 | 12,800 (missed) |" in bench.markdown(data)
 
 
 def test_command_writes_every_round(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

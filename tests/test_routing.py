@@ -16,6 +16,7 @@ from torch import Tensor
 
 from motley.agents import BLUEPRINTS, Agent
 from motley.agents.blueprints import PROBLEMS
+from motley.agents.gradients import Tape
 from motley.agents.rollout import collect
 from motley.agents.spaces import Senses
 from motley.agents.wiring import needed_by
@@ -150,7 +151,8 @@ def test_the_placebo_of_a_cost_that_compares_steps_keeps_their_order(cost: Predi
 
 
 @pytest.mark.parametrize("structure", HETEROGENEOUS)
-def test_a_step_uses_the_sum_of_the_gradients_routed(structure: str) -> None:
+@pytest.mark.parametrize("cut", [False, True], ids=["one by one", "swept"])
+def test_a_step_uses_the_sum_of_the_gradients_routed(structure: str, cut: bool) -> None:
     """Against one separate gradient a cost, added up by the table above."""
     agent = small(structure, "heterogeneous")
     learner = agent.learner
@@ -179,7 +181,12 @@ def test_a_step_uses_the_sum_of_the_gradients_routed(structure: str) -> None:
             if gradient is not None:
                 expected[name] = expected.get(name, torch.zeros_like(gradient)) + gradient
     learner.optimizer.zero_grad(set_to_none=True)
-    learner.route(losses)
+    if cut:
+        tape = Tape(agent.brain.inputs)
+        losses, _ = learner.losses(batch, learner.weights(0), 0.2, tape)
+        learner.route(losses, tape=tape)
+    else:
+        learner.route(losses)
     given = {name: p.grad for name, p in named.items() if p.grad is not None}
     assert set(given) >= set(expected)
     for name, gradient in given.items():

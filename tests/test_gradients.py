@@ -1,0 +1,75 @@
+"""Exact routing in one sweep against a pass for each set of costs, and clipping against torch's."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from motley.agents import Agent
+from motley.agents.gradients import Tape, clip
+from motley.envs import TASKS
+from motley.studies.bench_roof import experience
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*has no calibration")
+
+
+def gradients(agent: Agent, swept: bool, shut: frozenset[str]) -> dict[str, torch.Tensor]:
+    """Of one batch, by parameter; and a second time over the same graph, which must not differ."""
+    learner = agent.learner
+    batch = experience(agent)
+    tape = Tape(agent.brain.inputs) if swept else None
+    losses, _ = learner.losses(batch, learner.weights(0), 0.2, tape)
+    found = []
+    for retain_graph in (True, False):
+        learner.optimizer.zero_grad(set_to_none=True)
+        learner.route(losses, shut, retain_graph, tape)
+        named = learner.named_parameters()
+        found.append({name: p.grad.clone() for name, p in named if p.grad is not None})
+    assert found[0].keys() == found[1].keys()
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+    return found[0]
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("shut", [(), ("core",), ("encoder", "critic")], ids=str)
+def test_a_sweep_gives_what_separate_passes_give(task: str, shut: tuple[str, ...]) -> None:
+    one, other = (
+        Agent("matched", f"motley/{task}-v0", "heterogeneous", n_envs=6, n_steps=12, seed=3)
+        for _ in range(2)
+    )
+    plain = gradients(one, False, frozenset(shut))
+    swept = gradients(other, True, frozenset(shut))
+    assert {name for name, x in plain.items() if x.any()} == {
+        n for n, x in swept.items() if x.any()
+    }
+    for name, x in swept.items():
+        torch.testing.assert_close(x, plain.get(name, torch.zeros_like(x)), atol=2e-7, rtol=2e-4)
+
+
+def test_clipping_is_torchs_group_by_group() -> None:
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(3, 4), (4,), (5,), (2, 2), (7,), (1,)]
+    ours, theirs = ([nn.Parameter(torch.zeros(shape)) for shape in shapes] for _ in range(2))
+    for n, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+        if n != 1:  # one without a gradient
+            a.grad = 0.2 * torch.randn(a.shape, generator=generator)
+            b.grad = a.grad.clone()
+    clip([ours[:2], ours[2:3], [], ours[3:]], 0.5)
+    for group in (theirs[:2], theirs[2:3], theirs[3:]):
+        nn.utils.clip_grad_norm_(group, 0.5)
+    for a, b in zip(ours, theirs, strict=True):
+        assert (a.grad is None) == (b.grad is None)
+        if a.grad is not None and b.grad is not None:
+            torch.testing.assert_close(a.grad, b.grad)
+
+
+def test_what_learning_cannot_change_is_run_once_a_rollout() -> None:
+    agent = Agent("matched", "motley/Caregiver-v0", "heterogeneous", n_envs=4, n_steps=8, seed=0)
+    brain, batch = agent.brain, experience(agent)
+    assert brain.fixed == ("detector",)
+    again, _ = brain(batch.tensors, batch.state, batch.tensors["episode_start"])
+    assert torch.equal(again["detector"], batch.tensors["detector"])
+    outputs, _ = brain(batch.tensors, batch.state, batch.tensors["episode_start"], brain.learning)
+    assert "detector" not in outputs
+    assert torch.equal(outputs["core"], again["core"])
