@@ -45,6 +45,7 @@ from motley.costs.prediction_error_curiosity import (
 from motley.costs.reconstruction import Reconstruction as Reconstruction
 from motley.costs.reward_prediction import RewardPrediction as RewardPrediction
 from motley.costs.rnd import RND as RND
+from motley.costs.saliency import Saliency as Saliency
 from motley.costs.self_localisation import SelfLocalisation as SelfLocalisation
 from motley.costs.self_prediction import SelfPrediction as SelfPrediction
 from motley.costs.sensory_prediction import SensoryPrediction as SensoryPrediction

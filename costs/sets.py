@@ -35,6 +35,7 @@ from motley.costs.reconstruction import Reconstruction
 from motley.costs.registry import Registry, unknown
 from motley.costs.reward_prediction import RewardPrediction
 from motley.costs.rnd import RND
+from motley.costs.saliency import Saliency
 from motley.costs.self_localisation import SelfLocalisation
 from motley.costs.self_prediction import SelfPrediction
 from motley.costs.sensory_prediction import SensoryPrediction
@@ -87,6 +88,7 @@ for _cost in (
     RND,
     OcclusionPrediction,
     Reconstruction,
+    Saliency,
     SelfLocalisation,
     LocalTDError,
     HeldContent,

@@ -27,7 +27,7 @@ EPISODIC_MEMORY = {
     "matched_reward": Arm("matched", "reward", STEPS, "learnt_value"),
     "exact": Arm("matched.exact", "heterogeneous", STEPS, "exact"),
     "learnt_key": Arm("matched.learnt_key", "heterogeneous", STEPS, "learnt_key"),
-    "learnt_gate": Arm("matched.learnt_gate", "heterogeneous", STEPS, "learnt_gate"),
+    "learnt_gate": Arm("matched.learnt_gate", "heterogeneous+saliency", STEPS, "learnt_gate"),
     "uniform": Arm("uniform", "reward", STEPS),
     "uniform_heterogeneous": Arm("uniform", "heterogeneous", STEPS),
     "uniform_placebo": Arm("uniform", "placebo", STEPS, control="placebo cost"),

@@ -81,6 +81,13 @@ def remembered(go: bool, seed: int = 0) -> Inputs:
     return (keys, vision, free) if go else (keys, vision)
 
 
+def opened() -> Inputs:
+    """Keys, rays, and a gate that is clearly open or closed, more or less."""
+    keys, vision, free = remembered(True)
+    generator = torch.Generator().manual_seed(1)
+    return keys, vision, 0.5 * free + 0.05 + 0.4 * torch.rand(free.shape, generator=generator)
+
+
 def memory(prior: str, go: bool, **options: int | float) -> Callable[[], tuple[Area, Inputs]]:
     def build() -> tuple[Area, Inputs]:
         sizes = (4, 12, 1) if go else (4, 12)
@@ -152,14 +159,13 @@ CASES: dict[str, Callable[[], tuple[Area, Inputs]]] = {
     "memory exact": memory("exact", True),
     "memory value": memory("learnt_value", True),
     "memory key": memory("learnt_key", True),
-    "memory gate": memory("learnt_gate", True),
+    "memory gate": lambda: (EpisodicMemory((4, 12, 1), prior="learnt_gate", capacity=3), opened()),
     "forward model": lambda: (ForwardModel((4, 8, 1, 2), 5, 4, 6), numbers(4, 8, 1, 2)),
     "forward model of one": lambda: (ForwardModel((4, 1, 2), 5, 1, 6), numbers(4, 1, 2)),
     "inverse model": lambda: (InverseModel((4, 8), 3, 2, 6), numbers(4, 8)),
     "world model": lambda: (WorldModel((12, 3, 2), 5, hidden=6), numbers(12, 3, 2)),
     "self model": lambda: (SelfModel((7, 2), 5, 6), numbers(7, 2)),
     "memory of changes": memory("learnt_value", False),
-    "memory gate of two": memory("learnt_gate", False),
     "gate soft": lambda: (BasalGangliaGate((7, 2), 3, hidden=5), numbers(7, 2)),
     "gate hard": lambda: (BasalGangliaGate((7, 2), 3, hidden=5, hard=True), numbers(7, 2)),
     "slots raw": lambda: (WorkingMemory((4, 3), 12), slots()),

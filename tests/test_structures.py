@@ -96,3 +96,19 @@ def test_the_state_lies_where_the_weights_do(name: str) -> None:
     brain = Brain(BLUEPRINTS[name](senses), senses, actions).to("meta")
     parts = brain.initial_state(2).values()
     assert all(x.is_meta for state in parts for x in state.values())
+
+
+def test_the_four_modules_are_each_others_controls_in_pairs() -> None:
+    """So that what is matched in one task is mismatched in another, and size and kind compare."""
+    pairs = {
+        "path integration": "episodic_memory",
+        "episodic memory": "path_integration",
+        "gated working memory": "motor_prediction",
+        "motor prediction": "working_memory",
+    }
+    assert {problem: MISMATCHED[problem] for problem in pairs} == pairs
+    for problem, control in pairs.items():
+        assert MISMATCHED[PROBLEM_OF[control]] == PROBLEMS[problem]
+
+
+PROBLEM_OF = {structure: problem for problem, structure in PROBLEMS.items()}

@@ -28,14 +28,17 @@ class EpisodicMemory(Area):
     - ``exact``: raw key, fixed value (the mean colour seen, centred), fixed gate.
     - ``learnt_value``: raw key, linear value, fixed gate.
     - ``learnt_key``: linear key as well.
-    - ``learnt_gate``: a gate learnt from all inputs as well; every step is a candidate.
+    - ``learnt_gate``: the gate is another area, which the third input is: it opens above 1/2, and
+      its logarithm is added to the match of what it let in. What it learns by is its own cost
+      (`motley.costs.Saliency`), and the reads of the same rollout.
 
     The fixed gate opens while the body is held and sees something, which the third input (the sense
     ``go``) tells; in an episode in which the body was not held so far, or without that input, where
     the view changed by more than 1 in the sum of absolute differences (a saliency).
 
     Args:
-        sizes: features of the key's sense, the value's sense and, optionally, of ``go``.
+        sizes: features of the key's sense, the value's sense and, optionally, of ``go``; for
+            ``learnt_gate`` the third is the gate, one number.
         size: features of a learnt value.
         prior: the rung.
         capacity: entries kept; the oldest is overwritten.
@@ -61,12 +64,17 @@ class EpisodicMemory(Area):
         if len(sizes) not in (2, 3):
             raise ValueError(f"EpisodicMemory wants key, value and perhaps go, not {len(sizes)}")
         rung = PRIORS.index(prior)
+        self.gated = prior == "learnt_gate"
+        if self.gated and sizes[2:] != (1,):
+            raise ValueError(
+                f"EpisodicMemory(prior='learnt_gate') wants a gate of one number as its third "
+                f"input, not sizes {sizes[2:]}"
+            )
         super().__init__(sizes, (size if rung else channels - 1) + 1)
         self.capacity, self.channels, self.tolerance = capacity, channels, tolerance
         self.log_sharpness = nn.Parameter(torch.tensor(float(sharpness)).log())
         self.value = Linear(sizes[1], size, bias=False) if rung >= 1 else None
         self.key = Linear(sizes[0], sizes[0], bias=False) if rung >= 2 else None
-        self.gate = Linear(sum(sizes), 1, gain=0.1) if rung >= 3 else None
 
     def initial_state(self, n: int) -> State:
         """Return an empty store and a blank last view."""
@@ -86,8 +94,8 @@ class EpisodicMemory(Area):
         Both are (time, worlds) bool.
         """
         view = inputs[1]
-        if self.gate is not None:
-            return torch.ones_like(start), torch.zeros_like(start)
+        if self.gated:
+            return inputs[2][..., 0] > 0.5, torch.zeros_like(start)
         before = torch.cat((state["view"].unsqueeze(0), view[:-1]))
         before = before * (~start).unsqueeze(-1)
         salient = (view - before).abs().sum(-1) > 1.0
@@ -159,8 +167,9 @@ class EpisodicMemory(Area):
             - 2 * queries @ keys.transpose(1, 2)
         )
         logits = -self.log_sharpness.exp() * squared.clamp(min=0.0)
-        if self.gate is not None:
-            logits = logits + nn.functional.logsigmoid(self.gate(entries)).transpose(1, 2)
+        if self.gated:
+            # What is not above 1/2 was not written; its logarithm is masked, and has to be finite.
+            logits = logits + entries[..., -1:].clamp(min=0.5).log().transpose(1, 2)
         return logits
 
     def _read(self, attention: Tensor, entries: Tensor) -> Tensor:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from motley.agents.areas import EpisodicMemory
+from motley.agents.areas import BasalGangliaGate, EpisodicMemory
 from motley.agents.blueprints import Blueprint, Node, Sizes, assemble, priors, register, require
 
 
 def episodic_memory(senses: Sizes, prior: str = "learnt_value") -> Blueprint:
-    """An episodic memory of what was seen with each cue; ``prior`` is its rung."""
+    """An episodic memory of what was seen with each cue; ``prior`` is its rung.
+
+    Where the gate is learnt it is an area of its own, so that it can have a cost of its own.
+    """
     require(senses, ("cue", "vision"), "episodic_memory")
     inputs = ("cue", "vision", "go") if "go" in senses else ("cue", "vision")
-    capacity = 64 if prior == "learnt_gate" else 32
-    node = Node(EpisodicMemory, inputs, "memory", {"prior": prior, "capacity": capacity})
-    return assemble(senses, {"memory": node})
+    modules = {}
+    if prior == "learnt_gate":
+        modules["gate"] = Node(BasalGangliaGate, inputs, "gate", {"size": 1, "openness": 1.0})
+        inputs = ("cue", "vision", "gate")
+    options = {"prior": prior, "capacity": 32}
+    return assemble(senses, {**modules, "memory": Node(EpisodicMemory, inputs, "memory", options)})
 
 
 register(

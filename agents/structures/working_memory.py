@@ -25,5 +25,5 @@ register(
     working_memory,
     {"learnt": {"prior": "learnt"}, "hard": {"hard": True}},
     problem="gated working memory",
-    mismatched="path_integration",
+    mismatched="motor_prediction",
 )

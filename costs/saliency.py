@@ -1,0 +1,92 @@
+"""What a memory's gate is to open for: what stands out, or turns out to have mattered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from motley.costs.base import State, Trace
+from motley.costs.prediction import Prediction
+
+
+@dataclass(frozen=True)
+class Saliency(Prediction):
+    """Squared error of a gate's opening, which is to be 1 at salient steps and 0 at all others.
+
+    A step is salient where a sense changed much since the step before (an onset), or where a reward
+    of any sign comes within a window of steps: what led up to it is tagged in hindsight, as a
+    synaptic tag lets a later event decide what is kept (Frey & Morris 1997; the saliency-tagged
+    storage of Marblestone et al. 2016, section 4.1.3). With a store smaller than a life, what is
+    not let in does not push out what was.
+
+    The gate is an area of that role: one number a slot, of which the most open counts. Where there
+    is none the opening is a linear function of the core.
+
+    Attributes:
+        sense: whose change counts; None is no sense.
+        change: sum over features of the absolute differences above which it does.
+        window: steps within which a reward counts, 0 for the step that is paid; None is no reward.
+    """
+
+    trains: tuple[str, ...] = ("gate|encoder", "gate|core")
+    reads: str = "gate|core"
+    sense: str | None = "vision"
+    change: float = 1.0
+    window: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.sense is None and self.window is None:
+            raise ValueError("Saliency: give a sense whose change counts, or a window for rewards")
+        if self.window is not None and self.window < 0:
+            raise ValueError(f"Saliency(window={self.window}): give at least 0, or None")
+
+    def size(self, sizes: Mapping[str, int]) -> int:
+        """Return 1: open or not."""
+        return 1
+
+    def heads(self, sizes: Mapping[str, int]) -> nn.Module:
+        """Return the linear read-out of another area; a gate gives its opening itself."""
+        return nn.Identity() if self._gated(sizes) else super().heads(sizes)
+
+    def inputs(self, trace: Trace) -> Tensor:
+        """Return how far the most open slot is open, or the other area's output."""
+        read = trace[self.reads]
+        return read.amax(-1, keepdim=True) if self._gated(trace) else read
+
+    def _gated(self, names: Mapping[str, int] | Trace) -> bool:
+        """Whether the area that is read is a gate."""
+        return "gate" in names and self.reads.startswith("gate")
+
+    def annotate(
+        self, trace: Trace, state: State, heads: nn.Module
+    ) -> tuple[dict[str, Tensor], State]:
+        """Find the salient steps: (time, worlds, 1), and which are known to be so or not."""
+        starts, after = trace.episode_start, State()
+        salient, known = torch.zeros_like(starts), torch.ones_like(starts)
+        if self.sense is not None:
+            x = trace[self.sense]
+            before = torch.cat((state.get("last", torch.zeros_like(x[0])).unsqueeze(0), x[:-1]))
+            before = before * ~starts.unsqueeze(-1)
+            salient = (x - before).abs().sum(-1) > self.change
+            after["last"] = x[-1]
+        if self.window is not None:
+            paid, episode = trace["reward"] != 0, starts.long().cumsum(0)
+            for steps in range(self.window + 1):
+                salient = salient | (trace.same_episode(steps) & trace.shifted(paid, steps))
+            # A reward may yet come where the rollout ends before the window and the episode do.
+            step = torch.arange(len(starts), device=starts.device).unsqueeze(-1)
+            known = (step + self.window < len(starts)) | (episode < episode[-1]) | salient
+        target = salient.unsqueeze(-1).to(trace["reward"].dtype)
+        return {f"{self.name}/target": target, f"{self.name}/known": known}, after
+
+    def target(self, trace: Trace) -> Tensor:
+        """Return 1 at salient steps, 0 at others."""
+        return trace[f"{self.name}/target"]
+
+    def mask(self, trace: Trace) -> Tensor:
+        """Return the steps of which it is known."""
+        return trace[f"{self.name}/known"]
