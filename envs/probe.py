@@ -1,4 +1,4 @@
-"""A linear probe: what can be read from an array by a linear map, on episodes it has not seen."""
+"""Read-outs and their grades; the linear one, tested on episodes that it has not seen."""
 
 from __future__ import annotations
 
@@ -48,8 +48,7 @@ def linear_probe(x: npt.ArrayLike, y: npt.ArrayLike, episode: npt.ArrayLike) -> 
         raise ValueError(f"x {given.shape}, y {answer.shape}, episode {which.shape}: rows differ")
     if which.size == 0 or which.max() < 1:
         raise ValueError("a probe is tested on other episodes than it is trained on: record more")
-    classes = answer.dtype.kind in "biu"
-    if classes:
+    if is_class(answer):
         labels, answer = np.unique(answer, return_inverse=True)
         if len(labels) < 2:
             raise ValueError(f"there is nothing to tell apart: y is always {labels[0]}")
@@ -59,14 +58,33 @@ def linear_probe(x: npt.ArrayLike, y: npt.ArrayLike, episode: npt.ArrayLike) -> 
     scores = []
     for half in (0, 1):
         train, test = which % 2 == half, which % 2 != half
-        said = _ridge(given[train], target[train], given[test])
-        if classes:
-            scores.append(float((said.argmax(1) == answer[test]).mean()))
-        else:
-            left = ((target[test] - said) ** 2).sum()
-            scores.append(float(1 - left / ((target[test] - target[test].mean(0)) ** 2).sum()))
-    chance = float(np.bincount(answer).max() / len(answer)) if classes else 0.0
-    return Probe(float(np.mean(scores)), chance, len(given))
+        scores.append(grade(_ridge(given[train], target[train], given[test]), answer[test]))
+    return Probe(float(np.mean(scores)), chance(answer), len(given))
+
+
+def grade(said: npt.NDArray[Any], answer: npt.NDArray[Any]) -> float:
+    """How right a read-out is: the share of right classes, or the explained share of variance.
+
+    Args:
+        said: (R, classes) of which the largest wins, or (R, k) numbers.
+        answer: (R,) integers or booleans are classes; (R,) or (R, k) floats are numbers.
+    """
+    if is_class(answer):
+        return float((said.argmax(1) == answer).mean())
+    truth = answer.reshape(said.shape)
+    return float(1 - ((truth - said) ** 2).sum() / ((truth - truth.mean(0)) ** 2).sum())
+
+
+def chance(answer: npt.NDArray[Any]) -> float:
+    """The grade of one that always says the commonest class, or the mean."""
+    if not is_class(answer):
+        return 0.0
+    return float(np.unique(answer, return_counts=True)[1].max() / len(answer))
+
+
+def is_class(answer: npt.NDArray[Any]) -> bool:
+    """Whether answers are classes rather than numbers."""
+    return answer.dtype.kind in "biu"
 
 
 def _ridge(x: npt.NDArray[Any], y: npt.NDArray[Any], new: npt.NDArray[Any]) -> npt.NDArray[Any]:

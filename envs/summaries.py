@@ -1,4 +1,4 @@
-"""Which read-outs each task has, what it hides, and where that is in its trace."""
+"""Which read-outs each task has, and where their arrays are in its trace."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from motley.envs.tasks import TASKS
 from motley.envs.trace import Trace
 
 Summary = dict[str, float]
-Hidden = tuple[readouts.Array, readouts.Array]
-"""Rows (R,) of a trace, and the variable there: (R,) classes, or (R,) or (R, k) numbers."""
 
 
 def summary(trace: Trace) -> Summary:
@@ -94,49 +92,6 @@ def recalls(trace: Trace) -> tuple[readouts.Float, readouts.Float]:
     delay = (trace["step"][ends] + 1 - 2 * shown) * trace.about["control_step"]
     return delay.astype(np.float64), (trace["reward"][ends + 1] > 0).astype(np.float64)
 
-
-def nest(trace: Trace) -> Hidden:
-    """Where home lies from the body (cosine, sine) as the light goes out."""
-    rows = begins(trace, trace["light"] == 0)
-    x, y = -trace["position"][rows].T.astype(np.float64)
-    angle = np.arctan2(y, x) - trace["heading"][rows]
-    return rows, np.stack([np.cos(angle), np.sin(angle)], 1)
-
-
-def asked_color(trace: Trace) -> Hidden:
-    """Which colour the site of the item asked for has, as each query begins."""
-    asked = np.diff(trace["hidden/asked"], prepend=0) != 0
-    rows = np.flatnonzero(trace["free"] & (asked | ~np.roll(trace["free"], 1)))
-    color = trace["shape_color"][rows, trace["hidden/target"][rows]]
-    return rows, np.unique(np.round(color, 3), axis=0, return_inverse=True)[1].reshape(-1)
-
-
-def begins(trace: Trace, where: readouts.Array) -> readouts.Array:
-    """First row of each episode at which ``where`` (moments,) is True."""
-    firsts = [
-        first + np.flatnonzero(where[first:last])[:1] for first, last in readouts.spans(trace)
-    ]
-    return np.concatenate(firsts)
-
-
-def when_free(field: str) -> Callable[[Trace], Hidden]:
-    """A field of the task as the body is first free to act."""
-
-    def hidden(trace: Trace) -> Hidden:
-        rows = begins(trace, trace["free"])
-        return rows, trace[f"hidden/{field}"][rows]
-
-    return hidden
-
-
-HIDDEN: dict[str, Callable[[Trace], Hidden]] = {
-    "DarkHome": nest,
-    "CacheRecall": asked_color,
-    "GateMaze": when_free("right"),
-    "RoleBind": when_free("target"),
-}
-"""By name of the task: the rows at which something must be remembered, and what it is. Rows are
-taken where the behaviour that follows has not yet given it away."""
 
 SUMMARIES: dict[str, Callable[[Trace], Summary]] = {
     "DarkHome": dark_home,

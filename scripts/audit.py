@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -14,17 +16,14 @@ from rich.table import Table
 from motley.envs import TASKS, Task, calibration, contract
 from motley.envs.calibration import Entry
 from motley.scripts.train import Import
-from motley.studies import controls
+from motley.studies import capacity, controls
 from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
 from motley.studies.record import open_lesioned, record, rules
 
 OBSERVER, SHORTCUT = 0.9, 0.1
 """Bars: the observer's score01, and the shortcuts' score01 above chance's."""
-CONTROLS: dict[str, controls.Kind] = {
-    "memoryless (trained)": "memoryless",
-    "uniform (taught)": "capacity",
-}
-"""Rows of the table for controls that are trained."""
+HELD = 0.9
+"""Bar of the capacity probe: the uniform core's grade."""
 AUDIT_SEED = 2_000_000
 """Of the first episode; the audit's episodes are not the calibration's."""
 
@@ -35,7 +34,8 @@ class Audit:
 
     Exits with 1 where the oracle is below the bar that the task states, the observer's score01 is
     below 0.9, or a shortcut's or the memoryless agent's score01 is more than 0.1 above that of
-    the stated chance, or a probe's score more than 0.1 above its chance.
+    the stated chance, or a probe's score more than 0.1 above its chance, or the capacity probe
+    finds the uniform core below 0.9, or a core that forgets more than 0.1 above chance.
     """
 
     task: Annotated[str, tyro.conf.Positional]
@@ -45,7 +45,8 @@ class Audit:
     memoryless: bool = False
     """Train an agent without memory and previous action on reward, and store its score."""
     capacity: bool = False
-    """Teach the uniform agent what the oracle does, and store its score."""
+    """Tell the uniform core the variable that the task hides (which site has the item, where home
+    is), and see whether it can hold it where one that forgets cannot."""
     probe: Path | None = None
     """A run folder: read what the task hides from single observations of its agent."""
     contract: bool = False
@@ -53,9 +54,11 @@ class Audit:
     level: int | None = None
     """Only this level."""
     steps: int | None = None
-    """Environment steps of --memoryless and --capacity; left out, 300,000 and 6,000,000."""
+    """Environment steps of --memoryless and --capacity; left out, 300,000 and up to 8,000,000."""
     seed: int = 0
     """Of the training of --memoryless and --capacity."""
+    table: Path | None = None
+    """A CSV file into which --capacity puts what it finds, a row a level and seed."""
     episodes: int = 1000
     """Episodes of each policy."""
     imports: Import = ()
@@ -76,6 +79,8 @@ def main(args: Audit) -> int:
     for flag, value in (("episodes", args.episodes), ("steps", args.steps)):
         if value is not None and value < 1:
             raise ConfigError(f"--{flag} must be at least 1, not {value}")
+    if args.table is not None and not args.capacity:
+        raise ConfigError("--table is for what --capacity finds: give that, too")
     if args.calibrate and args.level is not None:
         raise ConfigError("--calibrate measures every level: leave --level out")
     task = TASKS[name]
@@ -99,15 +104,20 @@ def main(args: Audit) -> int:
     console = Console(soft_wrap=True, width=max(Console().width, 110))
     if args.calibrate:
         console.print(f"wrote {calibration.write(task, entries)}")
-    for kind in CONTROLS.values():
-        for level in levels if getattr(args, kind) else ():
-            made = train(task, kind, level, args.steps, args.seed)
-            console.print(f"wrote {controls.write(task, [made])}: {in_words(made)}")
+    for level in levels if args.memoryless else ():
+        made = train(task, level, args.steps or controls.STEPS, args.seed)
+        console.print(f"wrote {controls.write(task, [made])}: {in_words(made)}")
     for variant in task.variants:
         console.print(table(task, [entry for entry in entries if entry.variant == variant]))
     faults = [fault for entry in entries for fault in failing(task, entry)]
     if args.probe is not None:
         faults += probed(console, task, args.probe, args.level, args.episodes)
+    for level in levels if args.capacity else ():
+        found = taught(task, level, args.steps or capacity.STEPS, args.seed)
+        console.print(f"{found}")
+        faults += too_much_or_little(found)
+        if args.table is not None:
+            capacity.write(args.table, found)
     for fault in faults:
         console.print(f"[bold red]fails:[/] {fault}")
     return 1 if faults else 0
@@ -128,22 +138,51 @@ def keeps_contract(task: type[Task], level: int | None) -> int:
     return 1 if failed else 0
 
 
-def train(
-    task: type[Task], kind: controls.Kind, level: int, steps: int | None, seed: int
-) -> controls.Control:
-    """Train a control with a bar that moves."""
-    total = controls.STEPS[kind] if steps is None else steps
+@contextmanager
+def bar(task: type[Task], level: int, doing: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar that moves; gives what is to be told of the steps so far."""
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task(f"{task.__name__} level {level}, {kind}", total=total)
-        return controls.measure(
-            task(level=level), kind, steps, seed, lambda done: progress.update(bar, completed=done)
+        shown = progress.add_task(f"{task.__name__} level {level}, {doing}", total=total)
+        yield lambda done: progress.update(shown, completed=done)
+
+
+def train(task: type[Task], level: int, steps: int, seed: int) -> controls.Control:
+    """Train the control that has no memory."""
+    with bar(task, level, "memoryless", steps) as on_steps:
+        return controls.measure(task(level=level), steps, seed, on_steps)
+
+
+def taught(task: type[Task], level: int, steps: int, seed: int) -> capacity.Capacity:
+    """The capacity probe of a level.
+
+    Raises:
+        ConfigError: there is nothing hidden.
+    """
+    try:
+        with bar(task, level, "taught", steps) as on_steps:
+            return capacity.measure(task(level=level), steps, seed, on_steps)
+    except ValueError as error:
+        raise ConfigError(f"--capacity: {error}") from error
+
+
+def too_much_or_little(found: capacity.Capacity) -> list[str]:
+    """The bars that a capacity probe misses, in words."""
+    where = f"level {found.level}: "
+    faults = []
+    if found.recurrent < HELD:
+        faults.append(f"{where}the taught uniform core gets {found.recurrent:.3f}, below {HELD}")
+    if found.feedforward > found.chance + SHORTCUT:
+        faults.append(
+            f"{where}a taught core that forgets gets {found.feedforward:.3f}, more than {SHORTCUT} "
+            f"above chance ({found.chance:.3f}): what it is asked is not hidden"
         )
+    return faults
 
 
 def in_words(made: controls.Control) -> str:
     """A control in a line."""
     return (
-        f"level {made.level}, {made.kind}: score {made.score:.3f}, score01 {made.score01:.3f}, "
+        f"level {made.level}, memoryless: score {made.score:.3f}, score01 {made.score01:.3f}, "
         f"{made.steps:,} steps ({made.structure}, {made.n_params:,} parameters, seed {made.seed})"
     )
 
@@ -192,7 +231,7 @@ def failing(task: type[Task], entry: Entry) -> list[str]:
                 f"{where}: the shortcut {name} scores {score:.3f}, in score01 {above:.3f} above "
                 f"chance ({chance:.2f}), more than {SHORTCUT}"
             )
-    found = control(task, entry, "memoryless")
+    found = control(task, entry)
     if found is not None and score01(entry, found) - score01(entry, chance) > SHORTCUT:
         faults.append(
             f"{where}: an agent without a memory scores {found:.3f}, more than {SHORTCUT} in "
@@ -201,11 +240,11 @@ def failing(task: type[Task], entry: Entry) -> list[str]:
     return faults
 
 
-def control(task: type[Task], entry: Entry, kind: controls.Kind) -> float | None:
-    """The raw score of a stored control; None where there is none, as in each variant."""
+def control(task: type[Task], entry: Entry) -> float | None:
+    """The raw score of the stored control; None where there is none, as in each variant."""
     if entry.ood or entry.variant != task.variants[0]:
         return None
-    found = controls.lookup(task, kind, entry.level)
+    found = controls.lookup(task, entry.level)
     return None if found is None else found.score
 
 
@@ -234,8 +273,7 @@ def table(task: type[Task], entries: list[Entry]) -> Table:
     }
     for name in dict.fromkeys(name for entry in entries for name in entry.heuristics):
         rows[name] = [entry.heuristics.get(name) for entry in entries]
-    for title, kind in CONTROLS.items():
-        rows[title] = [control(task, entry, kind) for entry in entries]
+    rows["memoryless (trained)"] = [control(task, entry) for entry in entries]
     for name, scores in rows.items():
         grid.add_row(name, *("-" if score is None else f"{score:.2f}" for score in scores))
     return grid

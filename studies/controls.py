@@ -1,7 +1,7 @@
-"""Controls of a task that are trained: what is reached without a memory, and what can be held.
+"""The control of a task that is trained: what is reached on reward without a memory.
 
-Their scores lie beside the task's calibration, under its name with _controls.json, and are valid
-for the task as it was when they were measured.
+Its scores lie beside the task's calibration, under its name with _controls.json, and are valid for
+the task as it was when they were measured.
 """
 
 from __future__ import annotations
@@ -10,24 +10,22 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from motley.agents import Agent
 from motley.envs import Task, calibration
+from motley.envs.hidden import what_is_hidden
 from motley.envs.probe import Probe, linear_probe
 from motley.envs.sb3 import WorldVecEnv
-from motley.envs.summaries import HIDDEN
 from motley.envs.trace import Array, Trace
-from motley.studies import capacity
 from motley.studies.evaluate import undisturbed
 from motley.studies.folder import FORMAT_VERSION, write_json
 from motley.studies.record import record
 
-Kind = Literal["memoryless", "capacity"]
-STEPS: dict[Kind, int] = {"memoryless": 300_000, "capacity": capacity.STEPS}
-"""Default environment steps of each."""
+STEPS = 300_000
+"""Default environment steps."""
 SEED = 3_000_000
 """Of the first episode that scores a control; neither calibration nor audit have it."""
 EPISODES = 500
@@ -37,7 +35,6 @@ EPISODES = 500
 class Control:
     """How well a trained control did: mean scores over ``episodes`` episodes, and what it was."""
 
-    kind: Kind
     level: int
     structure: str
     n_params: int
@@ -50,37 +47,28 @@ class Control:
 
 def measure(
     task: Task,
-    kind: Kind,
-    steps: int | None = None,
+    steps: int = STEPS,
     seed: int = 0,
     on_steps: Callable[[int], None] = lambda steps: None,
 ) -> Control:
-    """Train a control and score its mean action.
+    """Train the control and score its mean action.
 
-    ``memoryless``: the uniform structure with a core that forgets, without previous action, trained
-    on reward. ``capacity``: the uniform structure, taught what the oracle does.
+    It is the uniform structure with a core that forgets, without the previous action.
 
     Args:
         task: an instance, with its level.
-        kind: which.
-        steps: environment steps; None takes :data:`STEPS`.
+        steps: environment steps.
         seed: of weights, exploration and worlds.
         on_steps: is told of the steps so far.
     """
-    steps = STEPS[kind] if steps is None else steps
     with undisturbed():
-        if kind == "memoryless":
-            agent = Agent("memoryless", WorldVecEnv(task, 64, seed=seed), "reward", seed=seed)
-            while agent.num_timesteps < steps:
-                part = min(steps - agent.num_timesteps, 50_000)
-                agent.learn(part, reset_num_timesteps=False)
-                on_steps(agent.num_timesteps)
-        else:
-            agent = capacity.pupil(task, seed)
-            capacity.teach(agent, steps, on_rollout=lambda done, loss: on_steps(done))
+        agent = Agent("memoryless", WorldVecEnv(task, 64, seed=seed), "reward", seed=seed)
+        while agent.num_timesteps < steps:
+            part = min(steps - agent.num_timesteps, 50_000)
+            agent.learn(part, reset_num_timesteps=False)
+            on_steps(agent.num_timesteps)
         found = record(agent, task, EPISODES, SEED)
     return Control(
-        kind=kind,
         level=task.level,
         structure=agent.blueprint.name,
         n_params=agent.n_parameters,
@@ -111,14 +99,14 @@ def read(task: type[Task]) -> list[Control]:
     return [Control(**entry) for entry in document["controls"]]
 
 
-def lookup(task: type[Task], kind: Kind, level: int) -> Control | None:
-    """The stored control of that kind and level, or None."""
-    return next((c for c in read(task) if (c.kind, c.level) == (kind, level)), None)
+def lookup(task: type[Task], level: int) -> Control | None:
+    """The stored control of that level, or None."""
+    return next((control for control in read(task) if control.level == level), None)
 
 
 def write(task: type[Task], controls: Sequence[Control]) -> Path:
-    """Store controls beside those that are there, in place of the same kind and level."""
-    fresh = {(c.kind, c.level): c for c in (*read(task), *controls)}
+    """Store controls beside those that are there, in place of the same level."""
+    fresh = {c.level: c for c in (*read(task), *controls)}
     entries: list[dict[str, Any]] = [asdict(fresh[key]) for key in sorted(fresh)]
     file = path(task)
     write_json(
@@ -137,13 +125,8 @@ def probe(trace: Trace) -> Probe:
     Raises:
         ValueError: what the task hides is not stated, or the agent never got to such a moment.
     """
-    if trace.task not in HIDDEN:
-        raise ValueError(
-            f"what {trace.task} hides is not stated; add it to motley.envs.summaries.HIDDEN "
-            f"(there are: {', '.join(HIDDEN)})"
-        )
-    rows, hidden = HIDDEN[trace.task](trace)
-    return linear_probe(observations(trace)[rows], hidden, trace["episode"][rows])
+    rows, variable = what_is_hidden(trace.task).read(trace)
+    return linear_probe(observations(trace)[rows], variable, trace["episode"][rows])
 
 
 def observations(trace: Trace) -> Array:

@@ -192,7 +192,7 @@ def _levels(run: Run) -> list[tuple[float, str]]:
     if entry is not None:
         chance = (rules.chance - entry.random) / (entry.oracle - entry.random)
         lines.append((chance, f"chance {chance:.2f}"))
-    found = None if rules.ood else controls.lookup(task, "memoryless", rules.level)
+    found = None if rules.ood else controls.lookup(task, rules.level)
     if found is not None:
         value, text = found.score01, f"memoryless {found.score01:.2f}"
         if entry is not None and abs(value - chance) < 0.05:  # their names would overlap
