@@ -16,7 +16,7 @@ from motley.envs.trace import Trace
 
 Array = readouts.Array
 HUES = 60
-"""Steps in which a colour is told: every ring of 2, 3, 4, 5, 6 or 10 hues is part of it."""
+"""Steps in which a hue is told: every ring of 2, 3, 4, 5, 6 or 10 hues is part of it."""
 
 
 @dataclass(frozen=True)
@@ -56,20 +56,43 @@ def way_home(trace: Trace) -> Array:
     return np.stack([np.cos(angle), np.sin(angle)], 1)
 
 
-def cue_color(trace: Trace) -> Array:
-    """Which hue the site has whose item is the cue: the lit one, or the one that is asked for."""
-    rows = np.arange(len(trace["step"]))
-    lit = trace["shape_visible"].argmax(1)
-    color = trace["shape_color"][rows, np.where(trace["free"], trace["hidden/target"], lit)]
-    hues = senses.hue(np.arange(HUES) * (360.0 / HUES))
-    answer: Array = ((color[:, None] - hues) ** 2).sum(2).argmin(1)
+def cue_hue(site: Callable[[Trace], Array]) -> Callable[[Trace], Array]:
+    """Which hue the site has whose item is the cue: the lit one, or the one that is asked for.
+
+    Args:
+        site: of a trace, the shape (M,) that is asked for.
+    """
+
+    def answer(trace: Trace) -> Array:
+        rows, lit = np.arange(len(trace["step"])), trace["shape_visible"].argmax(1)
+        color = trace["shape_color"][rows, np.where(trace["free"], site(trace), lit)]
+        hues = senses.hue(np.arange(HUES) * (360.0 / HUES))
+        found: Array = ((color[:, None] - hues) ** 2).sum(2).argmin(1)
+        return found
+
     return answer
+
+
+def asked_cache(trace: Trace) -> Array:
+    """The shape of Homestead's cache that is asked for; the caches are the last of the sites."""
+    query, sites = trace["hidden/query"], trace["shape_radius"].shape[1]
+    cache = query[np.arange(len(query)), trace["hidden/asked"]]
+    shape: Array = np.minimum(sites - trace["hidden/item"].shape[1] + cache, sites - 1)
+    return shape
+
+
+def first_query(trace: Trace) -> Array:
+    """Until Homestead's first question is answered, or the first day over."""
+    first = (trace["hidden/asked"] == 0) & (trace["hidden/day"] == 0)
+    waits: Array = first & (trace["sense/cue"] != 0).any(1)
+    return waits
 
 
 def query_begins(trace: Trace) -> Array:
     """As each query begins."""
     free = trace["free"]
-    return free & ((np.diff(trace["hidden/asked"], prepend=0) != 0) | ~np.roll(free, 1))
+    begins: Array = free & ((np.diff(trace["hidden/asked"], prepend=0) != 0) | ~np.roll(free, 1))
+    return begins
 
 
 def fits(trace: Trace) -> Array:
@@ -82,7 +105,8 @@ def fits(trace: Trace) -> Array:
 
 def faced(trace: Trace) -> Array:
     """While a chest is faced, and none is opened yet."""
-    return trace["free"] & (trace["sense/cue"] != 0).any(1)
+    facing: Array = trace["free"] & (trace["sense/cue"] != 0).any(1)
+    return facing
 
 
 def coming_exit(trace: Trace) -> Array:
@@ -104,7 +128,8 @@ def present_rotation(trace: Trace) -> Array:
 def known_reach(trace: Trace) -> Array:
     """From the third reach that is turned alike on."""
     reach, switch = trace["hidden/reach"], trace["hidden/switch"]
-    return trace["free"] & (np.where(reach < switch, reach, reach - switch) >= 2)
+    known: Array = trace["free"] & (np.where(reach < switch, reach, reach - switch) >= 2)
+    return known
 
 
 def rises(where: Callable[[Trace], Array]) -> Callable[[Trace], Array]:
@@ -112,7 +137,8 @@ def rises(where: Callable[[Trace], Array]) -> Callable[[Trace], Array]:
 
     def asked(trace: Trace) -> Array:
         now = where(trace)
-        return now & (~np.roll(now, 1) | (trace["step"] == 0))
+        first: Array = now & (~np.roll(now, 1) | (trace["step"] == 0))
+        return first
 
     return asked
 
@@ -136,7 +162,8 @@ def free(trace: Trace) -> Array:
 
 def dark(trace: Trace) -> Array:
     """While there is no light."""
-    return trace["light"] == 0
+    without: Array = trace["light"] == 0
+    return without
 
 
 HIDDEN: dict[str, Hidden] = {
@@ -149,7 +176,7 @@ HIDDEN: dict[str, Hidden] = {
     ),
     "CacheRecall": Hidden(
         "hue of the site of the item that is asked for, as each query begins",
-        cue_color,
+        cue_hue(lambda trace: trace["hidden/target"]),
         asked=query_begins,
         taught=lambda trace: trace["hidden/asked"] < trace["hidden/query"].shape[1],
         driver="any_site",
@@ -180,10 +207,11 @@ HIDDEN: dict[str, Hidden] = {
         asked=rises(known_reach),
     ),
     "Homestead": Hidden(
-        "direction of the nest from the body, as the first day ends",
-        way_home,
-        asked=once(dark),
-        taught=lambda trace: ~dark(trace) & (trace["step"] > 0) & (trace["hidden/day"] == 0),
+        "hue of the cache of the item that is asked for first, as the first day begins",
+        cue_hue(asked_cache),
+        asked=once(lambda trace: trace["free"] & first_query(trace)),
+        taught=first_query,
+        driver="any_cache",
     ),
 }
 """By name of the task; a plug-in task adds its own."""

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from motley.envs import TASKS, Task, calibration, contract
 from motley.envs.calibration import Entry
+from motley.envs.hidden import what_is_hidden
 from motley.scripts.train import Import
 from motley.studies import capacity, controls
 from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
@@ -84,6 +85,11 @@ def main(args: Audit) -> int:
     if args.calibrate and args.level is not None:
         raise ConfigError("--calibrate measures every level: leave --level out")
     task = TASKS[name]
+    if args.capacity:
+        try:
+            what_is_hidden(name)
+        except ValueError as error:
+            raise ConfigError(f"--capacity: {error}") from error
     if args.contract:
         return keeps_contract(task, args.level)
     seed = calibration.CALIBRATION_SEED if args.calibrate else AUDIT_SEED
@@ -156,7 +162,7 @@ def taught(task: type[Task], level: int, steps: int, seed: int) -> capacity.Capa
     """The capacity probe of a level.
 
     Raises:
-        ConfigError: there is nothing hidden.
+        ConfigError: this level hides nothing.
     """
     try:
         with bar(task, level, "taught", steps) as on_steps:

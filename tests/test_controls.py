@@ -1,4 +1,4 @@
-"""Trained controls and probes: what they find where it is known, and where they are kept."""
+"""The trained control and the linear probe: what they find where it is known, where it is kept."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from motley.agents import Agent
 from motley.envs import TASKS, calibration, trace
+from motley.envs.hidden import HIDDEN
 from motley.envs.probe import linear_probe
 from motley.envs.sb3 import WorldVecEnv
-from motley.envs.summaries import HIDDEN
 from motley.scripts.main import main
-from motley.studies import capacity, controls
+from motley.studies import controls
 from motley.studies.config import RunConfig
 from motley.studies.report import _levels
 from motley.studies.run import run
@@ -59,12 +58,13 @@ class TestProbe:
 
 
 @pytest.mark.parametrize("name", HIDDEN)
-@pytest.mark.parametrize("policy", ["oracle", "observer"])
+@pytest.mark.parametrize("policy", ["oracle", "observer", "driver"])
 def test_no_single_observation_gives_away_what_is_to_be_remembered(name: str, policy: str) -> None:
-    task = TASKS[name]()
-    made = trace.record(task, trace.policy(task, policy), 400, 77)
-    rows, hidden = HIDDEN[name](made)
-    assert len(rows) >= 400
+    task, about = TASKS[name](), HIDDEN[name]
+    actor = trace.policy(task, about.driver if policy == "driver" else policy)
+    made = trace.record(task, actor, 100 if task.horizon > 250 else 500, 77)
+    rows, hidden = about.read(made)
+    assert len(rows) >= 100
     found = controls.probe(made)
     assert found.score <= found.chance + 0.1
     # The probe is not blind: with what is hidden among the senses, it reads it.
@@ -82,32 +82,6 @@ def test_the_memoryless_agent_has_no_memory() -> None:
     assert agent.n_parameters == pytest.approx(40_000, rel=0.02)
 
 
-def test_teaching_lowers_the_loss_and_moves_the_pupil(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capacity, "N_ENVS", 32)
-    monkeypatch.setattr(capacity, "N_STEPS", 16)
-    task = TASKS["DarkHome"](level=0)
-    pupil, losses = capacity.pupil(task, 0), list[float]()
-    capacity.teach(pupil, 24 * 512, on_rollout=lambda steps, loss: losses.append(loss))
-    assert pupil.num_timesteps == 24 * 512
-    assert len(losses) == 24
-    assert np.mean(losses[-4:]) < 0.6 * losses[0]
-
-
-def test_a_lesson_is_what_the_oracle_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The labels are the oracle's, and the taught worlds do as they are told."""
-    monkeypatch.setattr(capacity, "N_ENVS", 8)
-    monkeypatch.setattr(capacity, "N_STEPS", 40)
-    task = TASKS["DarkHome"](level=0)
-    known, _, label = next(capacity.lessons(capacity.pupil(task, 3), 10_000))
-    same = ~known["episode_start"][1:]
-    torch.testing.assert_close(known["previous_action"][1:][same], label[:-1][same])
-    alone = WorldVecEnv(task, 8, seed=3)
-    alone.reset()
-    for step in range(8):  # no episode of it is over before
-        np.testing.assert_array_equal(label[step].numpy(), alone.oracle())
-        alone.step(alone.oracle())
-
-
 def test_controls_are_measured_stored_and_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -120,7 +94,7 @@ def test_controls_are_measured_stored_and_shown(
     assert main([*words, "--memoryless"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     (stored,) = controls.read(task)
-    assert (stored.kind, stored.level, stored.steps) == ("memoryless", 1, 2048)
+    assert (stored.level, stored.steps) == (1, 2048)
     assert f"memoryless: score {stored.score:.3f}" in text
     assert "memoryless (trained)" in text
     controls.write(task, [stored])
