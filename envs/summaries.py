@@ -65,6 +65,95 @@ def many_needs(trace: Trace) -> Summary:
     return {"mean drive": mean(trace["hidden/drive"]), "time at setpoint": mean(near)}
 
 
+def homestead(trace: Trace) -> Summary:
+    """The needs while the body is up, how many died, and the days that were kept."""
+    up, last = trace["hidden/phase"] > 0, trace.bounds[1:] - 1
+    task = rules(trace)
+    near = readouts.time_at_setpoint(trace["hidden/need"][up], task.metabolism.setpoint, within=0.1)
+    return {
+        "mean drive while alive": mean(trace["hidden/drive"][up]),
+        "time at setpoint": mean(near),
+        "deaths": mean(trace["hidden/dead"][last]),
+        "days kept": mean(trace["hidden/kept"][last]) / task.days,
+    }
+
+
+def delay_reach(trace: Trace) -> Summary:
+    """Hits, and what a switch of the rotation does to the direction of reaches."""
+    degrees, found = float(np.rad2deg(1.0)), readouts.adaptation(*reaches(trace))
+    return {
+        "hit rate": found.hit_rate,
+        "error after a switch (deg)": found.error_after_switch * degrees,
+        "error before a switch (deg)": found.error_before_switch * degrees,
+        "reaches to readapt": found.trials_to_readapt,
+        "after-effect (deg)": found.after_effect * degrees,
+    }
+
+
+OUT = 0.9
+"""Share of the way to the target at which the direction of a reach is measured."""
+
+
+def reaches(
+    trace: Trace,
+) -> tuple[readouts.Array, readouts.Float, readouts.Float, readouts.Array]:
+    """Episode, rotation, error of direction (radians, counter-clockwise) and hit of each reach.
+
+    The direction is that of the hand as it would be seen without delay, where it has first gone
+    nine tenths of the way: later it may be mended, earlier an arm that turns its joints evenly
+    moves in a curve. Of a reach that does not get so far it is that of its end.
+    """
+    task = rules(trace)
+    rows = np.flatnonzero(trace["free"])
+    episode, number = trace["episode"][rows], trace["hidden/reach"][rows]
+    (x, y), (cosine, sine) = (
+        (trace["hidden/hand"][rows] - task.middle).T.astype(np.float64),
+        trace["hidden/rotation"][rows].T.astype(np.float64),
+    )
+    seen = np.stack([cosine * x - sine * y, sine * x + cosine * y], 1)
+    reach = episode * task.reaches + number
+    last = np.append(reach[1:] != reach[:-1], True)
+    at = np.flatnonzero(last | (np.hypot(x, y) >= OUT * task.target_distance))
+    at = at[np.unique(reach[at], return_index=True)[1]]
+    target = trace["hidden/target"][rows[at]].astype(np.float64)
+    error = np.arctan2(seen[at, 1], seen[at, 0]) - np.arctan2(target[:, 1], target[:, 0])
+    hit = trace["hidden/hit"][trace.bounds[1:][episode[at]] - 1, number[at]]
+    return episode[at], np.arctan2(sine, cosine)[at], readouts.wrapped(error), hit
+
+
+def play_room(trace: Trace) -> Summary:
+    """What the body looks at: shares of the rays that meet a thing."""
+    names, there = ("ball", "pendulum", "block", "screen"), trace["shape_visible"].any(0)
+    share = readouts.looking_share(trace)
+    return {f"looking at the {names[i]}": float(share[i]) for i in np.flatnonzero(there)}
+
+
+def caregiver(trace: Trace) -> Summary:
+    """Objects handed over; and of an agent with such areas, what they know of hands and of gaze.
+
+    A hand is found on a ray where the area ``appearance`` gives it even odds or more. Still frames
+    are those in which neither hand nor ball has moved, so that no rule for motion tells them.
+    """
+    task = rules(trace)
+    made = {"handed over": mean(trace["hidden/right"][trace.bounds[1:] - 1]) / task.trials}
+    clock, free = trace["hidden/clock"], trace["free"]
+    if "area/appearance" in trace:
+        still = ~free & ((clock >= task.still_from) | trace.about["ood"])
+        says, hand = trace["area/appearance"] >= 0, readouts.looked_at(trace) == task.hand
+        found = readouts.precision_recall(says[still], hand[still])
+        made |= {
+            "hand precision, still frames": found.precision,
+            "hand recall, still frames": found.recall,
+        }
+    if "area/gaze" in trace:
+        rows = np.flatnonzero(free & (clock == task.held_steps))
+        x, y = trace["hidden/gaze"][rows].T.astype(np.float64)
+        ahead, left = trace["area/gaze"][rows, :2].T.astype(np.float64)
+        off = np.arctan2(left, ahead) + trace["heading"][rows] - np.arctan2(y, x)
+        made["gaze error (deg)"] = mean(np.rad2deg(np.abs(readouts.wrapped(off))))
+    return made
+
+
 def rules(trace: Trace) -> Any:
     """The task of a trace, as it was set."""
     about = trace.about
@@ -98,5 +187,9 @@ SUMMARIES: dict[str, Callable[[Trace], Summary]] = {
     "CacheRecall": cache_recall,
     "ManyNeeds": many_needs,
     "OccluderHunt": occluder_hunt,
+    "DelayReach": delay_reach,
+    "PlayRoom": play_room,
+    "Homestead": homestead,
+    "Caregiver": caregiver,
 }
 """By name of the task; a plug-in task adds its own."""
