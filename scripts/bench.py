@@ -13,7 +13,10 @@ from rich.table import Table
 
 from motley.envs import TASKS
 from motley.studies import bench, bench_cases
+from motley.studies.bench_scaling import scaling_cases
 
+Suite = Literal["envs", "training", "scaling"]
+SUITES: tuple[Suite, ...] = ("envs", "training", "scaling")
 DOCS = Path("docs/performance.md")
 
 
@@ -21,7 +24,7 @@ DOCS = Path("docs/performance.md")
 class Bench:
     """Time worlds and training beside peers: one core, one thread, case by case in turn."""
 
-    suites: tuple[Literal["envs", "training"], ...] = ("envs", "training")
+    suites: tuple[Suite, ...] = SUITES
     """What to time."""
     rounds: int = 5
     """How often each case runs after its warm-up; the medians are reported."""
@@ -39,14 +42,15 @@ def main(args: Bench) -> None:
     Raises:
         ValueError: `--write-docs` with figures that are not to be quoted.
     """
-    full = {"envs", "training"} <= set(args.suites)
+    full = set(SUITES) <= set(args.suites)
     if args.write_docs and (args.quick or args.rounds < 5 or not full):
-        raise ValueError("--write-docs needs both suites, five rounds or more, and no --quick")
+        raise ValueError("--write-docs needs all suites, five rounds or more, and no --quick")
     console = Console()
+    # Processes of their own, which keep to a core each, come before this one keeps to one.
+    cases = scaling_cases(args.quick) if "scaling" in args.suites else []
     with warnings.catch_warnings(), bench.one_core() as core:
         warnings.simplefilter("ignore")  # peers' and missing calibrations': no matter for speed
         where = bench.machine(core)
-        cases = []
         if "envs" in args.suites:
             cases += bench_cases.env_cases(args.quick)
         if "training" in args.suites:
@@ -90,7 +94,8 @@ def show(console: Console, results: list[bench.Result], found: list[bench.Verdic
             f"[{color}]{bench.digits(one.measured)}[/{color}]",
         )
     console.print(table)
-    disturbed = [r.title for r in results if r.cpu_share < bench.ENOUGH_CPU]
+    alone = (r for r in results if not r.key.startswith("scaling/"))
+    disturbed = [r.title for r in alone if r.cpu_share < bench.ENOUGH_CPU]
     if disturbed:
         console.print(
             f"[yellow]Something else ran on this core: {', '.join(disturbed)} got less than "

@@ -116,6 +116,7 @@ TRAINING_BARS = (
     Bar("update/five/motley", 1 / 1.6, "update/reward/motley"),
     Bar("update/five/motley", 1 / 1.3, "update/summed/motley"),
     Bar("rollout/motley", 200.0, "rollout/worlds", beyond=64),
+    Bar("scaling/DarkHome/2", 1.8, "scaling/DarkHome/1"),
 )
 ENV_BARS = {"single": 40_000.0, "vector": 500_000.0}
 """Steps/s of each of our tasks through two of the doors."""

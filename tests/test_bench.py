@@ -127,7 +127,7 @@ def test_a_missed_bar_is_marked() -> None:
     [
         Bench(write_docs=True, quick=True),
         Bench(write_docs=True, rounds=3),
-        Bench(write_docs=True, suites=("envs",)),
+        Bench(write_docs=True, suites=("envs", "training")),
     ],
 )
 def test_docs_take_no_figures_that_are_not_to_be_quoted(args: Bench) -> None:
@@ -200,6 +200,16 @@ def test_time_beyond_the_worlds_own_is_bounded_from_above() -> None:
     assert not verdict.reached
     data = bench.record(results, [verdict], bench.machine(None))
     assert "| at most 200 | 12,800 (missed) |" in bench.markdown(data)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores cannot be kept to")
+def test_two_processes_take_twice_the_steps(tmp_path: Path) -> None:
+    main(Bench(suites=("scaling",), rounds=1, quick=True, out=tmp_path))
+    rows = json.loads((tmp_path / "bench.json").read_text())["results"]
+    if len(os.sched_getaffinity(0)) > 1:
+        assert [row["steps"] for row in rows] == [40 * 1_024, 2 * 40 * 1_024]
+    else:
+        assert not rows
 
 
 def test_command_writes_every_round(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,10 +31,14 @@ def through_walls(
 ) -> npt.NDArray[np.bool_]:
     """Which ways (N, 2) to (N, 2) cross one of the walls (N, W, 4) in its middle."""
 
-    def side(a: npt.NDArray, b: npt.NDArray, p: npt.NDArray) -> npt.NDArray:  # type: ignore[type-arg]
-        return (b[..., 0] - a[..., 0]) * (p[..., 1] - a[..., 1]) - (b[..., 1] - a[..., 1]) * (
-            p[..., 0] - a[..., 0]
+    def side(
+        a: npt.NDArray[np.float32], b: npt.NDArray[np.float32], p: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        along, aside = b - a, p - a
+        cross: npt.NDArray[np.float32] = (
+            along[..., 0] * aside[..., 1] - along[..., 1] * aside[..., 0]
         )
+        return cross
 
     one, two = wall[..., :2], wall[..., 2:]
     here, there = before[:, None], after[:, None]
@@ -67,14 +71,17 @@ def test_soak(name: str) -> None:
         same = world.counters[:, 1] == episode
         moved = np.linalg.norm(world.position - place, axis=1)
         assert np.isfinite(world.floats).all()
-        assert np.isfinite(reward).all() and (reward >= low).all() and (reward <= high).all()
+        assert np.isfinite(reward).all()
+        assert (reward >= low).all()
+        assert (reward <= high).all()
         if env.task.n_walls:
             went = same & (moved < 0.6)  # beyond that the task put it somewhere
             assert not through_walls(place[went], world.position[went], world.wall[went]).any()
         if call % 20 == 0:
             for sense in env.task.senses:
                 array = observation[sense.name]
-                assert array.min() >= sense.low and array.max() <= sense.high
+                assert array.min() >= sense.low
+                assert array.max() <= sense.high
             for field, array in world.fields.items():
                 assert array.dtype.kind != "f" or not np.isnan(array).any(), field
         if call == calls // 10:
