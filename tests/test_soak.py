@@ -44,8 +44,7 @@ def through_walls(
     here, there = before[:, None], after[:, None]
     over = side(one, two, here) * side(one, two, there) < -1e-6
     between = side(here, there, one) * side(here, there, two) < -1e-6
-    crossed: npt.NDArray[np.bool_] = (over & between).any(-1)
-    return crossed
+    return np.asarray((over & between).any(-1), np.bool_)
 
 
 @pytest.mark.parametrize("name", TASKS)
