@@ -63,6 +63,11 @@ class Streams:
         kernels.fill_permutation(self.counters, self.rows, out)
         return out
 
+    def patterns(self, count: int, bits: int) -> Floats:
+        """``count`` rows of -1 and 1 per world, no two of them equal, (R, count, bits) float32."""
+        numbers = self.permutation(2**bits)[:, :count, None]
+        return (2 * (numbers >> np.arange(bits) & 1) - 1).astype(np.float32)
+
     def direction(self, shape: tuple[int, ...] = ()) -> Floats:
         """Unit vectors of random direction, (R, *shape, 2) float32."""
         return unit(self.uniform(-np.pi, np.pi, shape))

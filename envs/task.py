@@ -11,7 +11,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -19,7 +20,7 @@ import numpy.typing as npt
 
 from motley.envs import kernels
 from motley.envs.senses import BODY, Observation, Sense
-from motley.envs.streams import Bools, Floats, Ints, Streams
+from motley.envs.streams import Bools, Floats, Ints, Streams, length
 from motley.envs.world import World
 
 CONTROL_STEP = 0.25
@@ -103,12 +104,16 @@ class Policy(Protocol):
         ...
 
 
+Shortcuts = Mapping[str, Callable[[Any], Policy]]
+"""By name, what makes a policy for a task."""
+
+
 class Task(ABC):
     """Base class of all tasks.
 
     A task sets the class attributes, sets ``horizon`` and ``n_shapes`` (and ``n_walls``, ``body``
     or ``senses``, if its own) in ``__init__`` after calling this one, and writes the abstract
-    methods below.
+    methods below. `observer` and `heuristics` come of ``observer_policy`` and ``shortcuts``.
 
     Attributes:
         problem: what it poses, in words; structures are matched to it.
@@ -116,6 +121,9 @@ class Task(ABC):
         variants: settings of its further constructor arguments that are calibrated.
         reward_range: bounds of a step's reward.
         oracle_bar: the oracle's mean raw score at every level, at least. Raw scores are in [0, 1].
+        observer_policy: class of the best hand-written policy from the senses' history, made with
+            the task; None where a task has none.
+        shortcuts: makers of shortcut policies by name, each called with the task.
         senses: what the body perceives; the suite's tasks share `senses.BODY`.
         horizon: steps after which an episode is truncated.
         n_shapes, n_walls: how many discs and walls a world has.
@@ -135,6 +143,8 @@ class Task(ABC):
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
     reward_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     oracle_bar: ClassVar[float] = 0.95
+    observer_policy: ClassVar[type[Any] | None] = None
+    shortcuts: Shortcuts = MappingProxyType({})
     senses: tuple[Sense, ...] = BODY
     horizon: int
     n_shapes: int
@@ -189,16 +199,25 @@ class Task(ABC):
         """Actions (N, 2) of one that sees the hidden state."""
 
     def observer(self) -> Policy | None:
-        """The best hand-written policy from the senses' history, where it can differ."""
-        return None
+        """The best hand-written policy from the senses' history, if there is one."""
+        if self.observer_policy is None:
+            return None
+        made: Policy = self.observer_policy(self)
+        return made
 
     def heuristics(self) -> dict[str, Callable[[], Policy]]:
         """Shortcut policies by name, each a factory."""
-        return {}
+        return {name: partial(make, self) for name, make in self.shortcuts.items()}
 
     def scene(self, world: World, index: int) -> dict[str, Any]:
         """Hints for the picture of world ``index``; `motley.envs.render` lists the keys."""
         return {}
+
+    def touched(self, world: World, rows: Ints, shapes: int) -> Ints:
+        """Which of the first ``shapes`` worlds ``rows`` (R,) touch, the nearest; -1 is none."""
+        gap = length(world.shape_position[rows, :shapes] - world.position[rows, None])
+        gap[~world.contact[rows, :shapes]] = np.inf
+        return np.where(np.isfinite(gap).any(axis=1), gap.argmin(axis=1), -1)
 
     def toward(self, world: World, target: Floats) -> Floats:
         """Actions (N, 2) that walk each body to its ``target`` (N, 2)."""

@@ -93,7 +93,7 @@ class Trace(Mapping[str, Array]):
             KeyError: there is none; the nearest names are in the message.
         """
         if name not in self.arrays:
-            near = difflib.get_close_matches(name, self.arrays, n=5, cutoff=0.3)
+            near = difflib.get_close_matches(name, self.arrays, n=5) or self.arrays
             raise KeyError(f"the trace has no array {name!r}; near: {', '.join(near)}")
         return self.arrays[name]
 
@@ -294,7 +294,7 @@ def policy(task: Task, name: str, seed: int = 0) -> Act:
     makers |= task.heuristics()
     if name not in makers:
         known = ["oracle", *makers]
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known
+        near = difflib.get_close_matches(name, known) or known
         raise ValueError(f"{task.name} has no policy {name!r}; near: {', '.join(near)}")
     actor = makers[name]()
 

@@ -39,6 +39,6 @@ def find(name: str) -> type[Task]:
     """
     plain = name.removeprefix("motley.envs:").removeprefix("motley/").removesuffix("-v0")
     if plain not in TASKS:
-        near = difflib.get_close_matches(plain, TASKS, cutoff=0.4) or sorted(TASKS)
+        near = difflib.get_close_matches(plain, TASKS) or sorted(TASKS)
         raise ValueError(f"there is no task {name!r}; near: {', '.join(near)}")
     return TASKS[plain]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from motley.envs import senses
-from motley.envs.streams import Bools, Floats, Ints, Streams, length, unit
-from motley.envs.task import Level, Policy, Task
+from motley.envs.streams import Bools, Floats, Ints, Streams, unit
+from motley.envs.task import Level, Task
 from motley.envs.tasks.cache_recall_policies import HEURISTICS, Recaller
 from motley.envs.world import World
 
@@ -123,6 +121,8 @@ class CacheRecall(Task):
         Caches(chance=0.10, sites=10, fixed=False),
     )
     default_level = 2
+    observer_policy = Recaller
+    shortcuts = HEURISTICS
 
     item_size = 8
     lit_steps = 2
@@ -193,14 +193,12 @@ class CacheRecall(Task):
         self._show(world, which)
 
     def _items(self, rng: Streams) -> Floats:
-        """An item for each site, (R, K, 6)."""
+        """An item for each site, (R, K, 8)."""
         if self.fixed:
             return self.fixed_items[rng.permutation(self.sites)]
         if not self.ood:
             return rng.uniform(-1.0, 1.0, (self.sites, self.item_size))
-        # Different numbers have different bits.
-        numbers = rng.permutation(2**self.item_size)[:, : self.sites, None]
-        return (2 * (numbers >> np.arange(self.item_size) & 1) - 1).astype(np.float32)
+        return rng.patterns(self.sites, self.item_size)
 
     def outcome(self, world: World) -> tuple[npt.NDArray[Any], Bools]:
         """Contact with any site ends a query, and so does its last step."""
@@ -212,7 +210,7 @@ class CacheRecall(Task):
             rows = np.flatnonzero(event)
             free = world.free[rows]
             answered = rows[free]
-            right = self._touched(world, answered) == world.target[answered]
+            right = self.touched(world, answered, self.sites) == world.target[answered]
             reward[answered] = right
             world.right[answered] += right
             world.asked[answered] += 1
@@ -220,13 +218,6 @@ class CacheRecall(Task):
             self._ask(world, rows[shown])
             self._show(world, rows[~shown])
         return reward, world.asked >= self.queries
-
-    def _touched(self, world: World, rows: Ints) -> Ints:
-        """The site that worlds ``rows`` touched in this step, -1 for none."""
-        gap = length(world.shape_position[rows] - world.position[rows, None])
-        contact = world.contact[rows]
-        gap[~contact] = np.inf
-        return np.where(contact.any(axis=1), gap.argmin(axis=1), -1)
 
     def _show(self, world: World, rows: Ints) -> None:
         """Light the site whose turn it is."""
@@ -258,14 +249,6 @@ class CacheRecall(Task):
         action = self.toward(world, world.shape_position[world.rows, world.target])
         action[~world.free] = 0.0
         return action
-
-    def observer(self) -> Policy:
-        """Stores cue and colour, goes to the colour of the nearest cue."""
-        return Recaller(self)
-
-    def heuristics(self) -> dict[str, Callable[[], Policy]]:
-        """Ways to a site that do not bind items to sites."""
-        return {name: partial(make, self) for name, make in HEURISTICS.items()}
 
     def scene(self, world: World, index: int) -> dict[str, Any]:
         """The items, the site asked for, and the phase."""

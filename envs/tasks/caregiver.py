@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +10,7 @@ import numpy.typing as npt
 
 from motley.envs import senses
 from motley.envs.streams import Bools, Floats, Ints, Streams, length, unit
-from motley.envs.task import Level, Policy, Task
+from motley.envs.task import Level, Task
 from motley.envs.tasks.caregiver_policies import HEURISTICS, GazeFollower
 from motley.envs.world import World
 
@@ -132,6 +130,8 @@ class Caregiver(Task):
         Clutter(chance=1 / (3 + clutter), clutter=clutter) for clutter in range(4)
     )
     default_level = 1
+    observer_policy = GazeFollower
+    shortcuts = HEURISTICS
 
     trials = 4
     held_steps, free_steps = 8, 10
@@ -139,8 +139,16 @@ class Caregiver(Task):
     """Metres from the body at the start to the objects and to the head."""
     places = np.deg2rad(np.array([-100, -63, -28, 28, 63, 100], np.float32))
     """Bearings of the objects at the start (rad)."""
+    place_jitter, head_jitter = np.deg2rad(np.array([3, 4], np.float32))
+    """Widths of what is added to the bearings of an object and of the head (rad)."""
+    distance_jitter = 0.1
+    """Width of what is added to the distance of the head (m)."""
     aside = float(np.deg2rad(16))
     """From an object's bearing to where a hand or a ball may rest beside it (rad)."""
+    wide = np.deg2rad(np.float32(35))
+    """How much farther aside half of the hands come from (rad)."""
+    roll = (25, 15)
+    """Slowest turn of a rolling ball, and how much faster it may be (degrees a step)."""
     object_radius, head_radius, hand_radius, ball_radius = 0.3, 0.35, 0.18, 0.15
     ball_distance = 0.95
     ball_color = (0.2, 0.95, 0.95)
@@ -201,17 +209,18 @@ class Caregiver(Task):
         # All in one draw, since each costs a batch of few worlds dear.
         one = rng.uniform(shape=(k + 7 + 9 * trials,))
         own, each = one[:, : k + 7], one[:, k + 7 :].reshape(-1, 9, trials)
-        bearing = bearing + np.deg2rad(np.float32(3)) * (own[:, :k] - np.float32(0.5))
+        bearing = bearing + self.place_jitter * (own[:, :k] - np.float32(0.5))
         world.bearing[which] = bearing
         which_object = (each[:, :3] * k).astype(np.int64)
         world.target[which], world.moved[which] = which_object[:, 0], which_object[:, 1]
         way = np.where(each[:, 3:7] < 0.5, np.float32(-1), np.float32(1))
-        far = np.where(each[:, 7] < 0.5, np.float32(0), np.deg2rad(np.float32(35)))
+        far = np.where(each[:, 7] < 0.5, np.float32(0), self.wide)
         world.comes_from[which] = way[:, 0] * (np.float32(self.aside) + far)
         world.goes_to[which] = way[:, 1] * np.float32(self.aside)
         beside = np.take_along_axis(bearing, which_object[:, 2], 1)
         world.ball_rests[which] = beside + way[:, 2] * np.float32(self.aside)
-        turn = np.deg2rad(25 + 15 * each[:, 8])
+        slowest, more = self.roll
+        turn = np.deg2rad(slowest + more * each[:, 8])
         world.ball_turn[which] = turn * way[:, 3]
         world.heading[which] = world.start[which] = 2 * np.float32(np.pi) * (own[:, k] - 0.5)
         world.way[which] = unit(world.start[which, None] + bearing)
@@ -225,8 +234,9 @@ class Caregiver(Task):
         world.shape_radius[which] = self.radii
         world.shape_visible[which] = True
         world.shape_touchable[which, :k] = True
-        aside = np.deg2rad(np.float32(4)) * (own[:, k + 5] - np.float32(0.5))
-        distance = np.float32(self.head_distance - 0.05) + np.float32(0.1) * own[:, k + 6]
+        aside = self.head_jitter * (own[:, k + 5] - np.float32(0.5))
+        nearest = np.float32(self.head_distance - self.distance_jitter / 2)
+        distance = nearest + np.float32(self.distance_jitter) * own[:, k + 6]
         at = distance[:, None] * unit(world.start[which] + aside)
         world.shape_position[which, self.head] = at
         world.free[which] = False
@@ -247,7 +257,7 @@ class Caregiver(Task):
         over &= world.clock > self.held_steps
         if np.count_nonzero(over):
             rows = np.flatnonzero(over)
-            right = self._touched(world, rows) == world.target[rows, world.trial[rows]]
+            right = self.touched(world, rows, self.objects) == world.target[rows, world.trial[rows]]
             reward[rows] = right
             world.right[rows] += right
             world.trial[rows] += 1
@@ -259,14 +269,6 @@ class Caregiver(Task):
             self._move(world, rows)
         self._look(world)
         return reward, world.trial >= self.trials
-
-    def _touched(self, world: World, rows: Ints) -> Ints:
-        """The object that worlds ``rows`` touched in this step, -1 for none."""
-        contact = world.contact[rows, : self.objects]
-        apart = world.shape_position[rows, : self.objects] - world.position[rows, None]
-        gap = (apart * apart)[..., 0] + (apart * apart)[..., 1]
-        gap[~contact] = np.inf
-        return np.where(contact.any(axis=1), gap.argmin(axis=1), -1)
 
     def _move(self, world: World, rows: Ints) -> None:
         """Put objects, hand and ball where they are at this step of the trial."""
@@ -313,14 +315,6 @@ class Caregiver(Task):
         action = self.toward(world, world.shape_position[world.rows, target])
         action[~world.free] = 0.0
         return action
-
-    def observer(self) -> Policy:
-        """Reads the head's hue and follows it to an object."""
-        return GazeFollower(self)
-
-    def heuristics(self) -> dict[str, Callable[[], Policy]]:
-        """Ways to an object that do not follow the gaze."""
-        return {name: partial(make, self) for name, make in HEURISTICS.items()}
 
     def scene(self, world: World, index: int) -> dict[str, Any]:
         """The head's gaze, the object looked at, and the phase."""

@@ -14,12 +14,13 @@ import numpy.typing as npt
 
 from motley.envs import kernels, senses, streams
 from motley.envs.senses import Observation
-from motley.envs.streams import Bools, Floats, Ints
-
-Doubles = npt.NDArray[np.float64]
+from motley.envs.streams import Bools, Floats
+from motley.envs.tasks.reckoning import reckon
 
 if TYPE_CHECKING:
     from motley.envs.tasks.caregiver import Caregiver
+
+Doubles = npt.NDArray[np.float64]
 
 
 class Fetcher:
@@ -62,18 +63,13 @@ class Fetcher:
             bearing = self.choose(views)
             # A place twice as far off as the objects, so that none is overshot.
             self.goal[rows] = 2 * self.task.ring * streams.unit(bearing)
-        self.reckon(observation["egomotion"], np.flatnonzero(go & self.went))
+        reckon(
+            self.position, self.heading, observation["egomotion"], np.flatnonzero(go & self.went)
+        )
         self.went = go
         action = self.task.steer(self.position, self.heading, self.goal)
         action[~go] = 0.0
         return action
-
-    def reckon(self, egomotion: Floats, rows: Ints) -> None:
-        """Move the pose of worlds ``rows`` on by what was felt."""
-        forward, sine, cosine = egomotion[rows].T
-        self.heading[rows] += np.arctan2(sine, cosine)
-        way = np.stack((np.cos(self.heading[rows]), np.sin(self.heading[rows])), -1)
-        self.position[rows] += kernels.FORWARD_SCALE * forward[:, None] * way
 
     def points(self, view: Doubles) -> Doubles:
         """Where the middle of what the rays of ``view`` (R, 24, 4) meet is, (R, 24, 2) metres."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -12,7 +11,7 @@ import numpy.typing as npt
 
 from motley.envs import senses
 from motley.envs.streams import Bools, Floats, Ints, Streams, length
-from motley.envs.task import Body, Level, Policy, Task
+from motley.envs.task import Body, Level, Task
 from motley.envs.tasks.dark_home_policies import HEURISTICS, Reckoner
 from motley.envs.world import World
 
@@ -122,6 +121,8 @@ class DarkHome(Task):
     )
     default_level = 2
     variants = ({"stop": False}, {"stop": True})
+    observer_policy = Reckoner
+    shortcuts = HEURISTICS
 
     food_radius = 0.35
     home_radius = 0.5
@@ -221,14 +222,6 @@ class DarkHome(Task):
         if self.stop:
             action[(world.goal == self.foods) & (length(world.position) < self.stop_within)] = 0.0
         return action
-
-    def observer(self) -> Policy:
-        """Dead reckoning by the felt egomotion."""
-        return Reckoner(self)
-
-    def heuristics(self) -> dict[str, Callable[[], Policy]]:
-        """Ways to home without path integration, and dead reckoning by efference copy."""
-        return {name: partial(make, self) for name, make in HEURISTICS.items()}
 
     def scene(self, world: World, index: int) -> dict[str, Any]:
         """Where the nest is, the phase, and the gain that the cue announces."""

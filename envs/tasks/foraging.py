@@ -176,7 +176,8 @@ def _plan(need, age, rate, ripens, first, between, settings, tail, legs, target,
                 steps, at = put_off if patient else walk, pick
                 clock, cost, dead = 0.0, 0.0, False
                 for leg in range(legs):
-                    if clock + steps >= window:
+                    # What it costs so far it will cost at least.
+                    if clock + steps >= window or cost >= least:
                         break
                     spent, dead = _pass(h, s, rate[i], steps, dead, setpoint)
                     cost += spent

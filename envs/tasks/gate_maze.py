@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +10,7 @@ import numpy.typing as npt
 
 from motley.envs import senses
 from motley.envs.streams import Bools, Floats, Ints, Streams
-from motley.envs.task import Level, Policy, Task
+from motley.envs.task import Level, Task
 from motley.envs.tasks.gate_maze_policies import HEURISTICS, Gater
 from motley.envs.world import World
 
@@ -138,6 +136,8 @@ class GateMaze(Task):
     )
     default_level = 1
     reward_range = (-1.0, 1.0)
+    observer_policy = Gater
+    shortcuts = HEURISTICS
 
     delay, fork_steps = 4, 8
     pace = 0.2
@@ -259,14 +259,6 @@ class GateMaze(Task):
         action = self.toward(world, world.shape_position[world.rows, 1 - world.right])
         action[~world.free] = 0.0
         return action
-
-    def observer(self) -> Policy:
-        """Gates what it reads, as the rule says."""
-        return Gater(self)
-
-    def heuristics(self) -> dict[str, Callable[[], Policy]]:
-        """Answers from less than the rule takes."""
-        return {name: partial(make, self) for name, make in HEURISTICS.items()}
 
     def scene(self, world: World, index: int) -> dict[str, Any]:
         """The context and the present sign, or the phase."""

@@ -7,6 +7,7 @@ alone.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -113,7 +114,7 @@ class Ungated(Gater):
         return counts
 
 
-class Tabulated(Chooser):
+class Tabulated(Chooser, ABC):
     """The best answer to the context and a statistic of the signs, as 4,000 episodes tell it."""
 
     def reset(self, n: int) -> None:
@@ -137,9 +138,9 @@ class Tabulated(Chooser):
         """The context, and the statistic: (R, k)."""
         return np.concatenate((signs[:, :1], self.statistic(signs)), 1)
 
+    @abstractmethod
     def statistic(self, signs: Ints) -> Ints:
         """What it goes by, (R, k)."""
-        raise NotImplementedError
 
 
 class LastSign(Tabulated):

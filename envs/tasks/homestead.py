@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +10,7 @@ import numpy.typing as npt
 
 from motley.envs import senses
 from motley.envs.streams import Bools, Floats, Ints, Streams, length, unit
-from motley.envs.task import Body, Level, Policy, Task
+from motley.envs.task import Body, Level, Task
 from motley.envs.tasks.homestead_policies import HEURISTICS, Settler
 from motley.envs.tasks.many_needs import ManyNeeds
 from motley.envs.world import World
@@ -133,6 +131,8 @@ class Homestead(ManyNeeds):
     default_level = 3
     reward_range = (-1.0, 1.5)
     oracle_bar = 0.75
+    observer_policy = Settler
+    body = Body(motor_forward=0.2, motor_turn=0.25, egomotion_forward=0.01, egomotion_turn=0.0025)
 
     days = 3
     lit_steps = 2
@@ -159,10 +159,9 @@ class Homestead(ManyNeeds):
         self.fed = self.patches + (self.caches > 0)
         longest = self.lit_steps * self.caches + self.day_steps[1] + self.nights * self.night_steps
         self.horizon = self.days * longest
-        self.body = Body(
-            motor_forward=0.2, motor_turn=0.25, egomotion_forward=0.01, egomotion_turn=0.0025
-        )
         self.colors = senses.hue(np.arange(self.n_shapes) * (360.0 / self.n_shapes))
+        poses = {"needs": self.fed > 1, "caches": self.caches > 0, "nights": self.nights}
+        self.shortcuts = {name: make for name, (part, make) in HEURISTICS.items() if poses[part]}
 
     def fields(self) -> dict[str, tuple[tuple[int, ...], npt.DTypeLike]]:
         """Needs and patches as in ManyNeeds; caches, what is asked of them, and the day.
@@ -214,9 +213,7 @@ class Homestead(ManyNeeds):
         """An item for each cache, (R, K, 6)."""
         if not self.ood:
             return rng.uniform(-1.0, 1.0, (self.caches, self.item_size))
-        # Different numbers have different bits.
-        numbers = rng.permutation(2**self.item_size)[:, : self.caches, None]
-        return (2 * (numbers >> np.arange(self.item_size) & 1) - 1).astype(np.float32)
+        return rng.patterns(self.caches, self.item_size)
 
     def _dawn(self, world: World, rows: Ints) -> None:
         """A new day; the caches are shown, if there are any."""
@@ -367,26 +364,12 @@ class Homestead(ManyNeeds):
             # No cache is as near to all the others as the nest is.
             asks = world.age[:, p] >= world.ripens[:, p]
             at = np.concatenate((at, (asked * asks[:, None])[:, None]), 1)
-        gap, ahead = at - world.position[:, None], unit(world.heading)[:, None]
-        along = gap[..., 0] * ahead[..., 0] + gap[..., 1] * ahead[..., 1]
-        left = gap[..., 1] * ahead[..., 0] - gap[..., 0] * ahead[..., 1]
-        spot = np.stack((along, left), -1)
+        spot = self.as_seen(world, at)
         action = self.head(spot, world.need, world.age, world.rate, world.ripens)[1]
         night = world.phase == NIGHT
         action[night] = self.toward(world, np.zeros_like(world.position))[night]
         action[~world.free] = 0.0
         return action
-
-    def observer(self) -> Policy:
-        """Recalls, plans and reckons from what it has seen and felt."""
-        return Settler(self)
-
-    def heuristics(self) -> dict[str, Callable[[], Policy]]:
-        """Lives that lack a part of what the level poses."""
-        poses = {"needs": self.fed > 1, "caches": self.caches > 0, "nights": self.nights}
-        return {
-            name: partial(make, self) for name, (part, make) in HEURISTICS.items() if poses[part]
-        }
 
     def scene(self, world: World, index: int) -> dict[str, Any]:
         """The nest, the needs, the caches' items, and the day."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,9 +10,9 @@ import numpy.typing as npt
 
 from motley.envs import senses, streams
 from motley.envs.streams import Bools, Floats, Ints, Streams, length, unit
-from motley.envs.task import Level, Policy, Task
+from motley.envs.task import Level, Shortcuts, Task
 from motley.envs.tasks.foraging import ONE, Metabolism, Planner, total
-from motley.envs.tasks.many_needs_policies import HEURISTICS, Observer
+from motley.envs.tasks.many_needs_policies import HEURISTICS, Forager, Observer
 from motley.envs.world import World
 
 
@@ -131,6 +129,8 @@ class ManyNeeds(Task):
     default_level = 1
     reward_range = (-1.0, 1.0)
     oracle_bar = 0.7
+    observer_policy: ClassVar[type[Forager]] = Observer
+    shortcuts: Shortcuts = HEURISTICS
 
     horizon = 200
     radius = 0.4
@@ -238,6 +238,13 @@ class ManyNeeds(Task):
         steps: Floats = np.ceil(way / np.float32(self.body.speed) + np.float32(0.7))
         return steps
 
+    def as_seen(self, world: World, places: Floats) -> Floats:
+        """Places (N, n, 2) in the body's frame: metres ahead and left."""
+        gap, ahead = places - world.position[:, None], unit(world.heading)[:, None]
+        along = gap[..., 0] * ahead[..., 0] + gap[..., 1] * ahead[..., 1]
+        left = gap[..., 1] * ahead[..., 0] - gap[..., 0] * ahead[..., 1]
+        return np.stack((along, left), -1)
+
     def head(
         self, spot: Floats, need: Floats, age: Floats, rate: Floats, ripens: Floats
     ) -> tuple[Ints, Floats]:
@@ -270,20 +277,8 @@ class ManyNeeds(Task):
 
     def oracle(self, world: World) -> Floats:
         """Simulates ways to go on, with the true rates and ripening times."""
-        gap = world.shape_position - world.position[:, None]
-        ahead = unit(world.heading)[:, None]
-        along = gap[..., 0] * ahead[..., 0] + gap[..., 1] * ahead[..., 1]
-        left = gap[..., 1] * ahead[..., 0] - gap[..., 0] * ahead[..., 1]
-        spot = np.stack((along, left), -1)
+        spot = self.as_seen(world, world.shape_position)
         return self.head(spot, world.need, world.age, world.rate, world.ripens)[1]
-
-    def observer(self) -> Policy:
-        """The same from what was seen and felt."""
-        return Observer(self)
-
-    def heuristics(self) -> dict[str, Callable[[], Policy]]:
-        """Rules that leave out of account most of what matters."""
-        return {name: partial(make, self) for name, make in HEURISTICS.items()}
 
     def scene(self, world: World, index: int) -> dict[str, Any]:
         """Levels of the needs, and how ripe each patch is."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from motley.envs.streams import Bools, Floats, Ints, Streams, length
-from motley.envs.task import Level, Policy, Task
+from motley.envs.task import Level, Task
 from motley.envs.tasks.occluder_hunt_policies import HEURISTICS, Predictor
 from motley.envs.world import World
 
@@ -128,6 +126,8 @@ class OccluderHunt(Task):
         for bounces, hiding in enumerate(((7, 17), (7, 17), (10, 17), (13, 17)), 1)
     )
     reward_range: ClassVar[tuple[float, float]] = (-0.005, 1.0)
+    observer_policy = Predictor
+    shortcuts = HEURISTICS
 
     trials = 4
     shown_steps = 4
@@ -300,14 +300,6 @@ class OccluderHunt(Task):
         """A place (N, 2) in the alcove at ``x`` (N,), to which the way from the start is free."""
         # Straight on into it, a little outward so as not to brush the wall between two.
         return np.stack((np.float32(1.1) * x, np.full_like(x, 0.7)), -1)
-
-    def observer(self) -> Policy:
-        """Fits the prey's motion to what the rays met, and runs it on in the room."""
-        return Predictor(self)
-
-    def heuristics(self) -> dict[str, Callable[[], Policy]]:
-        """Ways to an exit that do not follow the prey out of sight."""
-        return {name: partial(make, self) for name, make in HEURISTICS.items()}
 
     def scene(self, world: World, index: int) -> dict[str, Any]:
         """The phase, the prey by name, and where it will come out."""

@@ -15,6 +15,7 @@ import numpy as np
 from motley.envs import kernels, senses, streams
 from motley.envs.senses import Observation
 from motley.envs.streams import Bools, Floats, Ints
+from motley.envs.tasks.reckoning import reckon
 
 if TYPE_CHECKING:
     from motley.envs.tasks.occluder_hunt import OccluderHunt
@@ -58,7 +59,7 @@ class Waiter:
         self.went = go
         if fresh.size:
             self.choice[fresh] = self.choose(fresh)
-        self.reckon(observation["egomotion"], np.flatnonzero(go))
+        reckon(self.position, self.heading, observation["egomotion"], np.flatnonzero(go))
         self.look(rays, go)
         action = self.task.steer(self.position, self.heading, self.goal())
         action[~go] = 0.0
@@ -67,13 +68,6 @@ class Waiter:
     def goal(self) -> Floats:
         """Where to walk now, (N, 2)."""
         return self.task.inside(self.task.exits[self.choice])
-
-    def reckon(self, egomotion: Floats, rows: Ints) -> None:
-        """Move the pose of worlds ``rows`` on by what was felt."""
-        forward, sine, cosine = egomotion[rows].T
-        self.heading[rows] += np.arctan2(sine, cosine)
-        way = np.stack((np.cos(self.heading[rows]), np.sin(self.heading[rows])), -1)
-        self.position[rows] += kernels.FORWARD_SCALE * forward[:, None] * way
 
     def watch(self, rays: Floats, rows: Ints) -> None:
         """Note where the rays meet the prey and how far off the back wall is."""

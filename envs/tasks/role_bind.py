@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
 from typing import Any, ClassVar
 
@@ -13,7 +11,7 @@ import numpy.typing as npt
 
 from motley.envs import senses
 from motley.envs.streams import Bools, Floats, Ints, Streams, length, unit
-from motley.envs.task import Level, Policy, Task
+from motley.envs.task import Level, Task
 from motley.envs.tasks.role_bind_policies import HEURISTICS, IGNORING, Binder
 from motley.envs.world import World
 
@@ -137,6 +135,7 @@ class RoleBind(Task):
         Lock(chance=1 / 3, rule="example", chests=3),
     )
     default_level = 2
+    observer_policy = Binder
 
     show_steps, dark_steps, free_steps = 2, 2, 16
     training_pairs = 16
@@ -151,6 +150,7 @@ class RoleBind(Task):
         super().__init__(level, ood)
         setting = self.levels[self.level]
         self.rule, self.chests = setting.rule, setting.chests
+        self.shortcuts = HEURISTICS | (IGNORING if self.rule == "example" else {})
         symbols = fillers()
         self.symbols = symbols[self.training_pairs :] if ood else symbols[: self.training_pairs]
         # Shapes: the lock, the chests, and the tablets.
@@ -276,15 +276,6 @@ class RoleBind(Task):
         action = self.toward(world, world.shape_position[world.rows, world.target])
         action[~world.free] = 0.0
         return action
-
-    def observer(self) -> Policy:
-        """Looks at one chest after another and opens the one that fits."""
-        return Binder(self)
-
-    def heuristics(self) -> dict[str, Callable[[], Policy]]:
-        """Ways to a chest that do not compare it with the lock, or not as the tablets say."""
-        named = HEURISTICS | (IGNORING if self.rule == "example" else {})
-        return {name: partial(make, self) for name, make in named.items()}
 
     def scene(self, world: World, index: int) -> dict[str, Any]:
         """The symbols, the phase, and once the chests are there the right one."""
