@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+MANY = 12
+"""Names that are listed at most."""
 
 
 class Registry(dict[str, T], Generic[T]):
@@ -30,8 +32,17 @@ class Registry(dict[str, T], Generic[T]):
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return the message for a name that is not known."""
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"unknown {kind} {name!r}; {hint}there are: {', '.join(names)}"
+    """Return the message: the names that are near, or else those there are, a dozen at most.
+
+    Args:
+        kind: what the name should name, "task", "area" ...
+        name: as it was given. Near is what begins like it, or looks much like it.
+        known: what it could have been.
+    """
+    names = list(dict.fromkeys(known))
+    near = [n for n in names if len(name) > 2 and n.lower().startswith(name.lower())][:3]
+    near = near or difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    if near:
+        return f"unknown {kind} {name!r}; did you mean {' or '.join(near)}?"
+    more = f" and {len(names) - MANY} more" if len(names) > MANY else ""
+    return f"unknown {kind} {name!r}; there are: {', '.join(names[:MANY])}{more}"

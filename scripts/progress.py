@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from math import isnan
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from motley.studies.config import RunConfig
 from motley.studies.listener import Listener
 
 
-def bars(console: Console) -> Progress:
-    """Bars with speed, score and the time that is left."""
+def bars(console: Console, measured: str = "score01") -> Progress:
+    """Bars with speed, what is measured and the time that is left."""
     return Progress(
         TextColumn("[bold]{task.description}"),
         BarColumn(bar_width=28),
         TextColumn("{task.completed:,.0f} / {task.total:,.0f} steps"),
         TextColumn("[dim]{task.fields[speed]}"),
-        TextColumn("score01 [bold cyan]{task.fields[score]}"),
+        TextColumn(f"{measured} [bold cyan]{{task.fields[score]}}"),
         TimeRemainingColumn(elapsed_when_finished=True),
         console=console,
     )
+
+
+def outcome(row: Mapping[str, float]) -> str:
+    """An evaluation in words: its return, and the scores where the task has them."""
+    scores = {"score01": "score01", "out of distribution": "score01_ood"}
+    known = {name: row[column] for name, column in scores.items() if not isnan(row[column])}
+    known["return"] = row["return"]
+    return "  ".join(f"{name} {value:6.3f}" for name, value in known.items())
 
 
 class Display(Listener):
@@ -34,21 +44,24 @@ class Display(Listener):
         self._bar: Progress | None = None
         self._line = TaskID(0)
         self._total, self._begun_at, self._began = 0, 0.0, 0.0
+        self._measured = "score01"
 
     def started(self, config: RunConfig, out: Path, steps: int, n_parameters: int) -> None:
         """Say what begins."""
         self._begun_at, self._began = float(steps), time.perf_counter()
         self._total = config.steps
+        level = f", level {config.to_json()['level']}" if config.ours else ""
+        self._measured = "score01" if config.ours else "return"
         going = f" from {steps:,} steps on" if steps else ""
         self._console.print(
-            f"{config.task}, level {config.to_json()['level']}: structure {config.structure} "
+            f"{config.task}{level}: structure {config.structure} "
             f"({n_parameters:,} parameters), costs {config.costs}, seed {config.seed}"
             f"{going} -> {out}",
             highlight=False,
             soft_wrap=True,
         )
         if self._console.is_terminal:
-            self._bar = bars(self._console)
+            self._bar = bars(self._console, self._measured)
             self._line = self._bar.add_task(
                 config.structure,
                 total=self._total,
@@ -57,6 +70,10 @@ class Display(Listener):
                 score="-",
             )
             self._bar.start()
+
+    def remarked(self, text: str) -> None:
+        """Print it."""
+        self._console.print(f"[yellow]note:[/] {escape(text)}", highlight=False, soft_wrap=True)
 
     def progressed(self, row: Mapping[str, float]) -> None:
         """Move the bar."""
@@ -69,12 +86,10 @@ class Display(Listener):
     def evaluated(self, row: Mapping[str, float]) -> None:
         """Show the score."""
         if self._bar is not None:
-            self._bar.update(self._line, score=f"{row['score01']:.2f}")
+            self._bar.update(self._line, score=f"{row[self._measured]:.2f}")
         else:
             self._console.print(
-                f"{row['steps']:>12,.0f} steps {row['wall_s']:>8.0f} s  "
-                f"score01 {row['score01']:6.3f}  out of distribution {row['score01_ood']:6.3f}  "
-                f"return {row['return']:8.3f}",
+                f"{row['steps']:>12,.0f} steps {row['wall_s']:>8.0f} s  {outcome(row)}",
                 highlight=False,
                 soft_wrap=True,
             )

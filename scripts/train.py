@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import UseAppendAction
 
-from motley.scripts.progress import Display
+from motley.scripts.progress import Display, outcome
 from motley.studies.config import ConfigError, RunConfig, import_plugins, plain
 from motley.studies.folder import read_json
 from motley.studies.listener import Listener
@@ -126,8 +126,7 @@ def main(args: Train) -> int:
         if tracker is not None:
             tracker.finish()
     print(
-        f"{row['steps']:,.0f} steps: score01 {row['score01']:.3f}, "
-        f"out of distribution {row['score01_ood']:.3f}, return {row['return']:.3f}"
+        f"{row['steps']:,.0f} steps: {outcome(row)}"
         f"\nsee it act: motley watch {out}\na page:     motley report {out}"
         + (f"\nvideo:      {video}" if video else "")
     )

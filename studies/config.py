@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import os
@@ -22,6 +21,7 @@ from motley.agents.credit import credit_rule
 from motley.agents.worlds import make_worlds
 from motley.costs.controls import ROUTINGS, TIMES, retimed
 from motley.costs.development import Development
+from motley.costs.registry import unknown
 from motley.costs.sets import check_names
 from motley.envs import TASKS, Task, calibration
 from motley.envs.sb3 import WorldVecEnv
@@ -141,10 +141,7 @@ def import_plugins(modules: Iterable[str]) -> None:
 
 def nearest(kind: str, name: str, known: Iterable[str], command: str = "motley list") -> str:
     """The message for an unknown name."""
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
-    return f"unknown {kind} {name!r}; {hint} (`{command}` shows them all)"
+    return f"{unknown(kind, name, known)} (`{command}` shows them all)"
 
 
 def check(config: RunConfig) -> None:
@@ -214,7 +211,7 @@ def check_task(task: str, level: int | None, ood: bool) -> None:
         if level is not None and not 0 <= level < levels:
             raise ConfigError(f"{plain(task)} has levels 0 to {levels - 1}, not --level {level}")
     elif task not in gym.registry:
-        raise ConfigError(nearest("task", task, TASKS) + "; any Gymnasium id will do too")
+        raise ConfigError(nearest("task", plain(task), TASKS) + "; any Gymnasium id will do too")
     elif level is not None or ood:
         raise ConfigError(f"{task} is not one of our tasks: it takes neither --level nor --ood")
 

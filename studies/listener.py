@@ -14,6 +14,9 @@ class Listener:
     def started(self, config: RunConfig, out: Path, steps: int, n_parameters: int) -> None:
         """Training begins, or goes on from ``steps``."""
 
+    def remarked(self, text: str) -> None:
+        """Something about the run that its owner may not have meant; follows ``started``."""
+
     def progressed(self, row: Mapping[str, float]) -> None:
         """A row was added to progress.csv."""
 

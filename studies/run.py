@@ -22,6 +22,9 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 
 from motley.agents import Agent
+from motley.agents.worlds import problem_of
+from motley.costs.base import EVERY
+from motley.costs.value import Value
 from motley.studies import peers, versions
 from motley.studies.config import RunConfig, build_agent, check
 from motley.studies.evaluate import EVAL, evaluate, undisturbed
@@ -66,6 +69,8 @@ def run(
     """
     peer = config.structure in peers.PEERS
     (peers.check if peer else check)(config)
+    # What cannot be built is refused before there is a folder.
+    agent = None if peer or (out / "done").exists() else _build(config)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -83,7 +88,10 @@ def run(
         if began:
             _same(config, out)
         if not (out / "done").exists():
-            (peers.train if peer else _train)(config, out, listeners)
+            if peer:
+                peers.train(config, out, listeners)
+            else:
+                _train(agent or _build(config), config, out, listeners)
     return {name: float(column[-1]) for name, column in read_csv(out / "eval.csv").items()}
 
 
@@ -101,9 +109,12 @@ def _same(config: RunConfig, out: Path) -> None:
         )
 
 
-def _train(config: RunConfig, out: Path, listeners: Sequence[Listener]) -> None:
+def _build(config: RunConfig) -> Agent:
     torch.set_num_threads(1)  # two threads on a busy machine are many times slower than one
-    agent = build_agent(config)
+    return build_agent(config)
+
+
+def _train(agent: Agent, config: RunConfig, out: Path, listeners: Sequence[Listener]) -> None:
     if not (out / "config.json").exists():
         write_json(out / "versions.json", versions.collect() | {"task_hash": config.task_hash})
         write_json(out / "config.json", config.to_json())
@@ -115,6 +126,8 @@ def _train(config: RunConfig, out: Path, listeners: Sequence[Listener]) -> None:
     agent.set_logger(configure(str(out / "tensorboard"), ["tensorboard"]))
     for listener in listeners:
         listener.started(config, out, agent.num_timesteps, agent.n_parameters)
+        for text in remarks(agent):
+            listener.remarked(text)
     try:
         with _polite_interrupt() as asked:
             recorder = Recorder(config, out, wall, listeners, asked)
@@ -130,6 +143,27 @@ def _train(config: RunConfig, out: Path, listeners: Sequence[Listener]) -> None:
         assert agent.env is not None
         agent.env.close()
     write_json(out / "done", {"steps": agent.num_timesteps, "wall_s": recorder.wall})
+
+
+def remarks(agent: Agent) -> list[str]:
+    """What of an agent's costs has no effect, or may have none, in the task that it is made for."""
+    problem, found = problem_of(agent.env), dict[str, str]()
+    posed = {EVERY, *(part.strip() for part in (problem or "").split("+"))}
+    for cost in agent.learner.costs.values():
+        if isinstance(cost, Value):
+            continue
+        name, there = cost.label(), ", ".join(agent.blueprint)
+        if not agent.learner.routes[cost.name]:
+            found[name] = (
+                f"cost {name} trains nothing here: it is for {', '.join(cost.trains)}, and "
+                f"structure {agent.blueprint.name} has {there}"
+            )
+        elif problem and cost.problems and not posed & set(cost.problems):
+            found[name] = (
+                f"cost {name} may train nothing here: it is for tasks that pose "
+                f"{' or '.join(cost.problems)}, and this one poses {problem}"
+            )
+    return list(found.values())
 
 
 class Recorder(BaseCallback):

@@ -105,6 +105,7 @@ def test_list_shows_tasks_structures_and_costs(capsys: pytest.CaptureFixture[str
         ("train --task motley/DarkHum-v0", "did you mean"),
         ("train --structure matchd", "did you mean matched"),
         ("train --costs heterogenous", "did you mean heterogeneous"),
+        ("train --costs zzz", "there are: reward, homogeneous, heterogeneous, placebo, mixed_dr"),
         ("train --level 17", "levels 0 to 4"),
         ("train --steps 0", "--steps must be at least 1"),
         ("train --n-envs -1", "--n-envs must be at least 1"),
@@ -121,6 +122,7 @@ def test_list_shows_tasks_structures_and_costs(capsys: pytest.CaptureFixture[str
         ("record DarkHouse", "did you mean DarkHome"),
         ("record DarkHome --episodes 0", "--episodes must be at least 1"),
         ("record DarkHome --policy orcle", "near: oracle"),
+        ("record DarkHome --policy nope", "near: oracle, random, observer, stay, straight_on"),
         ("record DarkHome --lesion core", "a task has none"),
         ("record runs/nowhere", "runs/nowhere does not exist"),
         ("evaluate nowhere", "nowhere does not exist"),
@@ -166,7 +168,6 @@ def test_what_cannot_be_trained_is_refused(
 ) -> None:
     out = tmp_path / "none"
     assert "holds no run to go on with" in fails(capsys, "train", "--resume", "--out", out)
-    assert not out.exists()
     assert "give cpu, cuda or mps" in fails(capsys, "train", "--device", "quux", "--out", out)
     (tmp_path / "file").touch()
     small = ("--n-envs", 2, "--steps", 64, "--eval-episodes", 2)
@@ -174,10 +175,13 @@ def test_what_cannot_be_trained_is_refused(
     assert "cannot be made a folder" in message
     message = fails(capsys, "train", *small, "--out", out, "--set", "n_steps=2.5")
     assert "n_steps must be a whole number" in message
-    message = fails(capsys, "train", *small, "--out", tmp_path / "g", "--set", "gamma=2")
+    message = fails(capsys, "train", *small, "--out", out, "--set", "gamma=2")
     assert "gamma must be in [0, 1], not 2" in message
-    message = fails(capsys, "train", *small, "--out", tmp_path / "d", "--set", "development=3")
+    message = fails(capsys, "train", *small, "--out", out, "--set", "development=3")
     assert "'weights' and 'plasticity', not 3" in message
+    alone = ("--structure", "uniform", "--costs", "reward", "--routing", "shuffled")
+    assert "no cost can move" in fails(capsys, "train", *small, *alone, "--out", out)
+    assert not out.exists()  # what is refused leaves no folder
     blind = (
         "--task",
         "CartPole-v1",
@@ -190,6 +194,36 @@ def test_what_cannot_be_trained_is_refused(
     message = said(capsys)
     assert "cost 'self_localisation' does not fit here" in message
     assert "egomotion" in message
+
+
+@pytest.mark.parametrize(
+    ("costs", "note"),
+    [
+        ("reward+world_prediction", "world_prediction trains nothing here: it is for world_model"),
+        ("reward+drive_reduction", "drive_reduction may train nothing here: it is for tasks that"),
+        ("reward", ""),
+    ],
+)
+def test_a_cost_without_effect_is_told(
+    costs: str, note: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--structure", "uniform", "--n-envs", 2, "--steps", 64, "--eval-episodes", 2)
+    words = ("train", *flags, "--level", 0, "--costs", costs, "--out", tmp_path / "run")
+    assert main([str(word) for word in words]) == 0
+    text = said(capsys)
+    assert note in text
+    assert text.count("note:") == bool(note)
+
+
+def test_a_gymnasium_task_is_told_by_its_return(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--structure", "uniform", "--costs", "reward", "--n-envs", 2, "--steps", 64)
+    words = ("train", "--task", "CartPole-v1", *flags, "--eval-episodes", 2)
+    assert main([str(word) for word in (*words, "--out", tmp_path / "run")]) == 0
+    text = said(capsys)
+    assert "return" in text
+    assert not re.search(r"level|score01|nan", text.replace(str(tmp_path), ""))
 
 
 def test_watching_without_a_model(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
