@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+import torch
 from torch import Tensor
 
+from motley.costs import sighting
 from motley.costs.base import Trace
 from motley.costs.prediction import Prediction
 
@@ -20,8 +22,13 @@ class Reconstruction(Prediction):
     the entry just written and the stored value keep what was seen with the key (the
     memory-based predictor of Wayne et al. 2018).
 
+    A memory keeps what its cost asks for. A view is mostly *where* things are: the first 16
+    principal components of a lone disc's view tell its bearing (R2 0.92) and nothing of its colour
+    (below 0.01). With ``channels`` the sum over rays is asked for: *what* is seen, wherever it is.
+
     Attributes:
-        sense: the sense to reconstruct, all of its features.
+        sense: the sense to reconstruct.
+        channels: reconstruct the sum over rays of so many channels each; None: all features.
         when: a sense whose first feature must be below 0.5 for a step to count, such as ``go``:
             only while the body is held. None counts every step, and so does an environment
             without that sense.
@@ -31,21 +38,42 @@ class Reconstruction(Prediction):
     trains: tuple[str, ...] = ("encoder", "memory|core")
     reads: str = "memory|core"
     sense: str = "vision"
+    channels: int | None = None
     when: str | None = None
 
     @classmethod
     def fitted(cls, senses: Mapping[str, int]) -> Self:
         """Return the cost of what is seen, or else of the first sense, while the body is held."""
         seen = "vision" if "vision" in senses else next(iter(senses))
-        return cls(sense=seen, when="go")
+        rays = (
+            sighting.CHANNELS
+            if seen == "vision" and senses[seen] % sighting.CHANNELS == 0
+            else None
+        )
+        return cls(sense=seen, channels=rays, when="go")
 
     def size(self, sizes: Mapping[str, int]) -> int:
-        """Return the sense's features."""
-        return sizes[self.sense]
+        """Return the sense's features, or a ray's.
+
+        Raises:
+            ValueError: the sense has no rays of so many channels.
+        """
+        size = sizes[self.sense]
+        if self.channels is None:
+            return size
+        if size % self.channels:
+            raise ValueError(
+                f"{self.name}: {self.sense!r} has {size} features, which are no rays of "
+                f"{self.channels} channels each; give channels=None"
+            )
+        return self.channels
 
     def target(self, trace: Trace) -> Tensor:
-        """Return the sense."""
-        return trace[self.sense]
+        """Return the sense, or its sum over rays."""
+        seen = trace[self.sense]
+        if self.channels is None:
+            return seen
+        return torch.unflatten(seen, -1, (-1, self.channels)).sum(-2)
 
     def mask(self, trace: Trace) -> Tensor:
         """Return the steps at which the body is held, or all."""

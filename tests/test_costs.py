@@ -193,6 +193,19 @@ def test_reconstruction_counts_while_the_body_is_held() -> None:
     assert always == pytest.approx([4.0 / variance, 49.0 / variance, 1.0 / variance])
 
 
+def test_reconstruction_can_ask_for_what_is_seen_wherever_it_is() -> None:
+    """One disc of one of four hues on some ray: the target tells the hue and not the ray."""
+    cost = Reconstruction.fitted({"vision": 96, "go": 1})
+    assert (cost.sense, cost.channels, cost.size({"vision": 96})) == ("vision", 4, 4)
+    view = torch.zeros(1, 24, 24, 4)
+    view[0, range(24), range(24)] = torch.tensor([0.5, 1.0, 0.0, 0.25])
+    seen = Trace({"vision": view.flatten(-2), "episode_start": torch.zeros(1, 24).bool()})
+    assert torch.equal(cost.target(seen), torch.tensor([0.5, 1.0, 0.0, 0.25]).expand(1, 24, 4))
+    with pytest.raises(ValueError, match=r"'vision' has 10 features, .* 4 channels"):
+        cost.heads({"vision": 10, "memory|core": 3})
+    assert Reconstruction.fitted({"vision": 10}).channels is None
+
+
 def test_the_way_home_is_integrated_across_rollouts_and_starts() -> None:
     """Against one loop over both rollouts, in float64."""
     cost, targets = SelfLocalisation(reach=2.0), []
