@@ -9,11 +9,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from motley.scripts.progress import bars
-from motley.studies import demo
-from motley.studies.config import ConfigError
-from motley.studies.report import write
-
 
 @dataclass(frozen=True)
 class Demo:
@@ -37,6 +32,11 @@ def main(args: Demo) -> int:
     Raises:
         ConfigError: no steps.
     """
+    from motley.scripts.progress import bars
+    from motley.studies import demo
+    from motley.studies.config import ConfigError
+    from motley.studies.report import write
+
     if args.steps < 1 or args.seed < 0:
         raise ConfigError("--steps must be at least 1 and --seed at least 0")
     console = Console()

@@ -10,10 +10,7 @@ import numpy as np
 import tyro
 
 from motley.scripts.record import Lesions
-from motley.studies.config import ConfigError, build_worlds
-from motley.studies.evaluate import OTHERS_WORLDS, play
-from motley.studies.record import open_lesioned
-from motley.studies.video import SEED
+from motley.studies.seeds import SEED
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,10 @@ def main(args: Evaluate) -> None:
     Raises:
         ConfigError: no episodes, no such level or area.
     """
+    from motley.studies.config import ConfigError, build_worlds
+    from motley.studies.evaluate import OTHERS_WORLDS, play
+    from motley.studies.record import open_lesioned
+
     if args.episodes < 1:
         raise ConfigError(f"--episodes must be at least 1, not {args.episodes}")
     config, agent = open_lesioned(args.run, args.lesion)

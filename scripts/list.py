@@ -9,12 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from motley.agents.blueprints import BLUEPRINTS, PROBLEMS
-from motley.agents.credit import CREDIT, TruncatedBackprop
-from motley.costs.sets import COST_SETS, COSTS
-from motley.envs import TASKS
 from motley.scripts.train import Import
-from motley.studies.config import import_plugins
 
 
 @dataclass(frozen=True)
@@ -27,6 +22,12 @@ class List:
 
 def main(args: List) -> None:
     """Print the tables."""
+    from motley.agents.blueprints import BLUEPRINTS, PROBLEMS
+    from motley.agents.credit import CREDIT, TruncatedBackprop
+    from motley.costs.sets import COST_SETS, COSTS
+    from motley.envs import TASKS
+    from motley.studies.config import import_plugins
+
     import_plugins(args.imports)
     console = Console()
     tasks = Table(title="Tasks (--task)", title_justify="left", title_style="bold")

@@ -1,7 +1,12 @@
-"""`motley`: the command line, one file a command."""
+"""`motley`: the command line, one file a command.
+
+A command's file imports at its top what its flags take, and in ``main`` what it works with: PyTorch
+alone takes over a second, and help and mistakes should not wait for it.
+"""
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 import os
@@ -52,9 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     name, *rest = words
     if name not in COMMANDS:
-        from motley.studies.config import nearest
-
-        return fail(nearest("command", name, COMMANDS, "motley --help"))
+        near = difflib.get_close_matches(name, COMMANDS)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        return fail(f"unknown command {name!r}; {hint}(`motley --help` shows them all)")
     try:
         module = importlib.import_module(f"motley.scripts.{name}")
         args = parse(name, module, rest)

@@ -10,8 +10,6 @@ from typing import Annotated, Literal
 
 import tyro
 
-from motley.studies.config import ConfigError
-
 Kind = Literal["task", "area", "cost", "study"]
 TEMPLATES = Path(__file__).parent / "templates"
 NAMES: dict[Kind, str] = {"task": "Feeders", "area": "Leaky", "cost": "Calm", "study": "Bends"}
@@ -41,6 +39,8 @@ def main(args: New) -> None:
     Raises:
         ConfigError: the name cannot be a class's, or the file exists.
     """
+    from motley.studies.config import ConfigError
+
     template = NAMES[args.kind]
     name = args.name or template
     if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", name) or keyword.iskeyword(name):

@@ -9,13 +9,8 @@ from typing import Annotated
 import tyro
 from tyro.conf import UseAppendAction
 
-from motley.envs import TASKS, trace
-from motley.envs.summaries import summary
 from motley.scripts.train import Import
-from motley.studies import record
-from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
-from motley.studies.record import open_lesioned, rules
-from motley.studies.video import SEED
+from motley.studies.seeds import SEED
 
 Lesions = Annotated[UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="lesion")]
 
@@ -55,6 +50,12 @@ def main(args: Record) -> None:
     Raises:
         ConfigError: no such run, task, policy, level or area; no episodes.
     """
+    from motley.envs import TASKS, trace
+    from motley.envs.summaries import summary
+    from motley.studies import record
+    from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
+    from motley.studies.record import open_lesioned, rules
+
     import_plugins(args.imports)
     if args.episodes < 1:
         raise ConfigError(f"--episodes must be at least 1, not {args.episodes}")

@@ -8,8 +8,6 @@ from typing import Annotated
 
 import tyro
 
-from motley.studies.report import write
-
 
 @dataclass(frozen=True)
 class Report:
@@ -25,5 +23,7 @@ class Report:
 
 def main(args: Report) -> None:
     """Write the page and say where it is."""
+    from motley.studies.report import write
+
     page = write(args.folder, args.out, video=args.video)
     print(f"wrote {page} ({page.stat().st_size / 1e6:.1f} MB); open it in a browser")

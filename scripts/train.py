@@ -6,17 +6,13 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from tyro.conf import UseAppendAction
 
-from motley.scripts.progress import Display, outcome
-from motley.studies.config import ConfigError, RunConfig, import_plugins, plain
-from motley.studies.folder import read_json
-from motley.studies.listener import Listener
-from motley.studies.run import InterruptedRunError, run
-from motley.studies.video import film
+if TYPE_CHECKING:
+    from motley.studies.config import RunConfig
 
 Import = Annotated[UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="import")]
 
@@ -72,6 +68,9 @@ class Train:
 
 def settle(args: Train, read: Callable[[Any], Train]) -> Train:
     """With --resume, what the folder was begun with is the default of every flag."""
+    from motley.studies.config import ConfigError
+    from motley.studies.folder import read_json
+
     out = place(args)
     if not args.resume:
         return replace(args, out=out)
@@ -97,6 +96,8 @@ def settle(args: Train, read: Callable[[Any], Train]) -> Train:
 
 def place(args: Train) -> Path:
     """The run folder."""
+    from motley.studies.config import plain
+
     level = "" if args.level is None else f"-level{args.level}"
     name = f"{args.structure}-{args.costs}-{args.seed}"
     return args.out or Path("runs") / f"{plain(args.task)}{level}" / name
@@ -104,6 +105,12 @@ def place(args: Train) -> Path:
 
 def main(args: Train) -> int:
     """Train; returns the exit code."""
+    from motley.scripts.progress import Display, outcome
+    from motley.studies.config import import_plugins
+    from motley.studies.listener import Listener
+    from motley.studies.run import InterruptedRunError, run
+    from motley.studies.video import film
+
     import_plugins(args.imports)
     out = place(args)
     config = configuration(args)
@@ -139,6 +146,8 @@ def configuration(args: Train) -> RunConfig:
     Raises:
         ConfigError: a setting without a value.
     """
+    from motley.studies.config import ConfigError, RunConfig
+
     agent = {}
     for setting in args.settings:
         name, equals, value = setting.partition("=")

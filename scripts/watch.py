@@ -6,14 +6,15 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from motley.scripts.record import Lesions
-from motley.studies.config import ConfigError
-from motley.studies.record import open_lesioned
-from motley.studies.video import FORMATS, SEED, End, episodes, make_env, record
+from motley.studies.seeds import SEED
+
+if TYPE_CHECKING:
+    from motley.studies.video import End
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ def main(args: Watch) -> None:
     Raises:
         ConfigError: no display, no such area, or a number that cannot be.
     """
+    from motley.studies.config import ConfigError
+    from motley.studies.record import open_lesioned
+    from motley.studies.video import FORMATS, episodes, make_env, record
+
     if args.episodes < (1 if args.record else 0):
         raise ConfigError(f"--episodes must be at least 1, not {args.episodes}")
     if args.record is not None and args.record.suffix not in FORMATS:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from motley.agents import Agent
 from motley.studies.config import ConfigError, RunConfig, plain
 from motley.studies.folder import FolderError, read_json, write_json
+from motley.studies.seeds import SEED
 
 FORMATS = (".mp4", ".gif")
 SPEED = 2
@@ -22,8 +23,6 @@ HOLD = 5
 """Frames that the last picture of an episode stays."""
 SIZE = 448
 """Height and width of our tasks' pictures, pixels."""
-SEED = 900_000_000
-"""Of the first episode of a video: the same for every arm, far from training's."""
 
 Frame = npt.NDArray[np.uint8]
 

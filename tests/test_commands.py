@@ -80,6 +80,20 @@ def test_every_command_has_help_with_an_example(
     assert len(text) > 60 * (1 + len(fields(kind)))
 
 
+def test_help_and_mistakes_do_not_wait_for_torch() -> None:
+    code = (
+        "import contextlib, sys; from motley.scripts.main import main\n"
+        "for name in ('train', 'record', 'evaluate', 'watch', 'report', 'list', 'new', 'demo'):\n"
+        "    with contextlib.suppress(SystemExit):\n"
+        "        main([name, '--help'])\n"
+        "main(['trian'])\n"
+        "sys.exit('torch' in sys.modules or 'numba' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Example: motley train" in done.stdout
+
+
 def test_the_pinned_flags_are_there(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["train", "--help"])
