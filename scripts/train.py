@@ -54,6 +54,8 @@ class Train:
     """Steps between evaluations."""
     eval_episodes: int = 200
     """Episodes of an evaluation, in worlds that never train."""
+    until_solved: bool = False
+    """End early, once two evaluations in a row have a score01 of 0.8."""
     resume: bool = False
     """Go on from the folder's last checkpoint; other flags may be left out."""
     imports: Import = ()

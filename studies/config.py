@@ -55,6 +55,7 @@ class RunConfig:
         seed: of weights, exploration, training worlds and evaluation worlds.
         n_envs: training worlds in lock step. device: of the tensors.
         eval_every: steps between evaluations. eval_episodes: episodes of each.
+        until_solved: end early, once two evaluations in a row have a score01 of 0.8.
         imports: plug-in modules, imported before any name is looked up.
         agent: further arguments of :class:`motley.agents.Agent`, such as ``learning_rate``.
     """
@@ -73,6 +74,7 @@ class RunConfig:
     device: str = "cpu"
     eval_every: int = 20_000
     eval_episodes: int = 200
+    until_solved: bool = False
     imports: tuple[str, ...] = ()
     agent: Mapping[str, Any] = field(default_factory=dict)
 

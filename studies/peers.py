@@ -108,7 +108,7 @@ def check(config: RunConfig) -> None:
             raise ConfigError(nearest("setting", name, known, f"the page of {peer.name}"))
 
 
-PLAIN = {"routing": "matched", "time": "staged", "credit": "backprop"}
+PLAIN = {"routing": "matched", "time": "staged", "credit": "backprop", "until_solved": False}
 """What a peer, which has no areas, does in place of a choice."""
 GIVEN = ("self", "policy", "env", "seed", "device", "policy_kwargs", "_init_setup_model")
 

@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,13 @@ from motley.studies.folder import (
     write_json,
 )
 from motley.studies.listener import Listener
+from motley.studies.statistics import steps_to_solved
 
 PROGRESS = ("steps", "wall_s", "return", "score01", "success")
+
+
+class _SolvedEarlyError(Exception):
+    """The run has solved its task, and was to go on no longer than that."""
 
 
 class InterruptedRunError(Exception):
@@ -129,7 +134,7 @@ def _train(agent: Agent, config: RunConfig, out: Path, listeners: Sequence[Liste
         for text in remarks(agent):
             listener.remarked(text)
     try:
-        with _polite_interrupt() as asked:
+        with _polite_interrupt() as asked, suppress(_SolvedEarlyError):
             recorder = Recorder(config, out, wall, listeners, asked)
             agent.learn(
                 max(config.steps - agent.num_timesteps, 0),
@@ -221,8 +226,14 @@ class Recorder(BaseCallback):
             self._checkpoint(agent, steps)
         elif self.asked.is_set():
             self._checkpoint(agent, steps)
+        if self.config.until_solved and not last and self._solved():
+            raise _SolvedEarlyError
         if self.asked.is_set() and not last:
             raise InterruptedRunError(self.out, steps)
+
+    def _solved(self) -> bool:
+        found = read_csv(self.out / "eval.csv")
+        return not steps_to_solved(found["steps"], found["score01"]).censored
 
     def _evaluate(self, agent: Agent, steps: int) -> None:
         agent.save(self.out / "model.zip")

@@ -62,8 +62,9 @@ class Run:
         for name in ("n_envs", "device", "eval_every", "eval_episodes"):
             if self.config[name] != defaults[name]:
                 words += [f"--{name.replace('_', '-')}", str(self.config[name])]
-        if self.config["ood"]:
-            words.append("--ood")
+        for name in ("ood", "until_solved"):
+            if self.config[name]:
+                words.append(f"--{name.replace('_', '-')}")
         for module in self.config["imports"]:
             words += ["--import", module]
         for name, value in self.config["agent"].items():

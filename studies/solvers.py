@@ -1,7 +1,8 @@
 """The solvers: for every task at its default level, whether the structure matched to it solves it.
 
 A health check of tasks and structures, on tuning seeds: no claim rests on it. The uniform agent for
-reward alone runs beside, and both have the settings that an Agent has when nothing is said.
+reward alone runs beside, and both have the settings that an Agent has when nothing is said. A run
+ends when its task is solved.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from motley.studies.study import STUDIES, Arm, Study
 STEPS = 2_000_000
 
 ARMS = {
-    "matched": Arm("matched", "heterogeneous", STEPS, tuned=False),
-    "uniform": Arm("uniform", "reward", STEPS, tuned=False),
+    "matched": Arm("matched", "heterogeneous", STEPS, tuned=False, until_solved=True),
+    "uniform": Arm("uniform", "reward", STEPS, tuned=False, until_solved=True),
 }
 
 SOLVERS = Study(

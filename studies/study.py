@@ -52,7 +52,7 @@ class Arm:
         prior: the rung of prior strength, or "". control: what it controls for, or "".
         tuned: False runs it as it comes, with the settings that all runs share.
         routing, time: as in :class:`RunConfig`. development: the agent's, as JSON values.
-        credit: the credit rule.
+        credit: the credit rule. until_solved: as in :class:`RunConfig`.
     """
 
     structure: str
@@ -66,6 +66,7 @@ class Arm:
     time: str = "staged"
     development: Mapping[str, Any] = field(default_factory=dict)
     credit: str = "backprop"
+    until_solved: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ class Study:
             steps=arm.steps,
             seed=seed,
             n_envs=arm.n_envs,
+            until_solved=arm.until_solved,
             agent=dict(self.fixed) | settings | developing,
         )
 

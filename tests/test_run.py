@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from motley.studies.folder import FolderError, read_csv, read_json, write_json
 from motley.studies.listener import Listener
 from motley.studies.run import PROGRESS, run
 from motley.studies.runs import gather
+from motley.studies.statistics import steps_to_solved
 from motley.studies.video import film
 
 SMALL = RunConfig(
@@ -54,6 +57,23 @@ def assert_same(first: Path, second: Path) -> None:
     a, b = tensors(first), tensors(second)
     assert a.keys() == b.keys()
     assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_run_can_end_when_its_task_is_solved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a bar that every score reaches, the second evaluation ends it, and for good."""
+    bar = partial(steps_to_solved, threshold=-9.0)
+    monkeypatch.setattr("motley.studies.run.steps_to_solved", bar)
+    config = replace(SMALL, until_solved=True)
+    run(config, tmp_path)
+    assert read_csv(tmp_path / "eval.csv")["steps"].tolist() == [0, 1024]
+    assert read_json(tmp_path / "done")["steps"] == 1024
+    assert "--until-solved" in gather(tmp_path)[0].command
+    (tmp_path / "done").unlink()  # killed just before it was written
+    run(config, tmp_path, resume=True)
+    assert read_csv(tmp_path / "eval.csv")["steps"].tolist() == [0, 1024]
+    assert (tmp_path / "done").exists()
 
 
 @pytest.fixture(scope="module")
