@@ -99,6 +99,8 @@ def reaches(
 ) -> tuple[readouts.Array, readouts.Float, readouts.Float, readouts.Array]:
     """Episode, rotation, error of direction (radians, counter-clockwise) and hit of each reach.
 
+    A force field counts as the rotation by which it turns what the arm does.
+
     The direction is that of the hand as it would be seen without delay, where it has first gone
     nine tenths of the way: later it may be mended, earlier an arm that turns its joints evenly
     moves in a curve. Of a reach that does not get so far it is that of its end.
@@ -118,7 +120,8 @@ def reaches(
     target = trace["hidden/target"][rows[at]].astype(np.float64)
     error = np.arctan2(seen[at, 1], seen[at, 0]) - np.arctan2(target[:, 1], target[:, 0])
     hit = trace["hidden/hit"][trace.bounds[1:][episode[at]] - 1, number[at]]
-    return episode[at], np.arctan2(sine, cosine)[at], readouts.wrapped(error), hit
+    turn = np.arctan2(sine, cosine) + np.arctan(trace["hidden/push"][rows])
+    return episode[at], turn[at], readouts.wrapped(error), hit
 
 
 def play_room(trace: Trace) -> Summary:

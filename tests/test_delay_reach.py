@@ -254,3 +254,66 @@ def test_prediction_is_what_the_delay_asks_for() -> None:
     ]
     assert scores[0] > 0.95
     assert scores[1] < 0.1
+
+
+def in_field(level: int = 2, n: int = 100) -> World:
+    """Worlds with a force field, whose arms are free."""
+    world = World(DelayReach(level, field=True), n)
+    world.seed(np.arange(n))
+    world.reset()
+    wait(world)
+    return world
+
+
+def test_a_force_field_pushes_the_hand_aside_of_its_way() -> None:
+    """By half of the way that the arm moved it, to its left or right; what is felt agrees."""
+    world = in_field()
+    arm, rng = rules(world).arm, np.random.default_rng(0)
+    assert set(world.push.tolist()) == {-0.5, 0.0, 0.5}
+    assert (world.rotation == [1, 0]).all()
+    for _ in range(4):
+        joint = world.joint.copy()
+        world.step(rng.uniform(-0.5, 0.5, (world.n, 2)).astype(np.float32))
+        before = arm.hand(joint)
+        way = arm.hand(joint + world.joint_speed) - before
+        aside = np.stack([-way[:, 1], way[:, 0]], 1) * world.push[:, None]
+        np.testing.assert_allclose(world.hand, before + way + aside, atol=1e-5)
+        np.testing.assert_allclose(world.hand, arm.hand(world.joint), atol=1e-5)
+        felt = np.stack([np.sin(world.joint), np.cos(world.joint)], -1).reshape(-1, 4)
+        np.testing.assert_allclose(world.felt, felt, atol=1e-6)
+    still = DelayReach(level=1, field=True)
+    assert still.strength == 0.0
+    assert DelayReach(level=2, ood=True, field=True).strength == pytest.approx(0.7)
+
+
+def test_a_world_in_a_field_is_the_same_alone_and_among_others() -> None:
+    together, alone = in_field(n=8), World(DelayReach(2, field=True), 1)
+    alone.seed(np.array([5]))
+    alone.reset()
+    wait(alone)
+    actions = np.random.default_rng(1).uniform(-1, 1, (60, 8, 2)).astype(np.float32)
+    for action in actions:
+        many, one = together.step(action), alone.step(action[5:6])
+        assert many[0][5] == one[0][0]
+        for name, sense in alone.observe().items():
+            np.testing.assert_array_equal(together.observe()[name][5], sense[0])
+
+
+def test_who_learns_the_field_hits_again_and_who_does_not_misses() -> None:
+    task = DelayReach(3, field=True)
+    world = World(task, 100)
+    shares = {}
+    for name, policy in (("learns", task.observer()), ("does not", Predictor(task, adapts=False))):
+        world.seed(np.arange(100))
+        world.reset()
+        policy.reset(100)
+        start, over = np.ones(100, np.bool_), np.zeros(100, np.bool_)
+        while not over.all():
+            over = world.step(policy.act(world.observe(), start))[1]
+            start = np.zeros(100, np.bool_)
+        pushed = world.degrees[:, 1] != 0
+        after = world.switch[pushed, None] + np.arange(4)
+        shares[name] = world.hit[np.flatnonzero(pushed)[:, None], after].mean(0)
+    assert shares["learns"][0] < 0.2
+    assert (shares["learns"][2:] > 0.85).all()
+    assert (shares["does not"] < 0.2).all()

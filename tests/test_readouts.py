@@ -9,6 +9,7 @@ import pytest
 
 from motley.envs import TASKS, readouts, trace
 from motley.envs.summaries import SUMMARIES, reaches, recalls, rules, summary
+from motley.envs.tasks.delay_reach import DelayReach
 from motley.envs.tasks.play_room import PlayRoom
 from motley.envs.trace import Trace
 
@@ -170,6 +171,11 @@ class TestReaching:
         assert random["hit rate"] < 0.05
         assert random["error after a switch (deg)"] == pytest.approx(90, abs=15)
         assert abs(random["after-effect (deg)"]) < 25
+        task = DelayReach(field=True)
+        pushed = trace.record(task, trace.policy(task, "observer"), 60, SEED)
+        turn = np.arctan(0.5 * np.sign(pushed["hidden/degrees"][pushed.bounds[:-1]]))
+        change = float(np.rad2deg(np.abs(np.diff(turn))).mean())
+        assert summary(pushed)["after-effect (deg)"] == pytest.approx(change, abs=6.0)
         still = summary(played("DelayReach", "oracle", 4, level=0))  # nothing switches
         assert still["hit rate"] > 0.95
         assert np.isnan(still["after-effect (deg)"])

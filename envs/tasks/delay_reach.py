@@ -14,7 +14,7 @@ from motley.envs import senses
 from motley.envs.arm import Arm
 from motley.envs.streams import Bools, Floats, Ints, Streams, length, unit
 from motley.envs.task import Level, Policy, Task
-from motley.envs.tasks.delay_reach_policies import Predictor, shortcuts
+from motley.envs.tasks.delay_reach_policies import Predictor, Pusher, aim, curled, shortcuts
 from motley.envs.world import World
 
 
@@ -40,7 +40,8 @@ class DelayReach(Task):
         0.2 m. At a hit, or after 9 steps,
         the hand is carried back to the middle for the next. Everything that the arm sees and
         feels of itself comes d steps late. The hand is seen turned about the middle by an angle,
-        which changes once, without a sign of it. A step stands for 0.05 s, so that d = 3 is 0.15 s.
+        which changes once, without a sign of it (``field=True``: it is seen where it is, and pushed
+        aside instead). A step stands for 0.05 s, so that d = 3 is 0.15 s.
 
     Actions:
         ====== ========= =====================================================================
@@ -98,8 +99,13 @@ class DelayReach(Task):
         different ones of minus its size, none and plus its size, drawn anew in each episode; the
         switch comes after 8 to 16 reaches.
 
+        With ``field=True`` a force field takes the rotation's place (the curl field of Shadmehr &
+        Mussa-Ivaldi 1994): a hand that the arm moves is pushed aside by half of that way, to its
+        left where the rotation would be above zero, to its right where below. What is felt
+        deviates with what is seen.
+
     Out of distribution:
-        The rotation is 20 degrees wider than the level's.
+        The rotation is 20 degrees wider than the level's; a field pushes by 0.2 of the way more.
 
     Problem:
         Motor prediction: to know where the hand is by now from the commands that were sent (a
@@ -119,7 +125,8 @@ class DelayReach(Task):
     Source:
         Miall, Weir, Wolpert & Stein 1993, Is the cerebellum a Smith predictor?; Wolpert, Miall &
         Kawato 1998, Internal models in the cerebellum; Krakauer et al. 2000, Learning of
-        visuomotor transformations for vectorial planning of reaching trajectories.
+        visuomotor transformations for vectorial planning of reaching trajectories; Shadmehr &
+        Mussa-Ivaldi 1994, Adaptive representation of dynamics during learning of a motor task.
     """
 
     problem: ClassVar[str] = "motor prediction"
@@ -131,6 +138,7 @@ class DelayReach(Task):
         Late(chance=0.40, delay=8, rotation=60.0),
     )
     default_level = 2
+    variants = ({"field": False}, {"field": True})
     reward_range = (-0.02, 1.0)
 
     reaches = 24
@@ -141,29 +149,39 @@ class DelayReach(Task):
     step_reward, hit_reward, effort = 0.2, 0.4, 0.005
     home_posture = (float(np.pi / 4), float(np.pi / 2))
     ood_rotation = 20.0
+    curl, ood_curl = 0.5, 0.2
+    """Of the force field, where the level has a rotation; and what is added out of distribution."""
     disc_radius = 0.2
     colors = senses.hue(np.array([200.0, 20.0]))
     """Of the hand and of the target."""
 
-    def __init__(self, level: int | None = None, ood: bool = False) -> None:
+    def __init__(self, level: int | None = None, ood: bool = False, field: bool = False) -> None:
         super().__init__(level, ood)
+        self.field = bool(field)
         setting = self.levels[self.level]
         self.delay = setting.delay
         self.rotation = setting.rotation + (self.ood_rotation if ood else 0.0)
+        self.strength = self.curl * (setting.rotation > 0) + self.ood_curl * ood
         self.wait = self.delay + 2
         self.horizon = self.reaches * (self.reach_steps + self.wait)
         self.n_shapes = 2
         self.body = self.arm = Arm(joint_speed=0.35, motor_noise=0.05)
         self.middle = self.arm.hand(np.array(self.home_posture, np.float32))
 
+    @property
+    def variant(self) -> dict[str, Any]:
+        """Whether a force field takes the place of the rotation."""
+        return {"field": self.field}
+
     def fields(self) -> dict[str, tuple[tuple[int, ...], npt.DTypeLike]]:
         """The arm's, and how far the reaches are.
 
         targets: of all reaches, metres from the middle. target: the present one. degrees: rotation
-        before and after the switch. rotation: cosine and sine of the present one. switch: reaches
-        before it. reach: reaches done. hit: of each. due: step at which the wait or the reach ends.
-        inside: steps in a row on the target. most: the most of them in this reach. past: what the
-        senses said in the last d + 1 steps: places of hand and target, cue, proprioception.
+        before and after the switch. rotation: cosine and sine of the present one. push: share of
+        its way by which the hand is now pushed to its left. switch: reaches before it. reach:
+        reaches done. hit: of each. due: step at which the wait or the reach ends. inside: steps in
+        a row on the target. most: the most of them in this reach. past: what the senses said in
+        the last d + 1 steps: places of hand and target, cue, proprioception.
         """
         return {
             **self.arm.fields(),
@@ -171,6 +189,7 @@ class DelayReach(Task):
             "target": ((2,), np.float32),
             "degrees": ((2,), np.float32),
             "rotation": ((2,), np.float32),
+            "push": ((), np.float32),
             "switch": ((), np.int64),
             "reach": ((), np.int64),
             "hit": ((self.reaches,), np.bool_),
@@ -199,6 +218,9 @@ class DelayReach(Task):
         """Worlds ``rows`` await their next reach, with the hand in the middle."""
         reach = world.reach[rows]
         degrees = world.degrees[rows, (reach >= world.switch[rows]).astype(np.int64)]
+        if self.field:
+            world.push[rows] = np.float32(self.strength) * np.sign(degrees)
+            degrees = np.zeros_like(degrees)
         world.rotation[rows] = unit(np.deg2rad(degrees))
         world.target[rows] = world.targets[rows, np.minimum(reach, self.reaches - 1)]
         world.inside[rows] = world.most[rows] = 0
@@ -227,6 +249,8 @@ class DelayReach(Task):
 
     def outcome(self, world: World) -> tuple[npt.NDArray[Any], Bools]:
         """Whether the seen hand stays on the target; and what is seen and felt, of ago."""
+        if self.field:
+            self._push(world)
         now = self._senses(world)
         on = length(now[:, 2:4] - now[:, :2]) <= np.float32(self.tolerance)
         world.inside += 1
@@ -253,6 +277,16 @@ class DelayReach(Task):
         self._show(world, slice(None), slots[oldest])
         return reward, world.reach >= self.reaches
 
+    def _push(self, world: World) -> None:
+        """The field moves the hand aside of where the arm has just brought it."""
+        before = self.arm.hand(world.joint - world.joint_speed)
+        hand = before + curled(world.hand - before, world.push)
+        rows = np.flatnonzero(world.free & (world.push != 0))
+        world.joint[rows] = self.arm.posture(hand[rows])
+        directions = unit(world.joint[rows])
+        world.felt[rows] = directions[..., ::-1].reshape(-1, 4)
+        world.hand[rows] = self.arm.hand(world.joint[rows])
+
     def score(self, world: World) -> npt.NDArray[Any]:
         """Share of the targets hit."""
         return np.asarray(world.hit.sum(1) / self.reaches, np.float64)
@@ -265,11 +299,13 @@ class DelayReach(Task):
         """To where the hand must be for the seen hand to be on target, from the true posture."""
         (x, y), (cosine, sine) = world.target.T, world.rotation.T
         goal = self.middle + np.stack([cosine * x + sine * y, cosine * y - sine * x], 1)
+        if self.field:
+            goal = aim(world.hand, goal, world.push)
         return self.arm.commands(world.joint, world.joint_speed, self.arm.posture(goal))
 
     def observer(self) -> Policy:
-        """A Smith predictor that adapts to the rotation."""
-        return Predictor(self)
+        """A Smith predictor that adapts to the rotation, or to the field."""
+        return Pusher(self) if self.field else Predictor(self)
 
     def heuristics(self) -> dict[str, Callable[[], Policy]]:
         """Reaching without prediction, and without adaptation."""

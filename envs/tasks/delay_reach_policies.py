@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from motley.envs.senses import Observation
-from motley.envs.streams import Bools, Floats
+from motley.envs.streams import Bools, Floats, length
 
 if TYPE_CHECKING:
     from motley.envs.tasks.delay_reach import DelayReach
@@ -49,6 +49,22 @@ def rotate(vectors: Floats, angles: Floats) -> Floats:
     cosine, sine = np.cos(angles), np.sin(angles)
     x, y = vectors.T
     return np.stack([cosine * x - sine * y, sine * x + cosine * y], 1)
+
+
+def curled(way: Floats, push: Floats) -> Floats:
+    """Ways (N, 2) of the hand in a force field (N,) that adds so much of them to their left."""
+    x, y = way.T
+    return np.stack([x - push * y, y + push * x], 1)
+
+
+def aim(hand: Floats, goal: Floats, push: Floats) -> Floats:
+    """Where to move the hand (N, 2) to, for the force field (N,) to bring it towards the goal.
+
+    Not far ahead, so that it is within reach of the arm at the edge of its space, too.
+    """
+    way = goal - hand
+    near = np.minimum(1.0, np.float32(0.3) / np.maximum(length(way), np.float32(1e-6)))
+    return hand + curled(way * near[:, None], -push) / (1 + push * push)[:, None]
 
 
 class Late:
@@ -126,6 +142,65 @@ class Predictor:
         self.speed[held] = 0.0
         self.joint = self.joint + self.speed
         return action
+
+
+class Pusher(Predictor):
+    """The observer in a force field: a Smith predictor that learns how the hand is pushed aside.
+
+    What a command did to the felt hand, seen late, is held against what it does in no field. Also
+    in its state, one row a world: ``push`` (N,) the field; ``moved`` (d + 1, N, 2) the joints'
+    speeds of the steps before; ``felt`` (N, 2) the joints as they were felt last.
+    """
+
+    trust, surprise = 0.3, 0.3
+    """Share of an error that is learnt, and the error from which on all of it is: a switch."""
+
+    def reset(self, n: int) -> None:
+        """Forget everything; ``n`` worlds follow."""
+        super().reset(n)
+        self.push = np.zeros(n, np.float32)
+        self.moved = np.zeros((self.task.delay + 1, n, 2), np.float32)
+        self.felt = self.joint.copy()
+
+    def act(self, observation: Observation, episode_start: Bools) -> Floats:
+        """Actions (N, 2)."""
+        task, arm = self.task, self.task.arm
+        view = View(task, observation)
+        self.push[episode_start] = 0.0
+        held = ~view.go
+        self.moved = np.concatenate([self.moved[1:], self.speed[None]])
+        self._learn(view)
+        self.joint[held] = task.home_posture
+        self.speed[held] = 0.0
+        self.simulated = np.concatenate([self.simulated[1:], self.joint[None]])
+        self.simulated[:, held] = self.joint[held]
+        joint = self.joint + np.where(view.go[:, None], view.joint - self.simulated[0], 0.0)
+        hand = arm.hand(joint.astype(np.float32))
+        goal = aim(hand, task.middle + view.target, self.push)
+        action = arm.commands(joint, self.speed, arm.posture(goal.astype(np.float32)))
+        lag = np.float32(arm.response)
+        self.speed = self.speed + lag * (action * np.float32(arm.joint_speed) - self.speed)
+        self.speed[held] = 0.0
+        before = arm.hand(self.joint)
+        way = arm.hand(self.joint + self.speed) - before
+        self.joint = arm.posture((before + curled(way, self.push)).astype(np.float32))
+        return action
+
+    def _learn(self, view: View) -> None:
+        """Compare the last step that was felt with what its command does in no field."""
+        arm, home = self.task.arm, np.array(self.task.home_posture, np.float32)
+        before = arm.hand(self.felt)
+        alone, way = (
+            arm.hand(self.felt + self.moved[0]) - before,
+            view.hand + self.task.middle - before,
+        )
+        size = (alone * alone).sum(1)
+        # Not where the hand was carried back to the middle.
+        known = (size > 0.003) & (np.abs(view.joint - home).max(1) > 1e-3)
+        aside = (alone[:, 0] * way[:, 1] - alone[:, 1] * way[:, 0]) / np.maximum(size, 0.003)
+        error = np.where(known, aside - self.push, 0.0).astype(np.float32)
+        self.push += np.where(np.abs(error) > self.surprise, 1.0, self.trust) * error
+        self.felt = view.joint.astype(np.float32)
 
 
 class Stay:
