@@ -339,7 +339,7 @@ def test_audit_prints_every_level_and_tells_failure(
     for word in ("oracle", "observer", "random", "4 ood"):
         assert word in text
     monkeypatch.setattr(TASKS["DarkHome"], "oracle_bar", 1.1)
-    assert main(["audit", "DarkHome", "--episodes", "20"]) == 1
+    assert main(["audit", "DarkHome", "--level", "2", "--episodes", "20"]) == 1
     text = said(capsys)
     assert "level 2: the oracle scores" in text
     assert "level 2, out of distribution, stop=True: the oracle scores" in text
