@@ -9,10 +9,11 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 
 from motley.costs import ramp
-from motley.envs import World
+from motley.envs import World, calibration
 from motley.envs.sb3 import WorldVecEnv
 from motley.envs.streams import length
 from motley.envs.tasks.play_room import BALL, BLOCK, PENDULUM, SCREEN, PlayRoom
+from motley.envs.tasks.play_room_policies import Bringer, Tryer
 
 STAND = [0.0, 0.0]
 
@@ -249,3 +250,24 @@ def test_the_phase_is_switched_by_age() -> None:
 def test_a_phase_that_is_not_there_is_refused() -> None:
     with pytest.raises(ValueError, match=r"phase 1 [(]play[)] and 2"):
         PlayRoom(phase=3)
+
+
+def test_shuffled_looks_tell_nothing_and_trying_tells_all() -> None:
+    """Ball, pendulum and block trade colours; who goes by colour is right a third of the time."""
+    task = PlayRoom(shuffled=True)
+    world = World(task, 600)
+    world.seed(np.arange(600))
+    world.reset()
+    given = np.abs(world.shape_color[:, :3, None] - task.colors[None, None, :3]).max(-1) < 1e-6
+    assert (given.sum(1) == 1).all()
+    assert (given.sum(2) == 1).all()
+    np.testing.assert_allclose(given.mean(0), 1 / 3, atol=0.07)
+    plain = World(PlayRoom(), 3)
+    plain.seed(np.arange(3))
+    plain.reset()
+    np.testing.assert_array_equal(plain.shape_color, np.tile(task.colors, (3, 1, 1)).astype("f4"))
+    by_colour, tries = (
+        calibration.rollout(task, policy, 300, 41).mean() for policy in (Bringer(task), Tryer(task))
+    )
+    assert by_colour < 0.45
+    assert tries > 0.9

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from motley.envs import senses
 from motley.envs.streams import Bools, Floats, Ints, Streams, length, unit
 from motley.envs.task import Level, Policy, Task
-from motley.envs.tasks.play_room_policies import HEURISTICS, Bringer, approach
+from motley.envs.tasks.play_room_policies import HEURISTICS, Bringer, Tryer, approach
 from motley.envs.world import World
 
 BALL, PENDULUM, BLOCK, SCREEN = range(4)
@@ -95,7 +95,9 @@ class PlayRoom(Task):
         The default is level 2, phase 2, no screen. Where what lies is drawn anew in every episode,
         and so are the ball's mass (1 to 2), the direction of the swing, what is asked for, and the
         place, 0.7 to 1 m from the middle and 1.1 m or more from every thing. In phase 1 chance
-        is 1: no behaviour is wrong.
+        is 1: no behaviour is wrong. ``shuffled=True`` is a control: ball, pendulum and block trade
+        their colours in each episode, so that what was learnt of a thing by its looks is of no
+        use, and it has to be tried.
 
     Out of distribution:
         A ball of mass 0.5, which rolls at least twice as far.
@@ -139,7 +141,10 @@ class PlayRoom(Task):
     )
     default_level = 2
     variants = tuple(
-        {"phase": phase, "screen": screen} for phase in (2, 1) for screen in (False, True)
+        {"phase": phase, "screen": screen, "shuffled": shuffled}
+        for shuffled in (False, True)
+        for phase in (2, 1)
+        for screen in (False, True)
     )
 
     half_room, kerb = 3.0, 2.0
@@ -154,12 +159,17 @@ class PlayRoom(Task):
     wall_gray = 0.45
 
     def __init__(
-        self, level: int | None = None, ood: bool = False, phase: int = 2, screen: bool = False
+        self,
+        level: int | None = None,
+        ood: bool = False,
+        phase: int = 2,
+        screen: bool = False,
+        shuffled: bool = False,
     ) -> None:
         super().__init__(level, ood)
         if phase not in (1, 2):
             raise ValueError(f"PlayRoom has phase 1 (play) and 2 (reward), not {phase!r}")
-        self.phase, self.screen = int(phase), bool(screen)
+        self.phase, self.screen, self.shuffled = int(phase), bool(screen), bool(shuffled)
         self.things = self.levels[self.level].things
         self.n_shapes, self.n_walls = 4, 4
         self.horizon = 60
@@ -172,8 +182,8 @@ class PlayRoom(Task):
 
     @property
     def variant(self) -> dict[str, Any]:
-        """The phase, and whether there is a screen."""
-        return {"phase": self.phase, "screen": self.screen}
+        """The phase, whether there is a screen, and whether looks tell nothing."""
+        return {"phase": self.phase, "screen": self.screen, "shuffled": self.shuffled}
 
     def fields(self) -> dict[str, tuple[tuple[int, ...], npt.DTypeLike]]:
         """What rolls and swings, and what is asked for.
@@ -227,6 +237,8 @@ class PlayRoom(Task):
         world.shape_solid[which, BLOCK:] = present[:, BLOCK:]
         world.shape_radius[which] = np.float32(self.thing_radius) * present
         world.shape_color[which] = self.colors
+        if self.shuffled:
+            world.shape_color[which, :SCREEN] = self.colors[rng.permutation(SCREEN)]
         mass = rng.uniform(*self.masses)
         world.mass[which] = self.ood_mass if self.ood else mass
         world.foot[which] = world.shape_position[which, PENDULUM]
@@ -333,8 +345,11 @@ class PlayRoom(Task):
         return action
 
     def observer(self) -> Policy:
-        """Looks for the thing by its colour, and keeps where it was by dead reckoning."""
-        return Bringer(self)
+        """Looks for the thing by its colour, and keeps where it was by dead reckoning.
+
+        Where colours tell nothing it tries the things first.
+        """
+        return Tryer(self) if self.shuffled else Bringer(self)
 
     def heuristics(self) -> dict[str, Callable[[], Policy]]:
         """Ways to push that do not ask what is wanted, or where."""

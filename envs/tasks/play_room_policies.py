@@ -124,6 +124,63 @@ class Bringer:
             self.seen[:, k] |= seen
 
 
+class Tryer(Bringer):
+    """The observer where colours are shuffled: it finds out what each thing is.
+
+    What moves while the body waits is the pendulum; of the others, what the body runs into and does
+    not move is the block, and what is left is the ball.
+
+    Also in its state, one row a world: ``age`` (N,) steps; ``moves`` (N, 3) how far each colour was
+    seen to move; ``stuck`` (N, 3) steps in which it stood although the body met it; ``chosen``
+    (N,) the colour that it last went for.
+    """
+
+    wait = 4
+    """Steps of standing still, half a swing."""
+
+    def reset(self, n: int) -> None:
+        """Forget everything; ``n`` worlds follow."""
+        super().reset(n)
+        self.age, self.chosen = np.zeros((2, n), np.int64)
+        self.moves, self.stuck = np.zeros((2, n, 3), np.float32)
+
+    def act(self, observation: Observation, episode_start: Bools) -> Floats:
+        """Actions (N, 2)."""
+        self.age[episode_start] = 0
+        self.moves[episode_start] = self.stuck[episode_start] = 0.0
+        self.met = observation["touch"][:, 0] > 0.5
+        action = super().act(observation, episode_start)
+        action[self.age < self.wait] = 0.0
+        self.age += 1
+        return action
+
+    def _look(self, observation: Observation, episode_start: Bools) -> None:
+        before, seen = self.known[:, :3], self.seen[:, :3].copy()
+        felt = observation["egomotion"]
+        step, sine, cosine = felt[:, :1] * np.float32(FORWARD_SCALE), felt[:, 1:2], felt[:, 2:3]
+        x, y = before[..., 0], before[..., 1]
+        there = np.stack([cosine * x + sine * y - step, cosine * y - sine * x], -1)
+        super()._look(observation, episode_start)
+        moved = length(self.known[:, :3] - there) * seen
+        rows, waits = np.arange(len(felt)), self.age < self.wait
+        self.moves += np.where(waits[:, None], moved, 0.0)
+        stood = self.met & (moved[rows, self.chosen] < 0.02) & ~waits
+        near = length(self.known[rows, self.chosen]) < np.float32(self.task.reach + 0.15)
+        self.stuck[rows, self.chosen] += stood & near
+
+    def choose(self, cue: Floats) -> Ints:
+        """The colour to go to, (N,)."""
+        there = self.seen[:, :3]
+        swings = np.where(there, self.moves, -1.0)
+        pendulum = swings.argmax(1)
+        others = np.where(there, -self.stuck, np.float32(-np.inf))
+        alone = there.sum(1) == 1
+        others[np.arange(len(cue)), pendulum] = np.where(alone, 0.0, -np.inf)
+        ball = cue[:, 0] > 0  # in play the pendulum will do
+        self.chosen = np.where(ball, others.argmax(1), pendulum)
+        return np.asarray(self.chosen, np.int64)
+
+
 class Lover(Bringer):
     """Brings one thing whatever is asked for, here the ball."""
 
