@@ -181,15 +181,18 @@ def clip(groups: Sequence[Sequence[Tensor]], max_norm: float) -> None:
     """Scale the gradients of each group of parameters down to a norm of at most ``max_norm``.
 
     The same as :func:`torch.nn.utils.clip_grad_norm_` on one group after the other, in a handful
-    of operations for all.
+    of operations for all. Every gradient is a new tensor afterwards: autograd may have given two
+    parameters the same one (those of a sum), or one that is stretched over a single number.
     """
-    gradients = [[p.grad for p in group if p.grad is not None] for group in groups]
-    flat = [x for group in gradients for x in group]
+    followers = [[p for p in group if p.grad is not None] for group in groups]
+    flat = [p.grad for group in followers for p in group if p.grad is not None]
     if not flat:
         return
     squares = torch.stack(torch._foreach_norm(flat)).square()
-    counts = [len(group) for group in gradients if group]
+    counts = [len(group) for group in followers if group]
     norms = torch.stack([part.sum() for part in torch.split(squares, counts)]).sqrt()
     factors = (max_norm / (norms + 1e-6)).clamp(max=1.0)
     repeats = torch.tensor(counts, device=factors.device)
-    torch._foreach_mul_(flat, list(factors.repeat_interleave(repeats).unbind()))
+    scaled = torch._foreach_mul(flat, list(factors.repeat_interleave(repeats).unbind()))
+    for p, gradient in zip((p for group in followers for p in group), scaled, strict=True):
+        p.grad = gradient

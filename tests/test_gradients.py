@@ -64,6 +64,18 @@ def test_clipping_is_torchs_group_by_group() -> None:
             torch.testing.assert_close(a.grad, b.grad)
 
 
+def test_clipping_scales_a_gradient_once_that_two_parameters_share() -> None:
+    """As those of a sum, which autograd gives as one tensor; or of a sum over a parameter."""
+    a, b, c = (nn.Parameter(torch.zeros(3)) for _ in range(3))
+    loss = ((a + b) * torch.tensor([3.0, 4.0, 0.0])).sum() + 2 * c.sum()
+    for p, gradient in zip((a, b, c), torch.autograd.grad(loss, (a, b, c)), strict=True):
+        p.grad = gradient
+    clip([[a], [b], [c]], 0.5)
+    for p, expected in ((a, [0.3, 0.4, 0.0]), (b, [0.3, 0.4, 0.0]), (c, [0.5 / 3**0.5] * 3)):
+        assert p.grad is not None and p.grad.is_contiguous()
+        torch.testing.assert_close(p.grad, torch.tensor(expected))
+
+
 def test_what_learning_cannot_change_is_run_once_a_rollout() -> None:
     agent = Agent("matched", "motley/Caregiver-v0", "heterogeneous", n_envs=4, n_steps=8, seed=0)
     brain, batch = agent.brain, experience(agent)
