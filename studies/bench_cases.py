@@ -48,11 +48,6 @@ class Case:
     steps: int
     run: Callable[[], object]
 
-    @property
-    def suite(self) -> str:
-        """``envs``, ``training``, ``update`` or ``rollout``."""
-        return self.key.split("/")[0]
-
 
 def env_cases(quick: bool = False) -> list[Case]:
     """Every task of ours through each door, and peers' environments, all with random actions.

@@ -1,6 +1,7 @@
 """`motley bench`: what it measures, what it records, what it refuses."""
 
 import json
+import multiprocessing
 import os
 import time
 from pathlib import Path
@@ -210,6 +211,10 @@ def test_two_processes_take_twice_the_steps(tmp_path: Path) -> None:
         assert [row["steps"] for row in rows] == [40 * 1_024, 2 * 40 * 1_024]
     else:
         assert not rows
+    workers = [p for p in multiprocessing.active_children() if p.name.startswith("scaling")]
+    for worker in workers:  # none is left over
+        worker.join(20)
+    assert not any(worker.is_alive() for worker in workers)
 
 
 def test_command_writes_every_round(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
