@@ -18,6 +18,8 @@ from motley.studies.folder import Columns, FolderError, read_csv, read_json
 from motley.studies.statistics import Interval, Solved, bootstrap, bootstrap_curve, steps_to_solved
 
 Floats = npt.NDArray[np.float64]
+KINDS = ("routing", "time", "credit", "n_envs")
+"""Settings of a run, beside structure, costs and the agent's own, in which arms may differ."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,14 @@ class Run:
     @property
     def arm(self) -> str:
         """Structure and costs, and what else was set."""
-        settings = "".join(f" {k}={v}" for k, v in self.config["agent"].items())
-        return f"{self.config['structure']} · {self.config['costs']}{settings}"
+        settings = self._unusual(KINDS) | self.config["agent"]
+        others = "".join(f" {name}={value}" for name, value in settings.items())
+        return f"{self.config['structure']} · {self.config['costs']}{others}"
+
+    def _unusual(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return those settings that are not what they are when nothing is said."""
+        defaults = {f.name: f.default for f in fields(RunConfig)}
+        return {n: self.config[n] for n in names if self.config[n] != defaults[n]}
 
     @property
     def solved(self) -> Solved:
@@ -58,10 +66,8 @@ class Run:
         for name in names:
             if self.config[name] is not None:
                 words += [f"--{name}", str(self.config[name])]
-        defaults = {f.name: f.default for f in fields(RunConfig)}
-        for name in ("n_envs", "device", "eval_every", "eval_episodes"):
-            if self.config[name] != defaults[name]:
-                words += [f"--{name.replace('_', '-')}", str(self.config[name])]
+        for name, value in self._unusual((*KINDS, "device", "eval_every", "eval_episodes")).items():
+            words += [f"--{name.replace('_', '-')}", str(value)]
         for name in ("ood", "until_solved"):
             if self.config[name]:
                 words.append(f"--{name.replace('_', '-')}")

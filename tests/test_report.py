@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
@@ -88,6 +89,25 @@ def test_the_commands_on_the_page_are_the_runs(study: Path) -> None:
     from motley.scripts.train import configuration
 
     for found in gather(study):
+        args = parse("train", train, found.command.split()[2:])
+        assert configuration(args).to_json() == found.config
+
+
+def test_runs_that_differ_in_routing_or_credit_are_other_arms(study: Path) -> None:
+    from motley.scripts import train
+    from motley.scripts.main import parse
+    from motley.scripts.train import configuration
+
+    one = gather(study / "home")[0]
+    others = {"routing": "global", "time": "reversed", "credit": "bptt_4", "n_envs": 16}
+    runs = [one, *(replace(one, config=one.config | {k: v}) for k, v in others.items())]
+    labels = [arm.label for arm in arms(runs)]
+    assert len(set(labels)) == len(runs)
+    assert [label.split(" n_steps")[0] for label in labels[1:4]] == [
+        f"matched · heterogeneous {name}={others[name]} n_envs=8"
+        for name in ("routing", "time", "credit")
+    ]
+    for found in runs:
         args = parse("train", train, found.command.split()[2:])
         assert configuration(args).to_json() == found.config
 
