@@ -212,7 +212,11 @@ class Agent(BaseAlgorithm):
             return self.costs
         assert self.seed is not None
         areas = {name: node.role for name, node in brain.blueprint.items()}
-        learning = {n for n, area in brain.areas.items() if any(True for _ in area.parameters())}
+        learning = {
+            name
+            for name, area in brain.areas.items()
+            if any(p.requires_grad for p in area.parameters())
+        }
         above = {name: needed_by([name], brain.inputs) & learning for name in areas}
         return shuffled(self.costs, areas, above, self.seed)
 
