@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from motley.agents import Agent
 from motley.agents.gradients import Tape, clip
+from motley.costs import BehaviouralCloning, Cost
 from motley.envs import TASKS
+from motley.envs.senses import BODY
 from motley.studies.bench_roof import experience
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has no calibration")
 
 
-def gradients(agent: Agent, swept: bool, shut: frozenset[str]) -> dict[str, torch.Tensor]:
+def gradients(
+    agent: Agent, swept: bool, shut: frozenset[str] = frozenset()
+) -> dict[str, torch.Tensor]:
     """Of one batch, by parameter; and a second time over the same graph, which must not differ."""
     learner = agent.learner
     batch = experience(agent)
@@ -38,8 +46,53 @@ def test_a_sweep_gives_what_separate_passes_give(task: str, shut: tuple[str, ...
         Agent("matched", f"motley/{task}-v0", "heterogeneous", n_envs=6, n_steps=12, seed=3)
         for _ in range(2)
     )
-    plain = gradients(one, False, frozenset(shut))
-    swept = gradients(other, True, frozenset(shut))
+    assert_same(gradients(one, False, frozenset(shut)), gradients(other, True, frozenset(shut)))
+
+
+CREDIT = ("bptt_3", "direct_feedback", "node_perturbation")
+
+
+@pytest.mark.parametrize("credit", CREDIT)
+@pytest.mark.parametrize("lesioned", ["", "core"])
+def test_a_sweep_follows_credit_rules_and_lesions(credit: str, lesioned: str) -> None:
+    """In a structure with a loop, where the rule supports one."""
+    looped = credit != "node_perturbation"
+    structure, task = ("matched", "RoleBind") if looped else ("uniform", "DarkHome")
+    found = []
+    for swept in (False, True):
+        agent = Agent(structure, f"motley/{task}-v0", "heterogeneous", n_envs=6, n_steps=12,
+                      seed=3, credit=credit)  # fmt: skip
+        if lesioned:
+            agent.lesion(lesioned)
+        found.append(gradients(agent, swept))
+    assert_same(*found)
+    assert not any(lesioned and f"areas.{lesioned}." in name for name in found[1])
+
+
+def test_a_sweep_goes_through_a_teachers_lessons_as_well(tmp_path: Path) -> None:
+    """They are a second run of the brain, with a graph of its own."""
+    rng, steps = np.random.default_rng(0), 10
+    path = tmp_path / "teacher.npz"
+    rows: dict[str, Any] = {"episode": np.repeat(np.arange(4), steps)}
+    rows["action"] = rng.uniform(-1, 1, (4 * steps, 2)).astype(np.float32)
+    rows |= {
+        f"sense/{sense.name}": rng.uniform(0, 1, (4 * steps, sense.size)).astype(np.float32)
+        for sense in BODY
+    }
+    np.savez(path, **rows)
+    cloning = BehaviouralCloning(recording=str(path), trains=("encoder", "actor"), episodes=3)
+    few: dict[str, Any] = {"n_envs": 6, "n_steps": 12, "seed": 3}
+    costs: list[str | Cost] = ["heterogeneous", cloning]
+    agents = [Agent("matched", "motley/DarkHome-v0", costs, **few) for _ in range(2)]
+    plain, swept = gradients(agents[0], False), gradients(agents[1], True)
+    assert_same(plain, swept)
+    without = gradients(Agent("matched", "motley/DarkHome-v0", costs[:1], **few), False)
+    taught = {name.split(".")[2] for name, x in plain.items() if not torch.equal(x, without[name])}
+    assert taught == {"encoder", "actor"}
+
+
+def assert_same(plain: dict[str, torch.Tensor], swept: dict[str, torch.Tensor]) -> None:
+    """The same parameters have a gradient that is not zero, and all are alike."""
     assert {name for name, x in plain.items() if x.any()} == {
         n for n, x in swept.items() if x.any()
     }
@@ -72,7 +125,8 @@ def test_clipping_scales_a_gradient_once_that_two_parameters_share() -> None:
         p.grad = gradient
     clip([[a], [b], [c]], 0.5)
     for p, expected in ((a, [0.3, 0.4, 0.0]), (b, [0.3, 0.4, 0.0]), (c, [0.5 / 3**0.5] * 3)):
-        assert p.grad is not None and p.grad.is_contiguous()
+        assert p.grad is not None
+        assert p.grad.is_contiguous()
         torch.testing.assert_close(p.grad, torch.tensor(expected))
 
 
