@@ -24,6 +24,7 @@ from motley.agents.lesion import Lesion
 from motley.agents.policy import BrainPolicy, RecurrentState
 from motley.agents.readable import Readable
 from motley.agents.rollout import Present, collect
+from motley.agents.scoring import scored
 from motley.agents.spaces import Senses
 from motley.agents.update import Learner, Settings
 from motley.agents.wiring import needed_by
@@ -287,7 +288,7 @@ class Agent(BaseAlgorithm):
             self._update_current_progress_remaining(self.num_timesteps, total_timesteps)
             self._update_learning_rate(self.policy.optimizer)
             learner.look(age)
-            batch, facts = learner.prepare(rollout, age)
+            batch, facts = scored(learner, rollout, age)
             facts |= learner.update(batch, age, self.clip_range, self._generator, self.n_updates)
             self.n_updates += 1
             iteration += 1

@@ -1,13 +1,12 @@
-"""Learning from a rollout: PPO for every score, a gradient step for every loss, exactly routed."""
+"""Learning from a batch: PPO for every score, a gradient step for every loss, exactly routed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,10 +18,9 @@ from motley.agents.credit import credit_rule
 from motley.agents.gradients import Share, Tape, clip, one_by_one, sweep
 from motley.agents.layers import Linear, seed_of, seeded
 from motley.agents.lessons import Lessons
-from motley.agents.rollout import Rollout
-from motley.agents.values import ReturnNormaliser, gae
+from motley.agents.values import ReturnNormaliser
 from motley.costs import Cost, Trace, Value, controls
-from motley.costs.base import Sizes, State, check_loss
+from motley.costs.base import Sizes, State, check_loss, fitting
 from motley.costs.development import Competence, Development, Schedule
 from motley.costs.registry import unknown
 from motley.costs.routing import Routing, routing
@@ -43,19 +41,6 @@ class Settings:
     log_gradients_every: int
     routing: str
     credit: str
-
-
-@contextmanager
-def fitting(cost: Cost) -> Iterator[None]:
-    """Name the cost where it reads what this agent or its environment does not have.
-
-    Raises:
-        ValueError: the cost, what it looked for, and what there is.
-    """
-    try:
-        yield
-    except KeyError as error:
-        raise ValueError(f"cost {cost.name!r} does not fit here: {error.args[0]}") from error
 
 
 class Learner(nn.Module):
@@ -171,87 +156,6 @@ class Learner(nn.Module):
         groups = [{"params": found, "rate": rate} for rate, found in rates.items()]
         gated = (n for n in self.gates if self.area_parameters[n])
         return groups + [{"params": self.area_parameters[n], "area": n} for n in gated]
-
-    # ---------------------------------------------------------------- before the update
-
-    @torch.no_grad()
-    def prepare(self, rollout: Rollout, age: int) -> tuple[Batch, dict[str, float]]:
-        """Score a rollout and estimate advantages.
-
-        Args:
-            rollout: what happened.
-            age: environment steps lived before it.
-
-        Returns:
-            What to learn from, and to log ``score/<cost>`` and ``value/<cost>``, the means of each
-            score and of its value.
-        """
-        brain, tensors = self.brain, dict(rollout.tensors)
-        starts = tensors["episode_start"]
-        known = {**tensors, **rollout.outputs}
-        watched, _ = brain(known, rollout.state, starts, brain.watching)
-        outputs = {**rollout.outputs, **watched}
-        known_after, state_after = rollout.after
-        fresh = torch.zeros_like(next(iter(known_after.values()))[..., 0], dtype=torch.bool)
-        outputs_after, _ = brain(known_after, state_after, fresh)
-
-        after = {k: x[:, : starts.shape[1]] for k, x in {**known_after, **outputs_after}.items()}
-        after["episode_start"] = rollout.ends[-1:]
-        trace = Trace({**tensors, **outputs}, brain.roles, after)
-        for name, cost in self.costs.items():
-            with fitting(cost):
-                notes, state = cost.annotate(
-                    trace, self.cost_states.get(name, {}), self.heads[name]
-                )
-            tensors |= notes
-            if state:
-                self.cost_states[name] = state
-        tensors |= {name: outputs[name] for name in brain.fixed}
-        trace = trace.noted(tensors)
-        trace_after = Trace({**known_after, **outputs_after}, brain.roles)
-
-        x = outputs[brain.roles["actor"]]
-        log_prob = self.distribution.log_prob(x, brain.actor.log_std, rollout.actions)
-        advantages, log, weights = dict[str, Tensor](), dict[str, float](), self.weights(age)
-        for cost in self.scores:
-            with fitting(cost):
-                name, score = cost.name, cost.score(trace)
-            check_loss(cost, score, (starts.shape[0], starts.shape[1]))
-            advantage, returns, values = self._advantages(cost, score, rollout, trace, trace_after)
-            normaliser, head = self._critic(name)
-            normaliser.update(returns, head)
-            tensors[f"value/{name}/target"] = normaliser.normalise(returns)
-            if weights[name] > 0:
-                advantages[name] = advantage * (weights[name] / normaliser.deviation)
-            log |= {f"score/{name}": float(score.mean()), f"value/{name}": float(values.mean())}
-        return Batch(tensors, rollout.actions, log_prob, advantages, rollout.state), log
-
-    def _critic(self, score: str) -> tuple[ReturnNormaliser, nn.Linear]:
-        """Return what a score's critic has of its own: the normaliser and the read-out."""
-        normaliser, head = self.normalisers[score], self.heads[self.values[score].name]
-        return cast(ReturnNormaliser, normaliser), cast(nn.Linear, head)
-
-    def _advantages(
-        self, cost: Cost, score: Tensor, rollout: Rollout, trace: Trace, after: Trace
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return advantages, returns and values of a score, each (time, worlds), in its units."""
-        critic = self.values[cost.name]
-        normaliser, head = self._critic(cost.name)
-        values = normaliser.restore(critic.predict(trace, head))
-        last = normaliser.restore(critic.predict(after, head))[0]
-        worlds = values.shape[1]
-        next_values, ends = torch.cat((values[1:], last[None, :worlds])), rollout.ends
-        if cost.episodic:
-            next_values = next_values * ~rollout.terminated
-            time, world = rollout.truncated_at
-            next_values[time, world] = last[worlds:]
-        else:
-            ends = torch.zeros_like(ends)
-        gamma = self.settings.gamma if cost.gamma is None else cost.gamma
-        advantage = gae(score, values, next_values, ends, gamma, self.settings.gae_lambda)
-        return advantage, advantage + values, values
-
-    # ---------------------------------------------------------------- the update
 
     def update(
         self, batch: Batch, age: int, clip_range: float, generator: torch.Generator, n_update: int

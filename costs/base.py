@@ -7,7 +7,8 @@ so that it can be tried on any recording and moved between agents.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
@@ -327,6 +328,19 @@ def masked_mean_square(error: Tensor, mask: Tensor) -> Tensor:
     return error.square().mean(-1) * kept * (kept.numel() / kept.sum().clamp(min=1.0))
 
 
+@contextmanager
+def fitting(cost: Cost) -> Iterator[None]:
+    """Name the cost where it reads what this agent or its environment does not have.
+
+    Raises:
+        ValueError: the cost, what it looked for, and what there is.
+    """
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"cost {cost.name!r} does not fit here: {error.args[0]}") from error
+
+
 def check_loss(cost: Cost, loss: Tensor, shape: tuple[int, int]) -> None:
     """Raise where a cost's loss has the wrong shape.
 
@@ -339,4 +353,14 @@ def check_loss(cost: Cost, loss: Tensor, shape: tuple[int, int]) -> None:
         )
 
 
-__all__ = ["EVERY", "Cost", "Sizes", "State", "Trace", "check_loss", "latest", "masked_mean_square"]
+__all__ = [
+    "EVERY",
+    "Cost",
+    "Sizes",
+    "State",
+    "Trace",
+    "check_loss",
+    "fitting",
+    "latest",
+    "masked_mean_square",
+]

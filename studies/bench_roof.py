@@ -13,6 +13,7 @@ from motley.agents import Agent
 from motley.agents.areas.gru_scan import scan
 from motley.agents.batch import Batch
 from motley.agents.rollout import Rollout, collect
+from motley.agents.scoring import scored
 
 
 def rollout_of(agent: Agent) -> Rollout:
@@ -35,7 +36,7 @@ def rollout_of(agent: Agent) -> Rollout:
 
 def experience(agent: Agent) -> Batch:
     """Return a rollout of an agent, ready to learn from."""
-    return agent.learner.prepare(rollout_of(agent), 0)[0]
+    return scored(agent.learner, rollout_of(agent), 0)[0]
 
 
 class Roof(nn.Module):

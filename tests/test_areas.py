@@ -44,6 +44,7 @@ from motley.agents.areas import (
 from motley.agents.batch import Batch
 from motley.agents.blueprints import PROBLEMS
 from motley.agents.rollout import Rollout, collect
+from motley.agents.scoring import critic_of, scored
 from motley.costs import Trace
 from motley.envs import World
 from motley.envs.tasks import TASKS
@@ -441,12 +442,12 @@ def test_training_sees_what_acting_saw(structure: str) -> None:
     begin = rollout.tensors["episode_start"]
     assert begin[1:].any()
     assert not begin[0].all()
-    batch, _ = agent.learner.prepare(rollout, 0)
+    batch, _ = scored(agent.learner, rollout, 0)
     trace = Trace(
         {**rollout.tensors, **agent.brain(rollout.tensors, rollout.state, begin)[0]},
         agent.brain.roles,
     )
-    _, head = agent.learner._critic("reward")
+    _, head = critic_of(agent.learner, "reward")
     critic = agent.learner.values["reward"]
 
     def again(part: Batch, late: int = 0) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from motley.agents import Agent
 from motley.agents.areas import Arbiter
 from motley.agents.rollout import collect
+from motley.agents.scoring import scored
 from motley.costs import DriveReduction, Trace
 
 TIME, WORLDS, NEEDS = 15, 4, 5
@@ -127,7 +128,7 @@ def test_each_head_learns_from_its_own_need_and_absent_needs_do_nothing() -> Non
             present, agent.n_steps, agent._generator, lambda facts: True,
         )  # fmt: skip
     assert rollout is not None
-    batch, _ = agent.learner.prepare(rollout, 0)
+    batch, _ = scored(agent.learner, rollout, 0)
     # The needs' own falls add up to what the task pays: its drive is their mean.
     trace = Trace(rollout.tensors, agent.brain.roles)
     total = torch.stack([DriveReduction(need=k).score(trace) for k in range(4)]).sum(0) / 4

@@ -20,6 +20,7 @@ from motley.agents import Agent
 from motley.agents.actions import action_distribution
 from motley.agents.batch import Batch
 from motley.agents.rollout import collect
+from motley.agents.scoring import critic_of, scored
 from motley.agents.values import ReturnNormaliser, gae
 
 GAMMA, LAMBDA = 0.9, 0.8
@@ -177,7 +178,7 @@ def test_advantages_and_targets_of_a_rollout_are_sb3s() -> None:
     assert rollout is not None
     assert rollout.terminated.any()
     assert rollout.truncated_at.shape[1] > 0
-    batch, _ = learner.prepare(rollout, 0)
+    batch, _ = scored(learner, rollout, 0)
 
     def value(x: torch.Tensor) -> torch.Tensor:
         return peer.policy.predict_values(x).flatten()
@@ -330,7 +331,7 @@ def values(agent: Agent, seen: list[list[float]]) -> list[float]:
     known = {"observation": torch.tensor([seen]), "previous_action": torch.zeros(1, len(seen), 2)}
     starts = torch.ones(1, len(seen), dtype=torch.bool)
     outputs, _ = agent.brain(known, agent.brain.initial_state(len(seen)), starts)
-    normaliser, head = agent.learner._critic("reward")
+    normaliser, head = critic_of(agent.learner, "reward")
     restored: list[float] = normaliser.restore(head(outputs["critic"]))[0, :, 0].tolist()
     return restored
 

@@ -18,6 +18,7 @@ from motley.agents import BLUEPRINTS, Agent
 from motley.agents.blueprints import PROBLEMS
 from motley.agents.gradients import Tape
 from motley.agents.rollout import collect
+from motley.agents.scoring import scored
 from motley.agents.spaces import Senses
 from motley.agents.wiring import needed_by
 from motley.costs import (
@@ -163,7 +164,7 @@ def test_a_step_uses_the_sum_of_the_gradients_routed(structure: str, cut: bool) 
         agent.n_steps, agent._generator, lambda facts: True,
     )  # fmt: skip
     assert rollout is not None
-    batch, _ = learner.prepare(rollout, 0)
+    batch, _ = scored(learner, rollout, 0)
     losses, _ = learner.losses(batch, learner.weights(0), 0.2)
     assert set(losses) == set(HETEROGENEOUS[structure])
     named = dict(learner.named_parameters())
