@@ -24,7 +24,7 @@ import numpy.typing as npt
 if sys.platform != "win32":
     import fcntl
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 TAIL = 65_536
 """Bytes that hold at least two rows of any CSV file of a run."""
 
@@ -66,7 +66,8 @@ def read_json(path: Path) -> dict[str, Any]:
     version = data.pop("format_version", None)
     if version != FORMAT_VERSION:
         raise FolderError(
-            f"{path} has format {version}, this version of Motley reads {FORMAT_VERSION}"
+            f"{path} has format {version}, this version of Motley reads {FORMAT_VERSION}: take the "
+            f"version that wrote it (versions.json beside it), or train anew in another folder"
         )
     return data
 

@@ -10,6 +10,7 @@ import pytest
 
 from motley.studies.config import RunConfig
 from motley.studies.folder import (
+    FORMAT_VERSION,
     CsvLog,
     FolderError,
     last_row,
@@ -54,8 +55,10 @@ def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     write_json(file, {"steps": 3})
     assert read_json(file) == {"steps": 3}
-    file.write_text(file.read_text().replace('"format_version": 1', '"format_version": 99'))
-    with pytest.raises(FolderError, match="has format 99, this version of Motley reads 1"):
+    file.write_text(
+        file.read_text().replace(f'"format_version": {FORMAT_VERSION}', '"format_version": 99')
+    )
+    with pytest.raises(FolderError, match=r"has format 99, .* or train anew"):
         read_json(file)
     file.write_text("{")
     with pytest.raises(FolderError, match="is not JSON"):

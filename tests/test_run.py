@@ -21,7 +21,7 @@ from motley.agents import Agent
 from motley.envs.sb3 import WorldVecEnv
 from motley.studies.config import ConfigError, RunConfig, build_agent, check, stream
 from motley.studies.evaluate import EVAL, play, undisturbed
-from motley.studies.folder import FolderError, read_csv, read_json, write_json
+from motley.studies.folder import FORMAT_VERSION, FolderError, read_csv, read_json, write_json
 from motley.studies.listener import Listener
 from motley.studies.run import PROGRESS, run
 from motley.studies.runs import gather
@@ -98,7 +98,7 @@ class StopAt(Listener):
 
 def test_a_run_folder_holds_what_is_pinned(whole: Path) -> None:
     for name in ("config.json", "versions.json", "done", "checkpoint.json"):
-        assert json.loads((whole / name).read_text())["format_version"] == 1
+        assert json.loads((whole / name).read_text())["format_version"] == FORMAT_VERSION
     assert (whole / "model.zip").exists()
     assert list((whole / "checkpoints").iterdir())
     assert list((whole / "tensorboard").glob("events*"))
