@@ -165,16 +165,7 @@ def _parts(n_envs: int, n_steps: int) -> list[Case]:
     ]
     title = f"Rollout of {n_envs} worlds: Motley, uniform"
     cases.append(Case("rollout/motley", title, "", n_envs * n_steps, _rolling(uniform)))
-    env = worlds(n_envs)
-    rng = np.random.default_rng(0)
-    actions = rng.uniform(-1, 1, (n_steps, n_envs, 2)).astype(np.float32)
-    env.reset()
-
-    def run() -> None:
-        for action in actions:
-            env.step(action)
-
-    title = f"Rollout of {n_envs} worlds: the worlds alone"
+    title, run = f"Rollout of {n_envs} worlds: the worlds alone", _stepping(worlds(n_envs), n_steps)
     return [*cases, Case("rollout/worlds", title, "", n_envs * n_steps, run)]
 
 
@@ -267,17 +258,22 @@ def _vector(key: str, name: str, id: str, calls: int) -> Case:
 
 
 def _sb3(task: str, calls: int) -> Case:
-    env = WorldVecEnv(task, N_ENVS, seed=0)
-    rng = np.random.default_rng(0)
-    actions = rng.uniform(-1, 1, (calls, N_ENVS, 2)).astype(np.float32)
+    run, title = _stepping(WorldVecEnv(task, N_ENVS, seed=0), calls), f"{task}, {N_ENVS} worlds"
+    note = "motley.envs.sb3.WorldVecEnv"
+    return Case(f"envs/{task}/sb3", f"{title}, SB3's door", note, calls * N_ENVS, run)
+
+
+def _stepping(env: WorldVecEnv, calls: int) -> Callable[[], object]:
+    """Step worlds with random actions drawn beforehand."""
+    shape = (calls, env.num_envs, 2)
+    actions = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
     env.reset()
 
     def run() -> None:
         for action in actions:
             env.step(action)
 
-    title = f"{task}, {N_ENVS} worlds, SB3's door"
-    return Case(f"envs/{task}/sb3", title, "motley.envs.sb3.WorldVecEnv", calls * N_ENVS, run)
+    return run
 
 
 def _kernels(task: str, calls: int) -> Case:
