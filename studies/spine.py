@@ -1,7 +1,8 @@
 """The spine: matched structure with costs of its own, against the rest, on two tasks.
 
 Exploratory: a pilot saw these two levels, so no claim rests on them. Written before the run: the
-arms, the seeds, the search space and the number of trials, the same for every arm.
+arms, the seeds, the search space and the number of trials, the same for every arm; but the matched
+arm's other rungs run with its settings.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ STEPS = 1_000_000
 
 PATH_INTEGRATION = {
     "matched": Arm("matched", "heterogeneous", STEPS, "learnt"),
-    "matched_reward": Arm("matched", "reward", STEPS, "learnt"),
-    "noisy": Arm("matched.noisy", "heterogeneous", STEPS, "noisy"),
-    "exact": Arm("matched.exact", "heterogeneous", STEPS, "exact"),
+    "matched_reward": Arm("matched", "reward", STEPS, "learnt", tuned_as="matched"),
+    "noisy": Arm("matched.noisy", "heterogeneous", STEPS, "noisy", tuned_as="matched"),
+    "exact": Arm("matched.exact", "heterogeneous", STEPS, "exact", tuned_as="matched"),
     "uniform": Arm("uniform", "reward", STEPS),
     "uniform_heterogeneous": Arm("uniform", "heterogeneous", STEPS),
     "uniform_placebo": Arm("uniform", "placebo", STEPS, control="placebo cost"),
@@ -24,10 +25,14 @@ PATH_INTEGRATION = {
 
 EPISODIC_MEMORY = {
     "matched": Arm("matched", "heterogeneous", STEPS, "learnt_value"),
-    "matched_reward": Arm("matched", "reward", STEPS, "learnt_value"),
-    "exact": Arm("matched.exact", "heterogeneous", STEPS, "exact"),
-    "learnt_key": Arm("matched.learnt_key", "heterogeneous", STEPS, "learnt_key"),
-    "learnt_gate": Arm("matched.learnt_gate", "heterogeneous+saliency", STEPS, "learnt_gate"),
+    "matched_reward": Arm("matched", "reward", STEPS, "learnt_value", tuned_as="matched"),
+    "exact": Arm("matched.exact", "heterogeneous", STEPS, "exact", tuned_as="matched"),
+    "learnt_key": Arm(
+        "matched.learnt_key", "heterogeneous", STEPS, "learnt_key", tuned_as="matched"
+    ),
+    "learnt_gate": Arm(
+        "matched.learnt_gate", "heterogeneous+saliency", STEPS, "learnt_gate", tuned_as="matched"
+    ),
     "uniform": Arm("uniform", "reward", STEPS),
     "uniform_heterogeneous": Arm("uniform", "heterogeneous", STEPS),
     "uniform_placebo": Arm("uniform", "placebo", STEPS, control="placebo cost"),

@@ -51,6 +51,7 @@ class Arm:
         steps: environment steps of each run.
         prior: the rung of prior strength, or "". control: what it controls for, or "".
         tuned: False runs it as it comes, with the settings that all runs share.
+        tuned_as: the arm of the same task whose chosen settings it takes; "" is its own trials.
         routing, time: as in :class:`RunConfig`. development: the agent's, as JSON values.
         credit: the credit rule. until_solved: as in :class:`RunConfig`.
     """
@@ -62,6 +63,7 @@ class Arm:
     control: str = ""
     n_envs: int = 64
     tuned: bool = True
+    tuned_as: str = ""
     routing: str = "matched"
     time: str = "staged"
     development: Mapping[str, Any] = field(default_factory=dict)
@@ -147,7 +149,7 @@ def tune(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
     table: dict[str, RunConfig] = {}
     keys: dict[str, tuple[str, str, int, int]] = {}
     for task, level, name, arm in study.cells():
-        if not arm.tuned:
+        if not arm.tuned or arm.tuned_as:
             continue
         short = replace(arm, steps=study.trial_steps)
         for (trial, draw), seed in product(enumerate(study.draws()), study.tuning_seeds):
@@ -204,12 +206,18 @@ def _runs(study: Study, results: Path) -> Iterator[tuple[str, RunConfig]]:
     for seed in study.seeds:
         for task, level, name, arm in study.cells():
             key = f"{task}-{level}/{name}/{seed}"
-            if arm.tuned and name not in chosen.get(task, {}):
+            settings = _settings(arm, name, chosen.get(task, {}))
+            if settings is None:
+                missing = arm.tuned_as or name
                 raise ConfigError(
-                    f"arm {name!r} on {task} was not tuned: motley study tune {study.name}"
+                    f"arm {missing!r} on {task} was not tuned: motley study tune {study.name}"
                 )
-            settings = chosen[task][name] if arm.tuned else {}
             yield key, study.config(task, level, arm, seed, **settings)
+
+
+def _settings(arm: Arm, name: str, chosen: Mapping[str, dict[str, Any]]) -> dict[str, Any] | None:
+    """The settings that an arm runs with beside the shared ones; None where tuning is missing."""
+    return chosen.get(arm.tuned_as or name) if arm.tuned else {}
 
 
 def _chosen(study: Study, results: Path) -> dict[str, dict[str, dict[str, Any]]]:
@@ -231,9 +239,9 @@ def collect(study: Study, runs: Path, results: Path) -> None:
     for seed in whole.seeds:
         for task, level, name, arm in whole.cells():
             key = f"{task}-{level}/{name}/{seed}"
-            if arm.tuned and name not in chosen.get(task, {}):
+            settings = _settings(arm, name, chosen.get(task, {}))
+            if settings is None:
                 continue
-            settings = chosen[task][name] if arm.tuned else {}
             config = whole.config(task, level, arm, seed, **settings)
             # A peer's run has no checkpoints, so that half of one is none.
             there = "done" if arm.structure in PEERS else "eval.csv"

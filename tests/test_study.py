@@ -22,6 +22,7 @@ SMALL = Study(
         "DarkHome": {
             "matched": Arm("matched", "heterogeneous", 512, "learnt"),
             "uniform": Arm("uniform", "reward", 512, credit="bptt_4"),
+            "exact": Arm("matched.exact", "heterogeneous", 512, "exact", tuned_as="matched"),
         }
     },
     seeds=(0,),
@@ -54,6 +55,8 @@ def test_small_study_from_tuning_to_table(tmp_path: Path, monkeypatch: pytest.Mo
     assert all(choice in SMALL.draws() for choice in chosen.values())
 
     study.run(SMALL, runs, results, silent)
+    borrowed = read_json(runs / "DarkHome-0" / "exact" / "0" / "config.json")["agent"]
+    assert borrowed == {**SMALL.fixed, **chosen["matched"]}
     whole = (results / "curves.csv").read_text()
     monkeypatch.setitem(study.STUDIES, "small", SMALL)
     study.run(narrow(SMALL, (), ("uniform",)), runs, results, silent)
@@ -65,10 +68,12 @@ def test_small_study_from_tuning_to_table(tmp_path: Path, monkeypatch: pytest.Mo
         "score01,score01_sampled,score01_ood,success,wall_s,flops"
     )
     assert tuple(rows[0]) == tuple(pinned.split(","))
-    assert {row["arm"] for row in rows} == {"matched", "uniform"}
-    assert {row["structure"] for row in rows} == {"path_integration", "uniform"}
+    assert {row["arm"] for row in rows} == {"matched", "uniform", "exact"}
+    assert {row["structure"] for row in rows} == {
+        "path_integration", "uniform", "path_integration.exact",
+    }  # fmt: skip
     assert {(row["arm"], row["credit"]) for row in rows} == {
-        ("matched", "backprop"), ("uniform", "bptt_4"),
+        ("matched", "backprop"), ("uniform", "bptt_4"), ("exact", "backprop"),
     }  # fmt: skip
     last = [row for row in rows if row["arm"] == "matched"][-1]
     assert int(last["steps"]) == 512

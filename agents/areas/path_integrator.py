@@ -97,7 +97,7 @@ class PathIntegrator(Area):
             self.gains = nn.Parameter(torch.exp(0.3 * torch.randn(2)))
         elif prior == "learnt":
             # displacement ahead and left, and cosine and sine of the turn, from the inputs
-            self.motion = nn.Parameter(0.3 / GAIN * torch.randn(4, sum(sizes)))
+            self.motion = nn.Parameter(0.1 / GAIN * torch.randn(4, sum(sizes)))
 
     def initial_state(self, n: int) -> State:
         """Return the vector home at home: zeros, (worlds, 2)."""
