@@ -218,7 +218,7 @@ def test_a_learnt_integrator_finds_the_way_home_from_any_first_weights() -> None
             trace = Trace({**trace.tensors, **notes})
             loss = cost.loss(trace, head).mean()
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(area.parameters(), 0.5)
             optimizer.step()
             losses.append(float(loss.detach()))
