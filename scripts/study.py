@@ -10,12 +10,13 @@ import tyro
 from rich.console import Console
 
 from motley.scripts.train import Import
-from motley.studies import baselines, defaults, solvers, spine, study
+from motley.studies import baselines, defaults, parity, solvers, spine, study
 from motley.studies.config import ConfigError, import_plugins, nearest
+from motley.studies.verdict import verdict
 
-SHIPPED = (spine.SPINE, defaults.DEFAULTS, solvers.SOLVERS, baselines.BASELINES)
+SHIPPED = (spine.SPINE, defaults.DEFAULTS, solvers.SOLVERS, baselines.BASELINES, parity.PARITY)
 """Studies that come with Motley; each registers itself where it is written."""
-Action = Literal["list", "tune", "run", "status", "table"]
+Action = Literal["list", "tune", "run", "status", "table", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,11 @@ def main(args: StudyCommand) -> int:
         for name, entry in study.STUDIES.items():
             console.print(f"[bold]{name}[/]  {entry.claim}")
             for task, level, arm, what in entry.cells():
-                console.print(f"  {task} level {level}  {arm}: {what.structure}, {what.costs}")
+                rung = "" if level is None else f" level {level}"
+                console.print(f"  {task}{rung}  {arm}: {what.structure}, {what.costs}")
         return 0
     chosen = narrow(study.STUDIES[args.name], args.tasks, args.arms)
+    chosen = replace(chosen, imports=tuple(dict.fromkeys((*chosen.imports, *args.imports))))
     runs, results = args.runs / args.name, args.results / args.name
     if args.action == "status":
         for key, steps, score in study.status(chosen, runs):
@@ -64,6 +67,18 @@ def main(args: StudyCommand) -> int:
         titles = ("task", "arm", "solved", "steps to solved", "final score01", "out of distr.")
         for row in (titles, *study.summary(results)):
             console.print("  ".join(cell.ljust(22) for cell in row).rstrip())
+        return 0
+    if args.action == "verdict":
+        for answer in verdict(chosen, results):
+            bound = "within ±" if answer["kind"] == "equivalent" else "not below -"
+            estimate, low, high = answer["difference"]
+            console.print(
+                f"{answer['task']}: {answer['first']} {answer['kind']} {answer['second']}: "
+                f"[bold]{answer['verdict']}[/]  difference {estimate:+.3f} ({low:+.3f} to "
+                f"{high:+.3f}), asked {bound}{answer['margin']}; "
+                f"{' and '.join(map(str, answer['seeds']))} seeds"
+            )
+        console.print(f"wrote {results / 'verdict.json'}")
         return 0
     results.mkdir(parents=True, exist_ok=True)
     done: set[str] = set()

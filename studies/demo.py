@@ -13,7 +13,7 @@ from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from motley.studies.config import RunConfig
+from motley.studies.config import RunConfig, import_plugins
 from motley.studies.folder import FolderError, last_row
 from motley.studies.run import InterruptedRunError, run
 
@@ -108,6 +108,7 @@ def cores() -> int:
 def _arm(config: RunConfig, out: Path) -> None:
     """Train one arm in a process of its own, which ends when its parent does."""
     threading.Thread(target=_follow_parent, daemon=True).start()
+    import_plugins(config.imports)
     try:
         run(config, out, resume=True)
     except InterruptedRunError:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
@@ -39,7 +40,8 @@ class Peer:
     """An algorithm of another project.
 
     Attributes:
-        module, name: where its class is. policy: the network, an argument of the class.
+        module, name: where its class is. policy: the network's name without the kind of observation
+            that it is for.
         extra: what of ours to install for it: ``pip install 'motley-rl[extra]'``; "" is nothing.
         policy_kwargs: settings of the network.
     """
@@ -67,12 +69,12 @@ class Peer:
 
 _SHARED = {"shared_lstm": True, "enable_critic_lstm": False}
 PEERS: dict[str, Peer] = {
-    "PPO": Peer("stable_baselines3", "PPO", "MultiInputPolicy"),
-    "RecurrentPPO": Peer("sb3_contrib", "RecurrentPPO", "MultiInputLstmPolicy", "bench"),
+    "PPO": Peer("stable_baselines3", "PPO", "Policy"),
+    "RecurrentPPO": Peer("sb3_contrib", "RecurrentPPO", "LstmPolicy", "bench"),
     "RecurrentPPO.small": Peer(
         "sb3_contrib",
         "RecurrentPPO",
-        "MultiInputLstmPolicy",
+        "LstmPolicy",
         "bench",
         {"lstm_hidden_size": 64, "net_arch": [64], **_SHARED},
     ),
@@ -119,7 +121,10 @@ def build(config: RunConfig) -> BaseAlgorithm:
     worlds = build_worlds(config, config.n_envs, seed, config.ood)
     make: Any = peer.load()
     settings = {"policy_kwargs": dict(peer.policy_kwargs), **config.agent}
-    model: BaseAlgorithm = make(peer.policy, worlds, seed=seed, device=config.device, **settings)
+    kind = "MultiInput" if isinstance(worlds.observation_space, spaces.Dict) else "Mlp"
+    model: BaseAlgorithm = make(
+        kind + peer.policy, worlds, seed=seed, device=config.device, **settings
+    )
     return model
 
 

@@ -26,7 +26,7 @@ Statistic = Callable[[Floats], float]
 
 
 class Interval(NamedTuple):
-    """An estimate with the ends of its 95% interval; the ends are NaN where there is none."""
+    """An estimate with the ends of its interval, 95% unless said; NaN where there is none."""
 
     estimate: float
     low: float
@@ -84,6 +84,39 @@ def bootstrap(
         for _ in range(resamples)
     ]
     low, high = np.quantile(draws, [0.025, 0.975])
+    return Interval(estimate, float(low), float(high))
+
+
+def difference(
+    first: npt.ArrayLike,
+    second: npt.ArrayLike,
+    level: float = 0.9,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Interval:
+    """The difference of two arms' means, first minus second, with its bootstrap interval.
+
+    Args:
+        first: a score a run; an arm's runs are drawn anew by themselves.
+        second: likewise.
+        level: of the interval: 0.9 is that of two one-sided tests at 5% each.
+        resamples: how many.
+        seed: of the resampling.
+
+    Returns:
+        NaN where an arm has no run, and the ends where one has a single run.
+    """
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    nan = float("nan")
+    if not (a.size and b.size):
+        return Interval(nan, nan, nan)
+    estimate = float(a.mean() - b.mean())
+    if min(a.size, b.size) < 2:
+        return Interval(estimate, nan, nan)
+    rng = np.random.default_rng(seed)
+    means = [x[rng.integers(x.size, size=(resamples, x.size))].mean(-1) for x in (a, b)]
+    tail = (1 - level) / 2
+    low, high = np.quantile(means[0] - means[1], [tail, 1 - tail])
     return Interval(estimate, float(low), float(high))
 
 

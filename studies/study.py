@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -54,6 +54,7 @@ class Arm:
         tuned_as: the arm of the same task whose chosen settings it takes; "" is its own trials.
         routing, time: as in :class:`RunConfig`. development: the agent's, as JSON values.
         credit: the credit rule. until_solved: as in :class:`RunConfig`.
+        settings: of its learner alone, before what tuning chose.
     """
 
     structure: str
@@ -69,6 +70,24 @@ class Arm:
     development: Mapping[str, Any] = field(default_factory=dict)
     credit: str = "backprop"
     until_solved: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A question about two arms, asked of each task that has both.
+
+    Attributes:
+        first, second: names of arms. margin: the largest difference of score01 at the end that
+            does not matter.
+        kind: ``equivalent``, neither is better by more than the margin; or ``at least``, the first
+            is not worse by more.
+    """
+
+    first: str
+    second: str
+    margin: float
+    kind: Literal["equivalent", "at least"] = "equivalent"
 
 
 @dataclass(frozen=True)
@@ -77,16 +96,19 @@ class Study:
 
     Attributes:
         name: of its folders. claim: what it asks, in a sentence.
-        tasks: (task, level) pairs. arms: by task and name.
+        tasks: (task, level) pairs, the level of another's environment being None. arms: by task
+            and name.
         seeds: of the runs. tuning_seeds: disjoint from them; each draw is tried on all of these.
         search: values of each setting of the agent that tuning draws from.
         trials: how many draws, the same ones for every arm. trial_steps: of each run of one.
         fixed: settings of the agent that all runs share.
+        contrasts: what its verdict answers. imports: plug-in modules that its runs need.
+        eval_every, eval_episodes: as in :class:`RunConfig`.
     """
 
     name: str
     claim: str
-    tasks: tuple[tuple[str, int], ...]
+    tasks: tuple[tuple[str, int | None], ...]
     arms: Mapping[str, Mapping[str, Arm]]
     seeds: tuple[int, ...]
     tuning_seeds: tuple[int, ...]
@@ -94,6 +116,10 @@ class Study:
     trials: int
     trial_steps: int
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    contrasts: tuple[Contrast, ...] = ()
+    imports: tuple[str, ...] = ()
+    eval_every: int = 20_000
+    eval_episodes: int = 200
 
     def __post_init__(self) -> None:
         if set(self.seeds) & set(self.tuning_seeds):
@@ -109,13 +135,15 @@ class Study:
                 drawn.append(draw)
         return drawn
 
-    def cells(self) -> Iterator[tuple[str, int, str, Arm]]:
+    def cells(self) -> Iterator[tuple[str, int | None, str, Arm]]:
         """Every (task, level, arm's name, arm)."""
         for task, level in self.tasks:
             for name, arm in self.arms[task].items():
                 yield task, level, name, arm
 
-    def config(self, task: str, level: int, arm: Arm, seed: int, **settings: Any) -> RunConfig:
+    def config(
+        self, task: str, level: int | None, arm: Arm, seed: int, **settings: Any
+    ) -> RunConfig:
         """The configuration of one run."""
         developing = {"development": dict(arm.development)} if arm.development else {}
         return RunConfig(
@@ -130,12 +158,21 @@ class Study:
             seed=seed,
             n_envs=arm.n_envs,
             until_solved=arm.until_solved,
-            agent=dict(self.fixed) | settings | developing,
+            eval_every=self.eval_every,
+            eval_episodes=self.eval_episodes,
+            imports=self.imports,
+            agent=dict(self.fixed) | dict(arm.settings) | settings | developing,
         )
 
 
 STUDIES: Registry[Study] = Registry("study")
 """Studies by name."""
+
+
+def _place(task: str, level: int | None, arm: str) -> str:
+    """The folder of an arm's runs below the study's."""
+    return f"{task}/{arm}" if level is None else f"{task}-{level}/{arm}"
+
 
 Progress = Callable[[dict[str, tuple[float, float]]], None]
 
@@ -153,7 +190,7 @@ def tune(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
             continue
         short = replace(arm, steps=study.trial_steps)
         for (trial, draw), seed in product(enumerate(study.draws()), study.tuning_seeds):
-            key = f"tune/{task}-{level}/{name}/{trial}-{seed}"
+            key = f"tune/{_place(task, level, name)}/{trial}-{seed}"
             table[key] = study.config(task, level, short, seed, **draw)
             keys[key] = (task, name, trial, seed)
     train(table, runs, on_look)
@@ -205,7 +242,7 @@ def _runs(study: Study, results: Path) -> Iterator[tuple[str, RunConfig]]:
     chosen = _chosen(study, results)
     for seed in study.seeds:
         for task, level, name, arm in study.cells():
-            key = f"{task}-{level}/{name}/{seed}"
+            key = f"{_place(task, level, name)}/{seed}"
             settings = _settings(arm, name, chosen.get(task, {}))
             if settings is None:
                 missing = arm.tuned_as or name
@@ -238,7 +275,7 @@ def collect(study: Study, runs: Path, results: Path) -> None:
     rows = []
     for seed in whole.seeds:
         for task, level, name, arm in whole.cells():
-            key = f"{task}-{level}/{name}/{seed}"
+            key = f"{_place(task, level, name)}/{seed}"
             settings = _settings(arm, name, chosen.get(task, {}))
             if settings is None:
                 continue
@@ -250,7 +287,8 @@ def collect(study: Study, runs: Path, results: Path) -> None:
             curve = read_csv(runs / key / "eval.csv")
             structure, size, epochs = _learner(config, runs / key)
             effort = size * (1 + 3 * epochs)
-            condition: tuple[Any, ...] = (name, task, level, structure, arm.prior, arm.costs)
+            rung = "" if level is None else level
+            condition: tuple[Any, ...] = (name, task, rung, structure, arm.prior, arm.costs)
             time = arm.time if arm.development else "constant"
             condition += (arm.routing, time, arm.credit, arm.control, seed, size)
             for i, steps in enumerate(curve["steps"]):
@@ -273,7 +311,7 @@ def status(study: Study, runs: Path) -> Iterator[tuple[str, float, float]]:
     """Each run's key, steps so far and newest score01."""
     for task, level, name, _ in study.cells():
         for seed in study.seeds:
-            key = f"{task}-{level}/{name}/{seed}"
+            key = f"{_place(task, level, name)}/{seed}"
             yield key, *look(runs / key)
 
 
