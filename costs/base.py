@@ -318,6 +318,18 @@ def latest(x: Tensor, when: Tensor, before: Tensor) -> Tensor:
     return torch.where(at >= 0, x.gather(0, at.clamp(min=0)), before)
 
 
+def next_draw(seed: int, state: State) -> tuple[torch.Generator, State]:
+    """Return the random numbers of a placebo's next draw, and the state that has counted it.
+
+    Args:
+        seed: of the cost.
+        state: the cost's, of which ``draws`` (1,) is read; none is the first draw.
+    """
+    draws = state.get("draws", torch.zeros(1, dtype=torch.int64))
+    number = hash((seed, int(draws))) & (2**63 - 1)  # of whole numbers, the same in every process
+    return torch.Generator().manual_seed(number), {"draws": draws + 1}
+
+
 def masked_mean_square(error: Tensor, mask: Tensor) -> Tensor:
     """Mean square over features where ``mask`` holds, zero elsewhere: (time, worlds).
 

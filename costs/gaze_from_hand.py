@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from motley.costs import sighting
-from motley.costs.base import State, Trace
+from motley.costs.base import State, Trace, next_draw
 from motley.costs.mover_event import mover_events
 from motley.costs.prediction import Prediction
 
@@ -94,22 +94,17 @@ class GazeFromHand(Prediction):
 
     def heads(self, sizes: Mapping[str, int]) -> nn.Module:
         """Return the linear read-out; an area ``gaze`` gives the direction itself."""
-        return nn.Identity() if self._given(sizes) else super().heads(sizes)
+        return nn.Identity() if self.reads_a("gaze", sizes) else super().heads(sizes)
 
     def inputs(self, trace: Trace) -> Tensor:
         """Return the direction, which an area ``gaze`` gives first, or the other area's output."""
-        return trace["gaze"][..., :2] if self._given(trace) else trace[self.reads]
-
-    def _given(self, names: Container[str]) -> bool:
-        """Whether the area that is read gives a direction."""
-        return "gaze" in names and self.reads.startswith("gaze")
+        return trace["gaze"][..., :2] if self.reads_a("gaze", trace) else trace[self.reads]
 
     def annotate(
         self, trace: Trace, state: State, heads: nn.Module
     ) -> tuple[dict[str, Tensor], State]:
         """Find the hand in each view: the target, and the steps that count."""
         view = sighting.rays(trace["vision"])
-        draws = state.get("draws", torch.zeros(1, dtype=torch.int64))
         after: State = {name: x for name, x in state.items() if name != "draws"}
         if self.teacher in trace:
             found = torch.sigmoid(trace[self.teacher])
@@ -125,9 +120,9 @@ class GazeFromHand(Prediction):
         if "go" in trace:
             counts = counts & (trace["go"][..., 0] < 0.5)
         if self.shuffle:
-            generator = torch.Generator().manual_seed(1_000_003 * self.seed + int(draws))
+            generator, counted = next_draw(self.seed, state)
             way, counts = of_other_worlds(way, counts, generator)
-            after = {**after, "draws": draws + 1}
+            after = {**after, **counted}
         return {f"{self.name}/target": way, f"{self.name}/counts": counts}, after
 
     def target(self, trace: Trace) -> Tensor:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from motley.costs.base import Cost, State, Trace
+from motley.costs.base import Cost, State, Trace, next_draw
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,9 @@ class LocalTDError(Cost):
         """Draw the order in which a placebo's returns are dealt out; the state counts the draws."""
         if not self.meaningless:
             return {}, state
-        draws = state.get("draws", torch.zeros(1, dtype=torch.int64))
-        generator = torch.Generator().manual_seed(1_000_003 * self.seed + int(draws))
+        generator, after = next_draw(self.seed, state)
         order = torch.rand(trace.episode_start.shape, generator=generator)
-        return {f"{self.name}/order": order.to(trace["reward"].device)}, {"draws": draws + 1}
+        return {f"{self.name}/order": order.to(trace["reward"].device)}, after
 
     def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
         """Return the squared error, (time, worlds), in units of the return's variance."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from motley.costs import sighting
-from motley.costs.base import State, Trace, latest
+from motley.costs.base import State, Trace, latest, next_draw
 from motley.costs.prediction import Prediction
 
 NEXT_DOOR = 3
@@ -90,8 +90,7 @@ class MoverEvent(Prediction):
 
     def heads(self, sizes: Mapping[str, int]) -> nn.Module:
         """Return the linear read-out; an area ``appearance`` gives the logits itself."""
-        given = "appearance" in sizes and self.reads.startswith("appearance")
-        return nn.Identity() if given else super().heads(sizes)
+        return nn.Identity() if self.reads_a("appearance", sizes) else super().heads(sizes)
 
     def annotate(
         self, trace: Trace, state: State, heads: nn.Module
@@ -99,15 +98,15 @@ class MoverEvent(Prediction):
         """Apply the rule: labels, (time, worlds, rays)."""
         rule: State = {name: x for name, x in state.items() if name != "draws"}
         events, rule = mover_events(trace["vision"], trace["egomotion"], trace.episode_start, rule)
-        draws = state.get("draws", torch.zeros(1, dtype=torch.int64))
         if self.meaningless:
-            generator = torch.Generator().manual_seed(1_000_003 * self.seed + int(draws))
+            generator, counted = next_draw(self.seed, state)
             luck = torch.rand(events.shape, generator=generator).to(events.device)
             luck = luck * (sighting.rays(trace["vision"])[..., 0] > 0)
             # As many rays of the view as the rule named, those with the most luck.
             rank = luck.argsort(-1, descending=True).argsort(-1)
             events = (rank < events.sum(-1, keepdim=True)).to(events.dtype)
-        return {f"{self.name}/labels": events}, {**rule, "draws": draws + 1}
+            rule = {**rule, **counted}
+        return {f"{self.name}/labels": events}, rule
 
     def target(self, trace: Trace) -> Tensor:
         """Return the labels, 1 on rays that show a mover."""

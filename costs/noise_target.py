@@ -9,7 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from motley.costs.base import State, Trace
+from motley.costs.base import State, Trace, next_draw
 from motley.costs.prediction import Prediction
 from motley.costs.self_localisation import SelfLocalisation
 
@@ -79,16 +79,15 @@ class NoiseTarget(Prediction):
 
         What the other cost notes is kept under this one's name, for :meth:`mask`.
         """
-        draws = state.get("draws", torch.zeros(1, dtype=torch.int64))
         inner = {k.removeprefix("of_"): x for k, x in state.items() if k.startswith("of_")}
         notes, inner = self.of.annotate(trace, inner, heads)
         seen = trace.noted(notes)
         target = self.of.target(seen).clone()
         counts = self.of.mask(seen)
         kept = target[counts]
-        generator = torch.Generator().manual_seed(hash((self.seed, int(draws))) & (2**63 - 1))
+        generator, counted = next_draw(self.seed, state)
         target[counts] = kept[torch.randperm(len(kept), generator=generator).to(kept.device)]
-        after = {"draws": draws + 1, **{f"of_{k}": x for k, x in inner.items()}}
+        after = {**counted, **{f"of_{k}": x for k, x in inner.items()}}
         kept_notes = {f"{self.name}/of/{k}": x for k, x in notes.items()}
         return {**kept_notes, f"{self.name}/target": target}, after
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -34,6 +34,10 @@ class Prediction(Cost):
     def target(self, trace: Trace) -> Tensor:
         """Return what is to be predicted, (time, worlds, size), without gradient."""
         raise TypeError(f"{type(self).__name__} defines no target")
+
+    def reads_a(self, role: str, names: Container[str]) -> bool:
+        """Whether the area that is read is the one with ``role``, where ``names`` has one."""
+        return role in names and role == self.reads.split("|")[0]
 
     def extra(self, sizes: Mapping[str, int]) -> int:
         """Return how many features :meth:`inputs` adds to the area's output."""

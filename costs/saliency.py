@@ -50,16 +50,12 @@ class Saliency(Prediction):
 
     def heads(self, sizes: Mapping[str, int]) -> nn.Module:
         """Return the linear read-out of another area; a gate gives its opening itself."""
-        return nn.Identity() if self._gated(sizes) else super().heads(sizes)
+        return nn.Identity() if self.reads_a("gate", sizes) else super().heads(sizes)
 
     def inputs(self, trace: Trace) -> Tensor:
         """Return how far the most open slot is open, or the other area's output."""
         read = trace[self.reads]
-        return read.amax(-1, keepdim=True) if self._gated(trace) else read
-
-    def _gated(self, names: Mapping[str, int] | Trace) -> bool:
-        """Whether the area that is read is a gate."""
-        return "gate" in names and self.reads.startswith("gate")
+        return read.amax(-1, keepdim=True) if self.reads_a("gate", trace) else read
 
     def annotate(
         self, trace: Trace, state: State, heads: nn.Module

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from motley.costs import sighting
-from motley.costs.base import Cost, State, Trace, masked_mean_square
+from motley.costs.base import Cost, State, Trace, masked_mean_square, next_draw
 
 
 def surprise(output: Tensor, view: Tensor) -> Tensor:
@@ -59,15 +59,14 @@ class WorldPrediction(Cost):
         """Deal out a placebo's targets, (time, worlds, rays); the state counts the deals."""
         if not self.meaningless or "world_model" not in trace:
             return {}, state
-        draws = state.get("draws", torch.zeros(1, dtype=torch.int64))
-        generator = torch.Generator().manual_seed(1_000_003 * self.seed + int(draws))
+        generator, after = next_draw(self.seed, state)
         dealt, known = (
             surprise(trace["world_model"], trace[self.sense]).clone(),
             ~trace.episode_start,
         )
         kept = dealt[known]
         dealt[known] = kept[torch.randperm(len(kept), generator=generator).to(kept.device)]
-        return {f"{self.name}/target": dealt}, {"draws": draws + 1}
+        return {f"{self.name}/target": dealt}, after
 
     def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
         """Return the mean squared error over rays and channels, (time, worlds)."""
