@@ -10,12 +10,17 @@ import tyro
 from rich.console import Console
 
 from motley.scripts.train import Import
-from motley.studies import baselines, defaults, parity, solvers, spine, study
+from motley.studies import baselines, defaults, exploration, parity, solvers, spine, study
 from motley.studies.config import ConfigError, import_plugins, nearest
 from motley.studies.verdict import verdict
 
-SHIPPED = (spine.SPINE, defaults.DEFAULTS, solvers.SOLVERS, baselines.BASELINES, parity.PARITY)
+SHIPPED = (
+    *(spine.SPINE, defaults.DEFAULTS, solvers.SOLVERS, baselines.BASELINES),
+    *(parity.PARITY, exploration.EXPLORATION),
+)
 """Studies that come with Motley; each registers itself where it is written."""
+WORDS = {"equivalent": "≈", "at least": "≥", "at most": "≤", "more": ">"}
+"""What a contrast's kind says of its two arms."""
 Action = Literal["list", "tune", "run", "status", "table", "verdict"]
 
 
@@ -70,12 +75,11 @@ def main(args: StudyCommand) -> int:
         return 0
     if args.action == "verdict":
         for answer in verdict(chosen, results):
-            bound = "within ±" if answer["kind"] == "equivalent" else "not below -"
             estimate, low, high = answer["difference"]
             console.print(
-                f"{answer['task']}: {answer['first']} {answer['kind']} {answer['second']}: "
-                f"[bold]{answer['verdict']}[/]  difference {estimate:+.3f} ({low:+.3f} to "
-                f"{high:+.3f}), asked {bound}{answer['margin']}; "
+                f"{answer['task']}: {answer['first']} {WORDS[answer['kind']]} {answer['second']} "
+                f"(margin {answer['margin']}): [bold]{answer['verdict']}[/]  "
+                f"difference {estimate:+.3f} ({low:+.3f} to {high:+.3f}), "
                 f"{' and '.join(map(str, answer['seeds']))} seeds"
             )
         console.print(f"wrote {results / 'verdict.json'}")

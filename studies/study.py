@@ -78,16 +78,20 @@ class Contrast:
     """A question about two arms, asked of each task that has both.
 
     Attributes:
-        first, second: names of arms. margin: the largest difference of score01 at the end that
-            does not matter.
-        kind: ``equivalent``, neither is better by more than the margin; or ``at least``, the first
-            is not worse by more.
+        first, second: names of arms. margin: the largest difference at the end that does not
+            matter.
+        kind: what is said of the first arm: ``equivalent``, not above nor below the second by more
+            than the margin; ``at least``, not below; ``at most``, not above; ``more``, above.
+        measure: the column of ``curves.csv`` that is compared.
+        tasks: only these; empty means all.
     """
 
     first: str
     second: str
     margin: float
-    kind: Literal["equivalent", "at least"] = "equivalent"
+    kind: Literal["equivalent", "at least", "at most", "more"] = "equivalent"
+    measure: str = "score01"
+    tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

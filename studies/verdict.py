@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
 
     A contrast is ``supported`` where the 90% interval of the difference of means lies within what
     it allows (for an equivalence: two one-sided tests at 5% each, Schuirmann 1987), ``refuted``
-    where it lies outside, else ``inconclusive``; so are fewer than 10 runs of an arm.
+    where all of it lies outside, else ``inconclusive``; so are fewer than 10 runs of an arm.
 
     Args:
         study: whose runs were collected.
@@ -40,11 +40,8 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
     path = results / "curves.csv"
     if not path.exists():
         raise ConfigError(f"{path} is missing: run the study first (motley study run {study.name})")
-    ends = _ends(path)
-    found = [
-        _answer(contrast, task, ends.get((task, contrast.first)), ends.get((task, contrast.second)))
-        for task, contrast in _asked(study)
-    ]
+    ends = {measure: _ends(path, measure) for measure in {c.measure for c in study.contrasts}}
+    found = [_answer(contrast, task, ends[contrast.measure]) for task, contrast in _asked(study)]
     write_json(results / "verdict.json", {"study": study.name, "round": 1, "verdicts": found})
     return found
 
@@ -53,17 +50,18 @@ def _asked(study: Study) -> Iterator[tuple[str, Contrast]]:
     """Each task with each contrast that it has both arms of."""
     for task, _ in study.tasks:
         for contrast in study.contrasts:
-            if {contrast.first, contrast.second} <= set(study.arms[task]):
+            meant = not contrast.tasks or task in contrast.tasks
+            if meant and {contrast.first, contrast.second} <= set(study.arms[task]):
                 yield task, contrast
 
 
-def _ends(path: Path) -> dict[tuple[str, str], list[float]]:
-    """By task and arm, each run's mean score01 over the last quarter of its evaluations."""
+def _ends(path: Path, measure: str) -> dict[tuple[str, str], list[float]]:
+    """By task and arm, each run's mean of a column over the last quarter of its evaluations."""
     curves: dict[tuple[str, str], dict[str, list[float]]] = {}
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
             runs = curves.setdefault((row["task"], row["arm"]), {})
-            runs.setdefault(row["seed"], []).append(float(row["score01"]))
+            runs.setdefault(row["seed"], []).append(float(row[measure]))
     return {
         cell: [
             float(np.mean(scores[-max(1, round(LAST * len(scores))) :])) for scores in runs.values()
@@ -73,16 +71,20 @@ def _ends(path: Path) -> dict[tuple[str, str], list[float]]:
 
 
 def _answer(
-    contrast: Contrast, task: str, first: Sequence[float] | None, second: Sequence[float] | None
+    contrast: Contrast, task: str, ends: Mapping[tuple[str, str], Sequence[float]]
 ) -> dict[str, Any]:
     """One entry of ``verdict.json``."""
-    a, b = (np.asarray(scores or (), np.float64) for scores in (first, second))
+    a, b = (
+        np.asarray(ends.get((task, arm), ()), np.float64)
+        for arm in (contrast.first, contrast.second)
+    )
     between = difference(a, b)
     return {
         "task": task,
         "first": contrast.first,
         "second": contrast.second,
         "kind": contrast.kind,
+        "measure": contrast.measure,
         "margin": contrast.margin,
         "seeds": [a.size, b.size],
         "ends": [_mean(a), _mean(b)],
@@ -101,12 +103,16 @@ def decide(contrast: Contrast, between: Interval, seeds: int) -> str:
     """
     if seeds < LEAST_SEEDS:
         return "inconclusive"
-    margin, both = contrast.margin, contrast.kind == "equivalent"
-    if between.low > -margin and (between.high < margin or not both):
+    margin, never = contrast.margin, float("inf")
+    least, most = {
+        "equivalent": (-margin, margin),
+        "at least": (-margin, never),
+        "at most": (-never, margin),
+        "more": (margin, never),
+    }[contrast.kind]
+    if between.low > least and between.high < most:
         return "supported"
-    if between.high < -margin or (both and between.low > margin):
-        return "refuted"
-    return "inconclusive"
+    return "refuted" if between.high < least or between.low > most else "inconclusive"
 
 
 def _mean(scores: npt.NDArray[np.float64]) -> float | None:

@@ -70,21 +70,25 @@ def test_the_difference_of_means_is_that_of_its_normal_interval() -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "equivalent", "at_least"),
+    ("low", "high", "equivalent", "at_least", "at_most", "more"),
     [
-        (-0.05, 0.05, "supported", "supported"),
-        (-0.05, 0.20, "inconclusive", "supported"),
-        (0.15, 0.30, "refuted", "supported"),
-        (-0.20, 0.05, "inconclusive", "inconclusive"),
-        (-0.30, -0.15, "refuted", "refuted"),
-        (float("nan"), float("nan"), "inconclusive", "inconclusive"),
+        (-0.05, 0.05, "supported", "supported", "supported", "refuted"),
+        (-0.05, 0.20, "inconclusive", "supported", "inconclusive", "inconclusive"),
+        (0.15, 0.30, "refuted", "supported", "refuted", "supported"),
+        (-0.20, 0.05, "inconclusive", "inconclusive", "supported", "refuted"),
+        (-0.30, -0.15, "refuted", "refuted", "supported", "refuted"),
+        (float("nan"), float("nan"), *4 * ("inconclusive",)),
     ],
 )
-def test_what_an_interval_decides(low: float, high: float, equivalent: str, at_least: str) -> None:
+def test_what_an_interval_decides(
+    low: float, high: float, equivalent: str, at_least: str, at_most: str, more: str
+) -> None:
     between = Interval((low + high) / 2, low, high)
     same = Contrast("a", "b", 0.1)
     assert decide(same, between, 10) == equivalent
     assert decide(replace(same, kind="at least"), between, 10) == at_least
+    assert decide(replace(same, kind="at most"), between, 10) == at_most
+    assert decide(replace(same, kind="more"), between, 10) == more
     assert decide(same, between, 9) == "inconclusive"
 
 

@@ -1,0 +1,147 @@
+"""Exploration: whether scores of novelty do what they are for.
+
+Where reward is rare or absent, each novelty score beside reward is to visit more states than reward
+alone; and before a screen of noise, learning progress is to spend no more of the time than reward
+alone does, which is chance, while the error of prediction is caught by it (Burda et al. 2018). What
+is measured is what a trained agent does when it samples its actions, as it did in training. Nothing
+is tuned. Written before the run: environments, measures, budgets and seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from motley.envs.tasks.play_room import BLOCK, SCREEN
+from motley.studies.study import STUDIES, Arm, Contrast, Study
+
+STEPS = 200_000
+NOVELTIES = (
+    "rnd",
+    "prediction_error_curiosity",
+    "episodic_novelty",
+    "count_novelty",
+    "ensemble_disagreement",
+    "learning_progress",
+)
+MARGIN = 0.05
+"""Of all moments: a larger share at the screen is being caught by it."""
+CELL = 0.5
+"""Metres of a side of the squares that places in PlayRoom are told apart by."""
+
+
+class Measured(gym.Wrapper[Any, Any, Any, Any]):
+    """Gives at the end of an episode, as score01, what was measured over its moments.
+
+    Args:
+        env: any environment.
+        note: what to keep of a moment.
+        measure: of what was kept, in order, and the environment.
+    """
+
+    def __init__(
+        self,
+        env: gym.Env[Any, Any],
+        note: Callable[[Any], Hashable],
+        measure: Callable[[list[Hashable], Any], float],
+    ):
+        super().__init__(env)
+        self.note, self.measure = note, measure
+        self._kept: list[Hashable] = []
+
+    def reset(self, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
+        """Begin anew."""
+        observation, info = self.env.reset(**kwargs)
+        self._kept = [self.note(self.unwrapped)]
+        return observation, info
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """Keep what is there after the step."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self._kept.append(self.note(self.unwrapped))
+        if terminated or truncated:
+            info["score01"] = self.measure(self._kept, self.unwrapped)
+        return observation, reward, terminated, truncated, info
+
+
+def rooms(**settings: Any) -> gym.Env[Any, Any]:
+    """Four small rooms in a row behind closed doors: the share of cells that were visited."""
+    env = gym.make("minigrid:MiniGrid-MultiRoom-N4-S5-v1", **settings)
+
+    def visited(kept: list[Hashable], env: Any) -> float:
+        walkable = [x is None or x.type == "door" or x.can_overlap() for x in env.grid.grid]
+        return len(set(kept)) / sum(walkable)
+
+    return Measured(env, lambda env: tuple(env.agent_pos), visited)
+
+
+def play_room(**settings: Any) -> gym.Env[Any, Any]:
+    """PlayRoom's play: different moments, told apart by where body and things are, of all."""
+    env = gym.make("motley/PlayRoom-v0", phase=1, **settings)
+
+    def places(env: Any) -> Hashable:
+        at = np.concatenate((env.world.position, env.world.shape_position[0, :BLOCK]))
+        return tuple(np.floor(at / CELL).astype(int).ravel().tolist())
+
+    return Measured(env, places, lambda kept, env: len(set(kept)) / len(kept))
+
+
+def screen(**settings: Any) -> gym.Env[Any, Any]:
+    """PlayRoom's play with a screen: the share of moments spent at it.
+
+    The body is at what is nearest, if that is as near as the task counts as attending to it.
+    """
+    env = gym.make("motley/PlayRoom-v0", phase=1, screen=True, **settings)
+
+    def at_screen(env: Any) -> Hashable:
+        gap = np.linalg.norm(env.world.shape_position[0] - env.world.position[0], axis=-1)
+        gap[~env.world.present[0]] = np.inf
+        return bool(gap.argmin() == SCREEN and gap.min() < env.task.attention_radius)
+
+    return Measured(env, at_screen, lambda kept, env: float(np.mean(np.asarray(kept, float))))
+
+
+ROOMS, PLAY, NOISE = (
+    "exploration/MultiRoom-N4-S5-v0",
+    "exploration/PlayRoom-v0",
+    "exploration/NoisyScreen-v0",
+)
+for _name, _make in ((ROOMS, rooms), (PLAY, play_room), (NOISE, screen)):
+    gym.register(_name, f"{__name__}:{_make.__name__}")
+
+ARMS = {"reward": Arm("uniform", "reward", STEPS, n_envs=32, tuned=False)}
+ARMS |= {
+    name: Arm("uniform", f"reward+{name}", STEPS, n_envs=32, tuned=False) for name in NOVELTIES
+}
+CAUGHT, FREE = "prediction_error_curiosity", "learning_progress"
+
+EXPLORATION = Study(
+    name="exploration",
+    claim="Novelty scores visit more, and only learning progress is not caught by noise.",
+    tasks=((ROOMS, None), (PLAY, None), (NOISE, None)),
+    arms={
+        ROOMS: ARMS,
+        PLAY: ARMS,
+        NOISE: {name: ARMS[name] for name in ("reward", CAUGHT, FREE)},
+    },
+    seeds=tuple(range(10)),
+    tuning_seeds=(),
+    search={},
+    trials=0,
+    trial_steps=0,
+    contrasts=(
+        *(
+            Contrast(name, "reward", 0.0, "more", "score01_sampled", (ROOMS, PLAY))
+            for name in NOVELTIES
+        ),
+        Contrast(CAUGHT, "reward", MARGIN, "more", "score01_sampled", (NOISE,)),
+        Contrast(FREE, "reward", MARGIN, "at most", "score01_sampled", (NOISE,)),
+    ),
+    imports=(__name__,),
+    eval_every=50_000,
+    eval_episodes=50,
+)
+STUDIES["exploration"] = EXPLORATION

@@ -1,0 +1,97 @@
+"""What the study of exploration measures, on bodies whose figures are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from motley.envs.tasks.play_room import BALL, SCREEN
+from motley.scripts.main import main
+from motley.studies import exploration, study
+from motley.studies.exploration import EXPLORATION, NOISE, PLAY, ROOMS
+from motley.studies.folder import read_csv, read_json
+
+pytest.importorskip("minigrid")
+
+
+def end(env: gym.Env[Any, Any], act: Any, seed: int = 0) -> float:
+    """score01 of an episode."""
+    env.reset(seed=seed)
+    while True:
+        *_, terminated, truncated, info = env.step(act(env.unwrapped))
+        if terminated or truncated:
+            return float(info["score01"])
+
+
+def toward(thing: int) -> Any:
+    """Walk to a thing and stay."""
+
+    def act(env: Any) -> np.ndarray:
+        world = env.world
+        action = env.task.toward(world, world.shape_position[:, thing])[0]
+        return np.asarray(action, np.float32)
+
+    return act
+
+
+def test_time_at_the_screen() -> None:
+    env = gym.make(NOISE)
+    # The way there takes a few steps of the sixty.
+    assert np.mean([end(env, toward(SCREEN), seed) for seed in range(5)]) > 0.85
+    assert np.mean([end(env, toward(BALL), seed) for seed in range(5)]) < 0.1
+    assert end(env, lambda env: np.zeros(2, np.float32)) == 0.0  # the middle is 1.7 m from all
+
+
+def test_moments_that_differ() -> None:
+    env = gym.make(PLAY)
+    still = end(env, lambda env: np.zeros(2, np.float32))
+    assert still <= 8 / 61  # the pendulum swings on, in eight steps
+    assert end(env, lambda env: np.array([1.0, 0.2], np.float32)) > still + 0.1
+
+
+def test_cells_that_were_visited() -> None:
+    env = gym.make(ROOMS)
+    turning = end(env, lambda env: 0)
+    grid: Any = env.unwrapped
+    free = sum(cell is None or cell.type in ("door", "goal") for cell in grid.grid.grid)
+    assert turning == pytest.approx(1 / free)
+    rng = np.random.default_rng(0)
+    assert end(env, lambda env: int(rng.choice([0, 1, 2, 2]))) > 2 * turning
+
+
+def test_every_contrast_has_its_arms() -> None:
+    asked = {(c.first, task) for c in EXPLORATION.contrasts for task in c.tasks}
+    arms = {(arm, task) for task, _, arm, _ in EXPLORATION.cells() if arm != "reward"}
+    assert asked == arms
+
+
+def test_runs_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    short = {
+        task: {
+            name: replace(arm, steps=256, n_envs=4)
+            for name, arm in EXPLORATION.arms[task].items()
+            if name in ("reward", exploration.FREE, "rnd")
+        }
+        for task in (ROOMS, NOISE)
+    }
+    small = replace(
+        EXPLORATION, name="small", tasks=((ROOMS, None), (NOISE, None)), arms=short, seeds=(0,),
+        eval_every=256, eval_episodes=2,
+    )  # fmt: skip
+    monkeypatch.setitem(study.STUDIES, "small", small)
+    where = ["--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results")]
+    assert main(["study", "run", "small", *where]) == 0
+    for task, name in ((ROOMS, "rnd"), (NOISE, "reward")):
+        found = read_csv(tmp_path / "runs" / "small" / task / name / "0" / "eval.csv")
+        assert ((found["score01_sampled"] >= 0) & (found["score01_sampled"] <= 1)).all()
+    assert main(["study", "verdict", "small", *where]) == 0
+    answers = read_json(tmp_path / "results" / "small" / "verdict.json")["verdicts"]
+    assert [(a["task"], a["first"], a["kind"]) for a in answers] == [
+        (ROOMS, "rnd", "more"), (ROOMS, exploration.FREE, "more"),
+        (NOISE, exploration.FREE, "at most"),
+    ]  # fmt: skip
