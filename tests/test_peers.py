@@ -89,6 +89,7 @@ def test_the_baselines_are_collected(tmp_path: Path) -> None:
         fixed={"n_steps": 64},
         trials=2,
         trial_steps=256,
+        eval_episodes=8,
     )
     study.tune(small, tmp_path / "runs", tmp_path / "results", lambda state: None)
     tried = list(csv.DictReader((tmp_path / "results" / "tuning.csv").read_text().splitlines()))

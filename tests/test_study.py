@@ -31,6 +31,7 @@ SMALL = Study(
     trials=2,
     trial_steps=512,
     fixed={"n_steps": 8},
+    eval_episodes=8,
 )
 
 
