@@ -10,12 +10,12 @@ import tyro
 from rich.console import Console
 
 from motley.scripts.train import Import
-from motley.studies import baselines, defaults, exploration, parity, solvers, spine, study
+from motley.studies import baselines, exploration, parity, solvers, spine, study
 from motley.studies.config import ConfigError, import_plugins, nearest
 from motley.studies.verdict import verdict
 
 SHIPPED = (
-    *(spine.SPINE, defaults.DEFAULTS, solvers.SOLVERS, baselines.BASELINES),
+    *(spine.SPINE, solvers.SOLVERS, baselines.BASELINES),
     *(parity.PARITY, exploration.EXPLORATION),
 )
 """Studies that come with Motley; each registers itself where it is written."""
