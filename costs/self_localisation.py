@@ -58,14 +58,14 @@ class SelfLocalisation(Prediction):
         return 2
 
     def heads(self, sizes: Mapping[str, int]) -> nn.Module:
-        """Return the linear prediction; of an area that is a vector itself, it starts as that.
+        """Return the linear prediction; of an integrator, it starts as what that gives.
 
         A vector can be held in any frame. A random read-out asks for a random one, often a mirror
         image, and an integrator that begins to turn the wrong way for it was seen to stay there:
         in three seeds of ten it had learnt nothing after 160,000 steps.
         """
         head = nn.Linear(sizes[self.reads], 2)
-        if sizes[self.reads] == 2:
+        if self.rung != "sighted" and self.reads_a("integrator", sizes) and sizes[self.reads] == 2:
             nn.init.eye_(head.weight)
             nn.init.zeros_(head.bias)
         return head

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
@@ -74,14 +75,8 @@ def main(args: StudyCommand) -> int:
             console.print("  ".join(cell.ljust(22) for cell in row).rstrip())
         return 0
     if args.action == "verdict":
-        for answer in verdict(chosen, results):
-            estimate, low, high = answer["difference"]
-            console.print(
-                f"{answer['task']}: {answer['first']} {WORDS[answer['kind']]} {answer['second']} "
-                f"(margin {answer['margin']}): [bold]{answer['verdict']}[/]  "
-                f"difference {estimate:+.3f} ({low:+.3f} to {high:+.3f}), "
-                f"{' and '.join(map(str, answer['seeds']))} seeds"
-            )
+        for answer in verdict(study.STUDIES[args.name], results):
+            console.print(sentence(answer))
         console.print(f"wrote {results / 'verdict.json'}")
         return 0
     results.mkdir(parents=True, exist_ok=True)
@@ -96,6 +91,19 @@ def main(args: StudyCommand) -> int:
     (study.tune if args.action == "tune" else study.run)(chosen, runs, results, on_look)
     console.print(f"wrote {results}")
     return 0
+
+
+def sentence(answer: Mapping[str, Any]) -> str:
+    """An entry of ``verdict.json`` in words."""
+    level = "" if answer["level"] is None else f" level {answer['level']}"
+    estimate, low, high = ("?" if x is None else f"{x:+.3f}" for x in answer["difference"])
+    left_out = f", {answer['unfinished_runs']} unfinished" if answer["unfinished_runs"] else ""
+    return (
+        f"{answer['task']}{level}: {answer['first']} {WORDS[answer['kind']]} {answer['second']} in "
+        f"{answer['measure']} (margin {answer['margin']}): [bold]{answer['verdict']}[/]  "
+        f"difference {estimate} ({low} to {high}), "
+        f"{' and '.join(map(str, answer['seeds']))} runs{left_out}"
+    )
 
 
 def narrow(whole: study.Study, tasks: tuple[str, ...], arms: tuple[str, ...]) -> study.Study:

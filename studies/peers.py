@@ -19,6 +19,7 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.preprocessing import is_image_space
 
 from motley.studies import versions
 from motley.studies.config import (
@@ -121,7 +122,9 @@ def build(config: RunConfig) -> BaseAlgorithm:
     worlds = build_worlds(config, config.n_envs, seed, config.ood)
     make: Any = peer.load()
     settings = {"policy_kwargs": dict(peer.policy_kwargs), **config.agent}
-    kind = "MultiInput" if isinstance(worlds.observation_space, spaces.Dict) else "Mlp"
+    seen = worlds.observation_space
+    kind = "Mlp" if not is_image_space(seen) else "Cnn"
+    kind = "MultiInput" if isinstance(seen, spaces.Dict) else kind
     model: BaseAlgorithm = make(
         kind + peer.policy, worlds, seed=seed, device=config.device, **settings
     )
@@ -202,7 +205,7 @@ class Recorder(BaseCallback):
             for listener in self.listeners:
                 listener.progressed(row)
             self._ended = []
-        if steps > self.eval.last and (last or steps // every > max(self.eval.last, 0) // every):
+        if steps > self.eval.last and (last or steps // every > self.eval.last // every):
             found = evaluate(self.config, self.model, self._evaluations)
             row = {"steps": steps, **found, "wall_s": round(self.wall, 3)}
             self.eval.append(row)

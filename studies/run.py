@@ -103,7 +103,11 @@ def run(
 def _same(config: RunConfig, out: Path) -> None:
     """Refuse to go on with another configuration or another task under the same name."""
     old, new = read_json(out / "config.json"), config.to_json()
-    differing = [f"{k} was {old.get(k)!r}, is now {new[k]!r}" for k in new if old.get(k) != new[k]]
+    differing = [
+        f"{k} was {old.get(k)!r}, is now {new[k]!r}"
+        for k in new
+        if k != "imports" and old.get(k) != new[k]
+    ]
     if differing:
         raise FolderError(f"{out} was begun with another configuration: {'; '.join(differing)}")
     task_hash = read_json(out / "versions.json")["task_hash"]

@@ -1,8 +1,9 @@
 """The spine: matched structure with costs of its own, against the rest, on two tasks.
 
 Exploratory: a pilot saw these two levels, so no claim rests on them. Written before the run: the
-arms, the seeds, the search space and the number of trials, the same for every arm; but the matched
-arm's other rungs run with its settings.
+arms, the seeds, the search space and the number of trials, the same for every arm; but the other
+rungs of the matched structure, and the same structure for reward alone, run with the matched arm's
+settings.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import t as student
 from scipy.stats import trim_mean
 
 SOLVED = 0.8
@@ -87,37 +88,31 @@ def bootstrap(
     return Interval(estimate, float(low), float(high))
 
 
-def difference(
-    first: npt.ArrayLike,
-    second: npt.ArrayLike,
-    level: float = 0.9,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> Interval:
-    """The difference of two arms' means, first minus second, with its bootstrap interval.
+def difference(first: npt.ArrayLike, second: npt.ArrayLike, level: float = 0.9) -> Interval:
+    """The difference of two arms' means, first minus second, with Welch's interval (1947).
+
+    At ten runs an arm a bootstrap's interval of a mean is too narrow.
 
     Args:
-        first: a score a run; an arm's runs are drawn anew by themselves.
+        first: a score a run.
         second: likewise.
         level: of the interval: 0.9 is that of two one-sided tests at 5% each.
-        resamples: how many.
-        seed: of the resampling.
 
     Returns:
         NaN where an arm has no run, and the ends where one has a single run.
     """
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    nan = float("nan")
     if not (a.size and b.size):
-        return Interval(nan, nan, nan)
+        return Interval(float("nan"), float("nan"), float("nan"))
     estimate = float(a.mean() - b.mean())
     if min(a.size, b.size) < 2:
-        return Interval(estimate, nan, nan)
-    rng = np.random.default_rng(seed)
-    means = [x[rng.integers(x.size, size=(resamples, x.size))].mean(-1) for x in (a, b)]
-    tail = (1 - level) / 2
-    low, high = np.quantile(means[0] - means[1], [tail, 1 - tail])
-    return Interval(estimate, float(low), float(high))
+        return Interval(estimate, float("nan"), float("nan"))
+    parts = np.array([x.var(ddof=1) / x.size for x in (a, b)])
+    if not parts.any():  # the runs of each arm are alike
+        return Interval(estimate, estimate, estimate)
+    freedom = parts.sum() ** 2 / (parts**2 / (np.array([a.size, b.size]) - 1)).sum()
+    reach = float(student.ppf((1 + level) / 2, freedom) * np.sqrt(parts.sum()))
+    return Interval(estimate, estimate - reach, estimate + reach)
 
 
 def bootstrap_curve(runs: npt.ArrayLike, resamples: int = 500, seed: int = 0) -> Floats:

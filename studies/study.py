@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -17,7 +17,8 @@ from typing import Any, Literal
 import numpy as np
 
 from motley.costs.registry import Registry
-from motley.studies.config import ConfigError, RunConfig, build_agent
+from motley.studies import peers
+from motley.studies.config import ConfigError, RunConfig, build_agent, build_worlds, check
 from motley.studies.demo import look, train
 from motley.studies.folder import read_csv, read_json, write_json, write_text
 from motley.studies.peers import PEERS
@@ -84,6 +85,7 @@ class Contrast:
             than the margin; ``at least``, not below; ``at most``, not above; ``more``, above.
         measure: the column of ``curves.csv`` that is compared.
         tasks: only these; empty means all.
+        last: the share of a run, from its end, whose evaluations are averaged.
     """
 
     first: str
@@ -92,6 +94,11 @@ class Contrast:
     kind: Literal["equivalent", "at least", "at most", "more"] = "equivalent"
     measure: str = "score01"
     tasks: tuple[str, ...] = ()
+    last: float = 0.25
+
+    def __post_init__(self) -> None:
+        if self.measure not in MEASURED:
+            raise ValueError(f"a contrast compares one of {MEASURED}, not {self.measure!r}")
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,8 @@ class Study:
         search: values of each setting of the agent that tuning draws from.
         trials: how many draws, the same ones for every arm. trial_steps: of each run of one.
         fixed: settings of the agent that all runs share.
-        contrasts: what its verdict answers. imports: plug-in modules that its runs need.
+        contrasts: what its verdict answers. round: which one this is of several.
+        imports: plug-in modules that its runs need.
         eval_every, eval_episodes: as in :class:`RunConfig`.
     """
 
@@ -121,6 +129,7 @@ class Study:
     trial_steps: int
     fixed: Mapping[str, Any] = field(default_factory=dict)
     contrasts: tuple[Contrast, ...] = ()
+    round: int = 1
     imports: tuple[str, ...] = ()
     eval_every: int = 20_000
     eval_episodes: int = 200
@@ -197,6 +206,7 @@ def tune(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
             key = f"tune/{_place(task, level, name)}/{trial}-{seed}"
             table[key] = study.config(task, level, short, seed, **draw)
             keys[key] = (task, name, trial, seed)
+    _refuse(table.values())
     train(table, runs, on_look)
     rows = []
     found: dict[tuple[str, str], dict[int, list[float]]] = {}
@@ -238,8 +248,30 @@ def run(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
     Raises:
         ConfigError: the study was not tuned.
     """
-    train(dict(_runs(study, results)), runs, on_look)
+    table = dict(_runs(study, results))
+    _refuse(table.values())
+    train(table, runs, on_look)
     collect(study, runs, results)
+
+
+def _refuse(configs: Iterable[RunConfig]) -> None:
+    """Refuse what cannot be run before anything is.
+
+    Raises:
+        ConfigError: a setting cannot be, or a package is missing.
+    """
+    others: set[str] = set()
+    for config in configs:
+        (peers.check if config.structure in PEERS else check)(config)
+        if config.ours is None and config.task not in others:
+            others.add(config.task)
+            try:
+                build_worlds(config, 1, 0, False).close()
+            except ModuleNotFoundError as error:
+                raise ConfigError(
+                    f"{config.task} needs a package that is not installed ({error}): pip install "
+                    f"'motley-rl[bench]' has those of the shipped studies"
+                ) from error
 
 
 def _runs(study: Study, results: Path) -> Iterator[tuple[str, RunConfig]]:

@@ -205,7 +205,7 @@ def test_a_learnt_integrator_finds_the_way_home_from_any_first_weights() -> None
     for seed in range(4):
         torch.manual_seed(seed)
         area = PathIntegrator((3,))
-        head = cost.heads({cost.reads: 2})
+        head = cost.heads({"integrator": 2, cost.reads: 2})
         optimizer = torch.optim.Adam([*area.parameters(), *head.parameters()], lr=4e-3)
         losses = []
         for _ in range(300):
