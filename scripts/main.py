@@ -36,7 +36,7 @@ COMMANDS = {
         "motley evaluate runs/first --lesion integrator",
     ),
     "report": ("a page of curves, tables and videos of runs", "motley report runs"),
-    "study": ("many arms, tasks and seeds, to one table", "motley study run spine"),
+    "study": ("many arms, tasks and seeds, to one table", "motley study run solvers"),
     "audit": ("check a task against its reference policies", "motley audit DarkHome"),
     "new": ("a working task, area, cost or study to begin from", "motley new task NestSite"),
     "bench": ("time worlds and training beside peers", "motley bench --quick"),
