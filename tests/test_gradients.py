@@ -97,7 +97,10 @@ def assert_same(plain: dict[str, torch.Tensor], swept: dict[str, torch.Tensor]) 
         n for n, x in swept.items() if x.any()
     }
     for name, x in swept.items():
-        torch.testing.assert_close(x, plain.get(name, torch.zeros_like(x)), atol=2e-7, rtol=2e-4)
+        expected = plain.get(name, torch.zeros_like(x))
+        # Sums in another order: a small element is as exact as the largest that it is summed with.
+        rounding = 1e-5 * float(expected.abs().max())
+        torch.testing.assert_close(x, expected, atol=rounding, rtol=2e-4)
 
 
 def test_clipping_is_torchs_group_by_group() -> None:
