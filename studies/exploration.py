@@ -154,10 +154,6 @@ EXPLORATION = Study(
         NOISE: {"chance": CHANCE} | {name: ARMS[name] for name in (CAUGHT, FREE)},
     },
     seeds=tuple(range(10)),
-    tuning_seeds=(),
-    search={},
-    trials=0,
-    trial_steps=0,
     contrasts=(
         *(more(name, "reward", 0.0, ROOMS) for name in NOVELTIES),
         *(more(name, "chance", 0.0, PLAY) for name in NOVELTIES),

@@ -131,7 +131,7 @@ def arms(case: Case) -> dict[str, Arm]:
 
 
 for _name in CASES:
-    gym.register(_name, "motley.studies.parity:make", kwargs={"name": _name})
+    gym.register(_name, f"{__name__}:{make.__name__}", kwargs={"name": _name})
 
 PARITY = Study(
     name="parity",
@@ -139,15 +139,11 @@ PARITY = Study(
     tasks=tuple((name, None) for name in CASES),
     arms={name: arms(case) for name, case in CASES.items()},
     seeds=tuple(range(10)),
-    tuning_seeds=(),
-    search={},
-    trials=0,
-    trial_steps=0,
     contrasts=(
         Contrast("feedforward", "PPO", MARGIN),
         Contrast("uniform", "RecurrentPPO", MARGIN, "at least"),
     ),
-    imports=("motley.studies.parity",),
+    imports=(__name__,),
     eval_episodes=50,
 )
 STUDIES["parity"] = PARITY

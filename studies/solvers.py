@@ -23,9 +23,5 @@ SOLVERS = Study(
     tasks=tuple((name, task.default_level) for name, task in TASKS.items()),
     arms=dict.fromkeys(TASKS, ARMS),
     seeds=(100, 101, 102),
-    tuning_seeds=(),
-    search={},
-    trials=0,
-    trial_steps=0,
 )
 STUDIES["solvers"] = SOLVERS

@@ -109,7 +109,8 @@ class Study:
         name: of its folders. claim: what it asks, in a sentence.
         tasks: (task, level) pairs, the level of another's environment being None. arms: by task
             and name.
-        seeds: of the runs. tuning_seeds: disjoint from them; each draw is tried on all of these.
+        seeds: of the runs. tuning_seeds: disjoint from them; each draw is tried on all of these;
+            none, nor what follows, where no arm is tuned.
         search: values of each setting of the agent that tuning draws from.
         trials: how many draws, the same ones for every arm. trial_steps: of each run of one.
         fixed: settings of the agent that all runs share.
@@ -123,10 +124,10 @@ class Study:
     tasks: tuple[tuple[str, int | None], ...]
     arms: Mapping[str, Mapping[str, Arm]]
     seeds: tuple[int, ...]
-    tuning_seeds: tuple[int, ...]
-    search: Mapping[str, tuple[Any, ...]]
-    trials: int
-    trial_steps: int
+    tuning_seeds: tuple[int, ...] = ()
+    search: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    trials: int = 0
+    trial_steps: int = 0
     fixed: Mapping[str, Any] = field(default_factory=dict)
     contrasts: tuple[Contrast, ...] = ()
     round: int = 1
