@@ -37,6 +37,8 @@ class StudyCommand:
     """Only these tasks of it."""
     arms: tuple[str, ...] = ()
     """Only these arms of it."""
+    seeds: tuple[int, ...] = ()
+    """Only these seeds of its runs; tuning has seeds of its own."""
     runs: Path = Path("runs")
     """The run folders go into a folder of the study's name here."""
     results: Path = Path("results")
@@ -62,7 +64,7 @@ def main(args: StudyCommand) -> int:
                 rung = "" if level is None else f" level {level}"
                 console.print(f"  {task}{rung}  {arm}: {what.structure}, {what.costs}")
         return 0
-    chosen = narrow(study.STUDIES[args.name], args.tasks, args.arms)
+    chosen = narrow(study.STUDIES[args.name], args.tasks, args.arms, args.seeds)
     chosen = replace(chosen, imports=tuple(dict.fromkeys((*chosen.imports, *args.imports))))
     runs, results = args.runs / args.name, args.results / args.name
     if args.action == "status":
@@ -106,21 +108,32 @@ def sentence(answer: Mapping[str, Any]) -> str:
     )
 
 
-def narrow(whole: study.Study, tasks: tuple[str, ...], arms: tuple[str, ...]) -> study.Study:
-    """Return the part of a study with these tasks and arms; empty means all.
+def narrow(
+    whole: study.Study,
+    tasks: tuple[str, ...] = (),
+    arms: tuple[str, ...] = (),
+    seeds: tuple[int, ...] = (),
+) -> study.Study:
+    """Return the part of a study with these tasks, arms and seeds; empty means all.
 
     Raises:
-        ConfigError: the study has no such task or arm.
+        ConfigError: the study has no such task, arm or seed.
     """
     known = {task for task, _ in whole.tasks}, {a for arms in whole.arms.values() for a in arms}
-    for asked, there, kind in ((tasks, known[0], "task"), (arms, known[1], "arm")):
+    wanted: tuple[tuple[tuple[str | int, ...], set[Any], str], ...] = (
+        (tasks, known[0], "task"),
+        (arms, known[1], "arm"),
+        (seeds, set(whole.seeds), "seed"),
+    )
+    for asked, there, kind in wanted:
         for name in asked:
             if name not in there:
-                listed = ", ".join(sorted(there))
+                listed = ", ".join(map(str, sorted(there)))
                 raise ConfigError(f"study {whole.name!r} has no {kind} {name!r}; it has {listed}")
     return replace(
         whole,
         tasks=tuple(t for t in whole.tasks if not tasks or t[0] in tasks),
+        seeds=tuple(seed for seed in whole.seeds if not seeds or seed in seeds),
         arms={
             task: {n: a for n, a in entries.items() if not arms or n in arms}
             for task, entries in whole.arms.items()

@@ -306,33 +306,64 @@ def _chosen(study: Study, results: Path) -> dict[str, dict[str, dict[str, Any]]]
 
 
 def collect(study: Study, runs: Path, results: Path) -> None:
-    """Write ``curves.csv`` from the run folders there are, of all arms though a part was run."""
+    """Write ``curves.csv`` from the run folders there are, of all arms though a part was run.
+
+    Rows already stored of a run whose folder is elsewhere stay, as long as the study still has its
+    condition: a study may be run in parts, on several machines.
+    """
     whole = STUDIES.get(study.name, study)
     chosen = _chosen(replace(whole, arms={}, tasks=()), results)
-    rows = []
+    stored = _stored(results / "curves.csv")
+    rows: list[tuple[Any, ...]] = []
     for seed in whole.seeds:
         for task, level, name, arm in whole.cells():
             key = f"{_place(task, level, name)}/{seed}"
             settings = _settings(arm, name, chosen.get(task, {}))
             if settings is None:
                 continue
-            config = whole.config(task, level, arm, seed, **settings)
             # A peer's run has no checkpoints, so that half of one is none.
             there = "done" if arm.structure in PEERS else "eval.csv"
             if not (runs / key / there).exists():
+                rows += stored.get(_condition(arm, name, task, level, seed), [])
                 continue
-            curve = read_csv(runs / key / "eval.csv")
+            config = whole.config(task, level, arm, seed, **settings)
             structure, size, epochs = _learner(config, runs / key)
+            condition = _condition(arm, name, task, level, seed, structure, size)
+            curve = read_csv(runs / key / "eval.csv")
             effort = size * (1 + 3 * epochs)
-            rung = "" if level is None else level
-            condition: tuple[Any, ...] = (name, task, rung, structure, arm.prior, arm.costs)
-            time = arm.time if arm.development else "constant"
-            condition += (arm.routing, time, arm.credit, arm.control, seed, size)
             for i, steps in enumerate(curve["steps"]):
                 measured = (float(curve[column][i]) for column in MEASURED)
                 # multiply-adds: one forward pass to act, three a pass of the update
                 rows.append((*condition, int(steps), *measured, int(steps) * effort))
     write_table(results / "curves.csv", COLUMNS, rows)
+
+
+def _condition(
+    arm: Arm,
+    name: str,
+    task: str,
+    level: int | None,
+    seed: int,
+    structure: str = "",
+    size: int | str = "",
+) -> tuple[str, ...]:
+    """The columns of :data:`CONDITION`; without what learns, they name a run of the study."""
+    rung = "" if level is None else level
+    time = arm.time if arm.development else "constant"
+    whole = (name, task, rung, structure, arm.prior, arm.costs, arm.routing, time, arm.credit)
+    return tuple(map(str, (*whole, arm.control, seed, size)))
+
+
+def _stored(path: Path) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
+    """The rows of an older table by their condition without what learns."""
+    rows: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    if path.exists():
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                run = row | {"structure": "", "n_params": ""}
+                key = tuple(run[column] for column in CONDITION)
+                rows.setdefault(key, []).append(tuple(row[column] for column in COLUMNS))
+    return rows
 
 
 def _learner(config: RunConfig, folder: Path) -> tuple[str, int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,13 @@ SMALL = Study(
 )
 
 
+def _with_arm(name: str, **changed: Any) -> Study:
+    """The small study with another form of one arm."""
+    arms = dict(SMALL.arms["DarkHome"])
+    arms[name] = replace(arms[name], **changed)
+    return replace(SMALL, arms={"DarkHome": arms})
+
+
 def silent(state: dict[str, tuple[float, float]]) -> None:
     """Watch nothing."""
 
@@ -60,8 +68,18 @@ def test_small_study_from_tuning_to_table(tmp_path: Path, monkeypatch: pytest.Mo
     assert borrowed == {**SMALL.fixed, **chosen["matched"]}
     whole = (results / "curves.csv").read_text()
     monkeypatch.setitem(study.STUDIES, "small", SMALL)
-    study.run(narrow(SMALL, (), ("uniform",)), runs, results, silent)
+    study.run(narrow(SMALL, arms=("uniform",)), runs, results, silent)
     assert (results / "curves.csv").read_text() == whole  # a part keeps the other arms' rows
+    (runs / "DarkHome-0" / "matched").rename(tmp_path / "elsewhere")
+    study.run(narrow(SMALL, arms=("uniform",)), runs, results, silent)
+    assert (results / "curves.csv").read_text() == whole  # and those of runs that are elsewhere
+    monkeypatch.delitem(study.STUDIES, "small")
+    monkeypatch.setitem(study.STUDIES, "small", _with_arm("matched", prior="noisy"))
+    study.run(narrow(SMALL, arms=("uniform",)), runs, results, silent)
+    kept = (results / "curves.csv").read_text()
+    assert "\nmatched," not in kept  # unless the study's condition is another by now
+    assert kept.splitlines() == [r for r in whole.splitlines() if not r.startswith("matched,")]
+    (results / "curves.csv").write_text(whole)
     with (results / "curves.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     pinned = (
@@ -106,5 +124,8 @@ def test_shipped_studies_can_be_configured() -> None:
 def test_a_part_of_a_study() -> None:
     part = narrow(spine.SPINE, ("DarkHome",), ("matched",))
     assert [(task, arm) for task, _, arm, _ in part.cells()] == [("DarkHome", "matched")]
+    assert narrow(spine.SPINE, seeds=(1, 3)).seeds == (1, 3)
+    with pytest.raises(ConfigError, match="no seed 7; it has 0, 1, 2, 3, 4"):
+        narrow(spine.SPINE, seeds=(7,))
     with pytest.raises(ConfigError, match="no arm 'machted'"):
-        narrow(spine.SPINE, (), ("machted",))
+        narrow(spine.SPINE, arms=("machted",))
