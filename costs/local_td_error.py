@@ -9,27 +9,34 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from motley.costs.base import Cost, State, Trace, next_draw
+from motley.costs.base import Cost, State, Trace, masked_mean_square, next_draw
 
 
 @dataclass(frozen=True)
 class LocalTDError(Cost):
-    """Squared TD(lambda) error of a critic that the gate has to itself.
+    """Squared TD(lambda) error of a critic that the gate has to itself, where reward comes.
 
     The critic expects the reward to come from what the memory holds, what is sensed and what is
     done; a gate that lets in what matters makes it err less. The learning signal is one for all,
     as that of dopamine, and the credit is local: it flows through the memory's content to the
-    gate and no further (O'Reilly & Frank 2006; Todd, Niv & Cohen 2008). Since the critic sees the
-    action, it learns what the content would be good for before the actor makes use of it; it is
-    linear in the action, or what is right under one context would cancel out with what is right
-    under the other for as long as neither is known.
+    gate and no further (O'Reilly & Frank 2006; Todd, Niv & Cohen 2008).
+
+    Only steps at which reward came count, as in the primary value system of PVLV (O'Reilly, Frank,
+    Hazy & Watz 2007), which learns at no other time: before, nobody can know what reward will
+    depend on, and that error would drown what is to be learnt.
+
+    The critic is linear in view and action, with a value and slopes that come from the memory and
+    the view: what is held says what to make of where one is. One of any form has to find what is
+    held and what it says at once, and what is right under one context cancels out with what is
+    right under another for as long as neither is known.
 
     Attributes:
         reads: the memory: a name, a role, or roles with bars between them.
         beside: what tells where the body is.
         of: the cost whose score is expected.
         hidden: width of the critic's hidden layer.
-        meaningless: the placebo: the returns are dealt out at random among the steps of a batch.
+        meaningless: the placebo: the returns of the steps that count are dealt out among these at
+            random.
         seed: of that.
     """
 
@@ -38,19 +45,19 @@ class LocalTDError(Cost):
     alone: ClassVar[tuple[str, ...]] = ("gate",)
     trains: tuple[str, ...] = ("gate|core",)
     reads: str = "memory|core"
-    beside: str = "encoder|vision"
+    beside: str = "vision|encoder"
     of: str = "reward"
     hidden: int = 64
     meaningless: bool = False
     seed: int = 0
 
     def heads(self, sizes: Mapping[str, int]) -> nn.Module:
-        """Return the critic: memory and senses -> hidden layer -> value, and slope by action."""
-        width = sizes[self.reads] + sizes[self.beside]
+        """Return the critic: memory and view -> hidden layer -> value, and slopes."""
+        view, action = sizes[self.beside], sizes["action"]
         return nn.Sequential(
-            nn.Linear(width, self.hidden),
+            nn.Linear(sizes[self.reads] + view, self.hidden),
             nn.Tanh(),
-            nn.Linear(self.hidden, 1 + sizes["action"]),
+            nn.Linear(self.hidden, 1 + view + action),
         )
 
     def annotate(
@@ -65,11 +72,12 @@ class LocalTDError(Cost):
 
     def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
         """Return the squared error, (time, worlds), in units of the return's variance."""
-        terms = heads(torch.cat((trace[self.reads], trace[self.beside]), -1))
-        expected = terms[..., 0] + (terms[..., 1:] * trace["action"]).sum(-1)
-        target = trace[f"value/{self.of}/target"]
+        view = trace[self.beside]
+        terms = heads(torch.cat((trace[self.reads], view), -1))
+        seen = torch.cat((view, trace["action"]), -1)
+        expected = terms[..., 0] + (terms[..., 1:] * seen).sum(-1)
+        target, came = trace[f"value/{self.of}/target"], trace["reward"] != 0
         if self.meaningless:
-            order = trace[f"{self.name}/order"].flatten().argsort()
-            target = target.flatten()[order].view_as(target)
-        error: Tensor = expected - target
-        return error.square()
+            dealt = target[came][trace[f"{self.name}/order"][came].argsort()]
+            target = target.masked_scatter(came, dealt)
+        return masked_mean_square((expected - target).unsqueeze(-1), came)

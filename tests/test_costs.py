@@ -369,12 +369,11 @@ def test_a_placebo_of_its_own_deals_out_targets_too(cost: Cost) -> None:
     tensors = {
         **trace(1, time).tensors,
         "core": returns.unsqueeze(-1),
-        "encoder": torch.zeros(time, WORLDS, 1),
         "world_model": torch.rand(time, WORLDS, 5, generator=generator),
         "value/reward/target": returns,
     }
     seen = Trace(tensors)
-    sizes = Sizes({"core": 1, "encoder": 1, "action": seen["action"].shape[-1]}, {})
+    sizes = Sizes({"core": 1} | {name: seen[name].shape[-1] for name in ("vision", "action")}, {})
     heads = cost.heads(sizes) or nn.Module()
     losses = list[Tensor]()
     state: dict[str, Tensor] = {}

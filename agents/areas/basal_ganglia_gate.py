@@ -25,6 +25,8 @@ class BasalGangliaGate(Area):
         hidden: width of the layer before, which lets a slot wait for one thing *and* another.
         hard: whether the gate is 0 or 1, or anything between.
         openness: initial logit of every slot; below zero, memory is kept unless there is cause.
+        gain: scale of the last layer's initial weights. A larger one tells inputs apart from the
+            start: slots that let in all alike hold a mean of what was shown.
     """
 
     credit: ClassVar[tuple[str, ...]] = ("feedback",)
@@ -36,11 +38,12 @@ class BasalGangliaGate(Area):
         hidden: int = 32,
         hard: bool = False,
         openness: float = -1.0,
+        gain: float = 1.0,
     ):
         super().__init__(sizes, size)
         self.hard = hard
         self.layer = Linear(sum(sizes), hidden, GAINS["tanh"])
-        self.last = Linear(hidden, size)
+        self.last = Linear(hidden, size, gain)
         nn.init.constant_(self.last.bias, openness)
 
     def forward(

@@ -6,13 +6,16 @@ from motley.agents.areas import BasalGangliaGate, WorkingMemory
 from motley.agents.blueprints import Blueprint, Node, Sizes, assemble, register, require
 
 SLOTS, WIDTH_LEARNT = 4, 8
+GAIN = 3.0
+"""Of the gate's first weights: what a conjunction of signs has to say has no gradient as long as
+each slot holds a mean of them all."""
 
 
 def working_memory(senses: Sizes, prior: str = "raw", hard: bool = False) -> Blueprint:
     """Slots for what is shown, and a gate that sees what they hold; ``prior`` is their rung."""
     require(senses, ("cue",), "working_memory")
     width = senses["cue"] if prior == "raw" else WIDTH_LEARNT
-    gate = {"size": SLOTS, "hard": hard}
+    gate = {"size": SLOTS, "hard": hard, "gain": GAIN}
     slots = {"size": SLOTS * width, "prior": prior}
     modules = {
         "gate": Node(BasalGangliaGate, ("cue", "memory@-1"), "gate", gate),
