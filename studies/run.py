@@ -22,6 +22,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 
 from motley.agents import Agent
+from motley.agents.wiring import DELAY
 from motley.agents.worlds import problem_of
 from motley.costs.base import EVERY
 from motley.costs.value import Value
@@ -154,9 +155,23 @@ def _train(agent: Agent, config: RunConfig, out: Path, listeners: Sequence[Liste
     write_json(out / "done", {"steps": agent.num_timesteps, "wall_s": recorder.wall})
 
 
+LONG = 128
+"""Steps of a rollout that a gate learns from, which decides at a sign what pays much later."""
+
+
 def remarks(agent: Agent) -> list[str]:
-    """What of an agent's costs has no effect, or may have none, in the task that it is made for."""
+    """What of an agent's costs has no effect, or may have none, in the task that it is made for.
+
+    And a gate that could not learn, since rollouts end before what it let in pays.
+    """
     problem, found = problem_of(agent.env), dict[str, str]()
+    looped = (DELAY in source for node in agent.blueprint.values() if node.role == "gate"
+              for source in node.inputs)  # fmt: skip
+    if agent.n_steps < LONG and any(looped):
+        found["n_steps"] = (
+            f"the gate of structure {agent.blueprint.name} learns from no further back than a "
+            f"rollout of {agent.n_steps} steps begins: give it more, --set n_steps={LONG}"
+        )
     posed = {EVERY, *(part.strip() for part in (problem or "").split("+"))}
     for cost in agent.learner.costs.values():
         if isinstance(cost, Value):

@@ -229,6 +229,16 @@ def test_a_cost_without_effect_is_told(
     assert text.count("note:") == bool(note)
 
 
+@pytest.mark.parametrize("rollout", [32, 128])
+def test_a_gate_whose_credit_is_cut_short_is_told(
+    rollout: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--task", "GateMaze", "--n-envs", 4, "--steps", 64, "--eval-episodes", 2)
+    words = ("train", *flags, "--set", f"n_steps={rollout}", "--out", tmp_path / "run")
+    assert main([str(word) for word in words]) == 0
+    assert ("give it more, --set n_steps=128" in said(capsys)) == (rollout == 32)
+
+
 def test_a_gymnasium_task_is_told_by_its_return(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
