@@ -23,7 +23,7 @@ class HeldContent(Prediction):
     of a working memory (Goldman-Rakic 1995).
 
     Its weight is a tenth of the others': to hold whatever came last is the opposite of letting
-    distractors pass, and at a weight of 1 no gate was seen to learn GateMaze.
+    distractors pass.
 
     Attributes:
         sense: what is shown.

@@ -14,26 +14,23 @@ from motley.costs.base import Cost, State, Trace, masked_mean_square, next_draw
 
 @dataclass(frozen=True)
 class LocalTDError(Cost):
-    """Squared TD(lambda) error of a critic that the gate has to itself, where reward comes.
+    """Squared TD(lambda) error of a critic that the gate has to itself, where reward is due.
 
     The critic expects the reward to come from what the memory holds, what is sensed and what is
     done; a gate that lets in what matters makes it err less. The learning signal is one for all,
     as that of dopamine, and the credit is local: it flows through the memory's content to the
     gate and no further (O'Reilly & Frank 2006; Todd, Niv & Cohen 2008).
 
-    Only steps at which reward came count, as in the primary value system of PVLV (O'Reilly, Frank,
-    Hazy & Watz 2007), which learns at no other time: before, nobody can know what reward will
-    depend on, and that error would drown what is to be learnt.
+    Only steps at which reward came, or an episode ended without, count: in PVLV too the value of
+    what is held is learnt when primary reward is there or was due (O'Reilly, Frank, Hazy & Watz
+    2007). At all others the error is mostly of what cannot be told yet, and drowns what can.
 
-    The critic is linear in view and action, with a value and slopes that come from the memory and
-    the view: what is held says what to make of where one is. One of any form has to find what is
-    held and what it says at once, and what is right under one context cancels out with what is
-    right under another for as long as neither is known.
+    The critic weighs view and action by what memory and view say: what is held tells what to make
+    of where one is. A plain network of all three has to find what is held and what it says at once.
 
     Attributes:
         reads: the memory: a name, a role, or roles with bars between them.
         beside: what tells where the body is.
-        of: the cost whose score is expected.
         hidden: width of the critic's hidden layer.
         meaningless: the placebo: the returns of the steps that count are dealt out among these at
             random.
@@ -46,7 +43,6 @@ class LocalTDError(Cost):
     trains: tuple[str, ...] = ("gate|core",)
     reads: str = "memory|core"
     beside: str = "vision|encoder"
-    of: str = "reward"
     hidden: int = 64
     meaningless: bool = False
     seed: int = 0
@@ -76,7 +72,8 @@ class LocalTDError(Cost):
         terms = heads(torch.cat((trace[self.reads], view), -1))
         seen = torch.cat((view, trace["action"]), -1)
         expected = terms[..., 0] + (terms[..., 1:] * seen).sum(-1)
-        target, came = trace[f"value/{self.of}/target"], trace["reward"] != 0
+        target = trace["value/reward/target"]
+        came = (trace["reward"] != 0) | trace["terminated"]
         if self.meaningless:
             dealt = target[came][trace[f"{self.name}/order"][came].argsort()]
             target = target.masked_scatter(came, dealt)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -38,7 +38,7 @@ class StudyCommand:
     arms: tuple[str, ...] = ()
     """Only these arms of it."""
     seeds: tuple[int, ...] = ()
-    """Only these seeds of its runs; tuning has seeds of its own."""
+    """`run` and `status`: only these seeds of its runs. Tuning has seeds of its own."""
     runs: Path = Path("runs")
     """The run folders go into a folder of the study's name here."""
     results: Path = Path("results")
@@ -51,7 +51,7 @@ def main(args: StudyCommand) -> int:
     """Do it; returns the exit code.
 
     Raises:
-        ConfigError: no such study, or no such task or arm in it.
+        ConfigError: no such study, or no such task, arm or seed in it.
     """
     import_plugins(args.imports)
     if args.name not in study.STUDIES:
@@ -81,7 +81,6 @@ def main(args: StudyCommand) -> int:
             console.print(sentence(answer))
         console.print(f"wrote {results / 'verdict.json'}")
         return 0
-    results.mkdir(parents=True, exist_ok=True)
     done: set[str] = set()
 
     def on_look(state: dict[str, tuple[float, float]]) -> None:
@@ -90,7 +89,10 @@ def main(args: StudyCommand) -> int:
                 done.add(key)
                 console.print(f"{len(done)} of {len(state)}  {key}: score01 {state[key][1]:.2f}")
 
-    (study.tune if args.action == "tune" else study.run)(chosen, runs, results, on_look)
+    if args.action == "tune":
+        study.tune(chosen, runs, results, on_look)
+    elif kept := study.run(chosen, runs, results, on_look):
+        console.print(f"{kept} stored runs whose folders are not in {runs} stay in the table")
     console.print(f"wrote {results}")
     return 0
 
@@ -119,13 +121,12 @@ def narrow(
     Raises:
         ConfigError: the study has no such task, arm or seed.
     """
-    known = {task for task, _ in whole.tasks}, {a for arms in whole.arms.values() for a in arms}
-    wanted: tuple[tuple[tuple[str | int, ...], set[Any], str], ...] = (
-        (tasks, known[0], "task"),
-        (arms, known[1], "arm"),
-        (seeds, set(whole.seeds), "seed"),
-    )
-    for asked, there, kind in wanted:
+    has: Mapping[str, tuple[Sequence[Any], set[Any]]] = {
+        "task": (tasks, {task for task, _ in whole.tasks}),
+        "arm": (arms, {arm for entries in whole.arms.values() for arm in entries}),
+        "seed": (seeds, set(whole.seeds)),
+    }
+    for kind, (asked, there) in has.items():
         for name in asked:
             if name not in there:
                 listed = ", ".join(map(str, sorted(there)))

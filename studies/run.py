@@ -22,9 +22,9 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 
 from motley.agents import Agent
-from motley.agents.wiring import DELAY
 from motley.agents.worlds import problem_of
 from motley.costs.base import EVERY
+from motley.costs.local_td_error import LocalTDError
 from motley.costs.value import Value
 from motley.studies import peers, versions
 from motley.studies.config import RunConfig, build_agent, check
@@ -41,6 +41,8 @@ from motley.studies.listener import Listener
 from motley.studies.statistics import steps_to_solved
 
 PROGRESS = ("steps", "wall_s", "return", "score01", "success")
+GATE_N_STEPS = 128
+"""Steps of a rollout that let a gate learn, which decides at a sign what pays much later."""
 
 
 class _SolvedEarlyError(Exception):
@@ -155,22 +157,17 @@ def _train(agent: Agent, config: RunConfig, out: Path, listeners: Sequence[Liste
     write_json(out / "done", {"steps": agent.num_timesteps, "wall_s": recorder.wall})
 
 
-LONG = 128
-"""Steps of a rollout that a gate learns from, which decides at a sign what pays much later."""
-
-
 def remarks(agent: Agent) -> list[str]:
-    """What of an agent's costs has no effect, or may have none, in the task that it is made for.
+    """What in an agent cannot work, or may not, in the task that it is made for.
 
-    And a gate that could not learn, since rollouts end before what it let in pays.
+    Costs without effect, and a gate that gets no credit for what pays after its rollout.
     """
     problem, found = problem_of(agent.env), dict[str, str]()
-    looped = (DELAY in source for node in agent.blueprint.values() if node.role == "gate"
-              for source in node.inputs)  # fmt: skip
-    if agent.n_steps < LONG and any(looped):
+    trained = agent.learner.routes.get(LocalTDError.label(), frozenset())
+    if agent.n_steps < GATE_N_STEPS and any(agent.blueprint[a].role == "gate" for a in trained):
         found["n_steps"] = (
-            f"the gate of structure {agent.blueprint.name} learns from no further back than a "
-            f"rollout of {agent.n_steps} steps begins: give it more, --set n_steps={LONG}"
+            f"the gate gets no credit for what it let in before a rollout of {agent.n_steps} steps "
+            f"began: give it more, --set n_steps={GATE_N_STEPS}"
         )
     posed = {EVERY, *(part.strip() for part in (problem or "").split("+"))}
     for cost in agent.learner.costs.values():

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from motley.envs.tasks import TASKS
-from motley.studies.run import LONG
+from motley.studies.run import GATE_N_STEPS
 from motley.studies.study import STUDIES, Arm, Study
 
 STEPS = 2_000_000
@@ -21,9 +21,9 @@ ARMS = {
     "uniform": Arm("uniform", "reward", STEPS, tuned=False, until_solved=True),
 }
 
-SETTINGS: dict[str, dict[str, Any]] = {"GateMaze": {"n_steps": LONG}}
-"""By task, of both arms. A rollout of 32 steps cuts nearly every episode of GateMaze in two, and
-with it the way back from the answer to the sign that should have been let in."""
+SETTINGS: dict[str, dict[str, Any]] = {"GateMaze": {"n_steps": GATE_N_STEPS}}
+"""By task, of both arms. A rollout of 32 steps cuts most episodes of GateMaze in two, and with
+it the way back from the answer to the sign that should have been let in."""
 
 SOLVERS = Study(
     name="solvers",

@@ -7,12 +7,14 @@ choice is written to ``results/<study>/settings.json`` before any run of the stu
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -243,16 +245,17 @@ def _other_rows(path: Path, arms: set[tuple[str, str]]) -> list[tuple[Any, ...]]
     ]
 
 
-def run(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
-    """Run every arm with its chosen settings, then collect; goes on where it was stopped.
+def run(study: Study, runs: Path, results: Path, on_look: Progress) -> int:
+    """Run every arm with its chosen settings, then :func:`collect`; goes on where it was stopped.
 
     Raises:
-        ConfigError: the study was not tuned.
+        ConfigError: the study was not tuned, or its old table has other columns.
     """
     table = dict(_runs(study, results))
     _refuse(table.values())
+    _stored(results / "curves.csv")
     train(table, runs, on_look)
-    collect(study, runs, results)
+    return collect(study, runs, results)
 
 
 def _refuse(configs: Iterable[RunConfig]) -> None:
@@ -305,74 +308,124 @@ def _chosen(study: Study, results: Path) -> dict[str, dict[str, dict[str, Any]]]
     return {}
 
 
-def collect(study: Study, runs: Path, results: Path) -> None:
+def collect(study: Study, runs: Path, results: Path) -> int:
     """Write ``curves.csv`` from the run folders there are, of all arms though a part was run.
 
-    Rows already stored of a run whose folder is elsewhere stay, as long as the study still has its
-    condition: a study may be run in parts, on several machines.
+    Rows already stored of a run whose folder is not there stay, if the study would still make the
+    same run: ``runs.json`` has a hash of each run's configuration, task and learner. So a study can
+    be gone on with on another machine, with its results folder and without its runs.
+
+    Returns:
+        How many stored runs stayed as they were.
     """
     whole = STUDIES.get(study.name, study)
     chosen = _chosen(replace(whole, arms={}, tasks=()), results)
     stored = _stored(results / "curves.csv")
-    rows: list[tuple[Any, ...]] = []
+    marks = read_json(results / "runs.json") if (results / "runs.json").exists() else {}
+    made: dict[str, Learnt] = {}
+    rows: list[list[Any]] = []
+    now: dict[str, str] = {}
+    kept = 0
     for seed in whole.seeds:
         for task, level, name, arm in whole.cells():
-            key = f"{_place(task, level, name)}/{seed}"
+            place = _place(task, level, name)
+            key = f"{place}/{seed}"
+            old, new = stored.get(key, []), list[list[Any]]()
             settings = _settings(arm, name, chosen.get(task, {}))
-            if settings is None:
-                continue
-            # A peer's run has no checkpoints, so that half of one is none.
-            there = "done" if arm.structure in PEERS else "eval.csv"
-            if not (runs / key / there).exists():
-                rows += stored.get(_condition(arm, name, task, level, seed), [])
+            if settings is None:  # not tuned here: there is nothing to compare with
+                rows += old
+                now |= {key: marks[key]} if key in marks else {}
                 continue
             config = whole.config(task, level, arm, seed, **settings)
-            structure, size, epochs = _learner(config, runs / key)
-            condition = _condition(arm, name, task, level, seed, structure, size)
-            curve = read_csv(runs / key / "eval.csv")
-            effort = size * (1 + 3 * epochs)
-            for i, steps in enumerate(curve["steps"]):
-                measured = (float(curve[column][i]) for column in MEASURED)
-                # multiply-adds: one forward pass to act, three a pass of the update
-                rows.append((*condition, int(steps), *measured, int(steps) * effort))
+            if arm.structure not in PEERS and place not in made:
+                made[place] = _learnt(config)
+            mark = _mark(arm, config, made.get(place))
+            # A peer's run has no checkpoints, so that half of one is none.
+            if (runs / key / ("done" if arm.structure in PEERS else "eval.csv")).exists():
+                learnt = made.get(place) or _peer(config, runs / key)
+                new = _rows(arm, name, config, learnt, runs / key)
+            if old and marks.get(key) == mark and (not new or _last(old) > _last(new)):
+                new, kept = old, kept + 1
+            if new:
+                rows += new
+                now[key] = mark
+    results.mkdir(parents=True, exist_ok=True)
     write_table(results / "curves.csv", COLUMNS, rows)
+    write_json(results / "runs.json", now)
+    return kept
 
 
-def _condition(
-    arm: Arm,
-    name: str,
-    task: str,
-    level: int | None,
-    seed: int,
-    structure: str = "",
-    size: int | str = "",
-) -> tuple[str, ...]:
-    """The columns of :data:`CONDITION`; without what learns, they name a run of the study."""
-    rung = "" if level is None else level
-    time = arm.time if arm.development else "constant"
-    whole = (name, task, rung, structure, arm.prior, arm.costs, arm.routing, time, arm.credit)
-    return tuple(map(str, (*whole, arm.control, seed, size)))
+class Learnt(NamedTuple):
+    """What learns in a run.
+
+    Attributes:
+        structure: its name. n_params: how many parameters. n_epochs: passes over a rollout.
+    """
+
+    structure: str
+    n_params: int
+    n_epochs: int
 
 
-def _stored(path: Path) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
-    """The rows of an older table by their condition without what learns."""
-    rows: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
-    if path.exists():
-        with path.open(newline="") as file:
-            for row in csv.DictReader(file):
-                run = row | {"structure": "", "n_params": ""}
-                key = tuple(run[column] for column in CONDITION)
-                rows.setdefault(key, []).append(tuple(row[column] for column in COLUMNS))
-    return rows
-
-
-def _learner(config: RunConfig, folder: Path) -> tuple[str, int, int]:
-    """What learns: its structure's name, its parameters, and its passes over a rollout."""
-    if config.structure in PEERS:
-        facts = read_json(folder / "done")
-        return config.structure, facts["n_parameters"], facts["n_epochs"]
+def _learnt(config: RunConfig) -> Learnt:
     agent = build_agent(config)
-    return agent.blueprint.name, agent.n_parameters, agent.settings.n_epochs
+    return Learnt(agent.blueprint.name, agent.n_parameters, agent.settings.n_epochs)
+
+
+def _peer(config: RunConfig, folder: Path) -> Learnt:
+    facts = read_json(folder / "done")
+    return Learnt(config.structure, facts["n_parameters"], facts["n_epochs"])
+
+
+def _mark(arm: Arm, config: RunConfig, learnt: Learnt | None) -> str:
+    """A hash of what a run is: all of its configuration but plug-ins, its task, and its learner."""
+    facts = config.to_json() | {"imports": None, "task_hash": config.task_hash, "learnt": learnt}
+    facts |= {"prior": arm.prior, "control": arm.control}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _rows(arm: Arm, name: str, config: RunConfig, learnt: Learnt, folder: Path) -> list[list[Any]]:
+    """A run's rows of ``curves.csv``."""
+    curve = read_csv(folder / "eval.csv")
+    # multiply-adds: one forward pass to act, three a pass of the update
+    effort = learnt.n_params * (1 + 3 * learnt.n_epochs)
+    time = arm.time if arm.development else "constant"
+    level = "" if config.level is None else config.level
+    condition: list[Any] = [name, config.task, level, learnt.structure]
+    condition += [arm.prior, arm.costs, arm.routing, time, arm.credit, arm.control]
+    condition += [config.seed, learnt.n_params]
+    return [
+        [*condition, int(steps), *(float(curve[m][i]) for m in MEASURED), int(steps) * effort]
+        for i, steps in enumerate(curve["steps"])
+    ]
+
+
+def _last(rows: Sequence[Sequence[Any]]) -> int:
+    """The steps of the last row."""
+    return int(rows[-1][COLUMNS.index("steps")])
+
+
+def _stored(path: Path) -> dict[str, list[list[Any]]]:
+    """The rows of an older table, by run.
+
+    Raises:
+        ConfigError: it has other columns.
+    """
+    found: dict[str, list[list[Any]]] = {}
+    if not path.exists():
+        return found
+    with path.open(newline="") as file:
+        header, *lines = csv.reader(file)
+    if tuple(header) != COLUMNS:
+        raise ConfigError(
+            f"{path} has not the columns of a study's table; move it away, or give other --results"
+        )
+    for line in lines:
+        row = dict(zip(COLUMNS, line, strict=True))
+        level = int(row["level"]) if row["level"] else None
+        key = f"{_place(row['task'], level, row['arm'])}/{row['seed']}"
+        found.setdefault(key, []).append(line)
+    return found
 
 
 def status(study: Study, runs: Path) -> Iterator[tuple[str, float, float]]:

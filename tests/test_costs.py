@@ -315,6 +315,7 @@ MEMBERS = {
     "episodic memory": ["next_observation", "reconstruction"],
     "bootstrapping": ["gaze_from_hand", "mover_event", "next_observation"],
     "object permanence": ["next_observation", "occlusion_prediction"],
+    "gated working memory": ["next_observation", "local_td_error", "held_content"],
     "path integration + episodic memory": [
         "next_observation", "reconstruction", "self_localisation",
     ],
@@ -331,7 +332,8 @@ def test_the_heterogeneous_costs_are_those_of_the_problem(problem: str | None) -
     assert [c.name for c in members] == MEMBERS[problem]
     for member in members:
         (one,) = own(f"homogeneous.{member.name}")
-        assert one == replace(member, trains=("all",), weight=float(len(members)))
+        total = sum(m.schedule.at(0) for m in members)
+        assert one == replace(member, trains=("all",), weight=total)
     assert own("homogeneous") == own("homogeneous.next_observation")
 
 
@@ -366,8 +368,11 @@ def test_a_placebo_of_its_own_deals_out_targets_too(cost: Cost) -> None:
     placebo, time = replace(cost, **MEANINGLESS), 400
     generator = torch.Generator().manual_seed(0)
     returns = torch.randn(time, WORLDS, generator=generator)
+    reward = torch.where(torch.rand(time, WORLDS, generator=generator) < 0.5, 1.0, 0.0)
     tensors = {
         **trace(1, time).tensors,
+        "reward": reward,
+        "terminated": torch.zeros(time, WORLDS, dtype=torch.bool),
         "core": returns.unsqueeze(-1),
         "world_model": torch.rand(time, WORLDS, 5, generator=generator),
         "value/reward/target": returns,
@@ -406,6 +411,9 @@ def test_a_placebo_of_its_own_deals_out_targets_too(cost: Cost) -> None:
                 optimizer.step()
             return float(loss.detach())
 
+        # Dealt out among the steps that count: what the others returned makes no difference.
+        noted = seen.noted(again).noted({"value/reward/target": returns.where(reward > 0, 9.0)})
+        assert torch.equal(placebo.loss(noted, heads), losses[0])
         assert error(cost) < 0.05
         assert 0.8 < error(placebo) < 1.2
 

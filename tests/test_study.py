@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from motley.scripts.study import narrow
 from motley.studies import peers, spine, study
 from motley.studies.config import ConfigError, check
 from motley.studies.folder import read_json
-from motley.studies.study import Arm, Study
+from motley.studies.study import COLUMNS, CONDITION, MEASURED, Arm, Study
 
 SMALL = Study(
     name="small",
@@ -34,13 +35,6 @@ SMALL = Study(
     fixed={"n_steps": 8},
     eval_episodes=8,
 )
-
-
-def _with_arm(name: str, **changed: Any) -> Study:
-    """The small study with another form of one arm."""
-    arms = dict(SMALL.arms["DarkHome"])
-    arms[name] = replace(arms[name], **changed)
-    return replace(SMALL, arms={"DarkHome": arms})
 
 
 def silent(state: dict[str, tuple[float, float]]) -> None:
@@ -70,16 +64,6 @@ def test_small_study_from_tuning_to_table(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setitem(study.STUDIES, "small", SMALL)
     study.run(narrow(SMALL, arms=("uniform",)), runs, results, silent)
     assert (results / "curves.csv").read_text() == whole  # a part keeps the other arms' rows
-    (runs / "DarkHome-0" / "matched").rename(tmp_path / "elsewhere")
-    study.run(narrow(SMALL, arms=("uniform",)), runs, results, silent)
-    assert (results / "curves.csv").read_text() == whole  # and those of runs that are elsewhere
-    monkeypatch.delitem(study.STUDIES, "small")
-    monkeypatch.setitem(study.STUDIES, "small", _with_arm("matched", prior="noisy"))
-    study.run(narrow(SMALL, arms=("uniform",)), runs, results, silent)
-    kept = (results / "curves.csv").read_text()
-    assert "\nmatched," not in kept  # unless the study's condition is another by now
-    assert kept.splitlines() == [r for r in whole.splitlines() if not r.startswith("matched,")]
-    (results / "curves.csv").write_text(whole)
     with (results / "curves.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     pinned = (
@@ -99,6 +83,65 @@ def test_small_study_from_tuning_to_table(tmp_path: Path, monkeypatch: pytest.Mo
     table = {arm: (solved, steps) for _, arm, solved, steps, *_ in study.summary(results)}
     assert table["uniform"] == ("0 of 1", "≥ 512")
     assert int(last["flops"]) == 512 * int(last["n_params"]) * (1 + 3 * 3)
+
+
+OURS = Arm("uniform", "reward", 512, tuned=False)
+PEER = Arm("PPO", "reward", 512, n_envs=8, tuned=False, settings={"n_steps": 64})
+
+
+def test_stored_rows_of_runs_that_are_elsewhere_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as the study would make the same runs, be they ours or another's."""
+    small = replace(SMALL, arms={"DarkHome": {"ours": OURS, "peer": PEER}}, seeds=(0, 1))
+    monkeypatch.setitem(study.STUDIES, "small", small)
+    runs, results = tmp_path / "runs", tmp_path / "results"
+    assert study.run(narrow(small, seeds=(1,)), runs, results, silent) == 0
+    ones = (results / "curves.csv").read_text().splitlines()[1:]
+    assert {row.split(",")[CONDITION.index("seed")] for row in ones} == {"1"}
+    assert study.run(narrow(small, seeds=(0,)), tmp_path / "others", results, silent) == 2
+    whole = (results / "curves.csv").read_text()
+    assert set(ones) < set(whole.splitlines())
+
+    nowhere = tmp_path / "nowhere"
+    assert study.collect(small, nowhere, results) == 4
+    assert (results / "curves.csv").read_text() == whole
+    half = nowhere / "DarkHome-0" / "ours" / "0"
+    half.mkdir(parents=True)
+    header, first, *_ = (tmp_path / "others/DarkHome-0/ours/0/eval.csv").read_text().splitlines()
+    (half / "eval.csv").write_text(f"{header}\n{first}\n")
+    assert study.collect(small, nowhere, results) == 4  # a run that has just begun takes no place
+    assert (results / "curves.csv").read_text() == whole
+
+    changes: tuple[dict[str, Any], ...] = (
+        {"prior": "exact"},
+        {"steps": 1024},
+        {"settings": {"budget": 30_000}},
+    )
+    for changed in changes:
+        arms = {"DarkHome": {"ours": replace(OURS, **changed), "peer": PEER}}
+        monkeypatch.delitem(study.STUDIES, "small")
+        monkeypatch.setitem(study.STUDIES, "small", replace(small, arms=arms))
+        again = tmp_path / next(iter(changed))
+        shutil.copytree(results, again)
+        assert study.collect(small, tmp_path / "nothing", again) == 2
+        assert {row[: row.index(",")] for row in (again / "curves.csv").read_text().split()} == {
+            "arm", "peer",
+        }  # fmt: skip
+
+    (results / "curves.csv").write_text("arm,seed\nours,0\n")
+    with pytest.raises(ConfigError, match="has not the columns of a study's table; move it away"):
+        study.run(small, runs, results, silent)
+
+
+def test_a_table_without_settings_loses_nothing(tmp_path: Path) -> None:
+    """What was tuned elsewhere cannot be compared, and is left alone."""
+    name = ",".join(COLUMNS)
+    row = ["uniform", "DarkHome", "0", "uniform", "", "reward", "matched", "constant", "backprop"]
+    row += ["", "0", "40000", "512", *("0.5" for _ in MEASURED), "1"]
+    (tmp_path / "curves.csv").write_text(f"{name}\n{','.join(row)}\n")
+    study.collect(SMALL, tmp_path / "runs", tmp_path)
+    assert (tmp_path / "curves.csv").read_text() == f"{name}\n{','.join(row)}\n"
 
 
 def test_every_arm_is_tried_with_the_same_draws() -> None:

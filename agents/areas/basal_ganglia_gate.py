@@ -25,8 +25,8 @@ class BasalGangliaGate(Area):
         hidden: width of the layer before, which lets a slot wait for one thing *and* another.
         hard: whether the gate is 0 or 1, or anything between.
         openness: initial logit of every slot; below zero, memory is kept unless there is cause.
-        gain: scale of the last layer's initial weights. A larger one tells inputs apart from the
-            start: slots that let in all alike hold a mean of what was shown.
+        gain: scale of the last layer's initial weights; a larger one tells inputs apart from the
+            start.
     """
 
     credit: ClassVar[tuple[str, ...]] = ("feedback",)

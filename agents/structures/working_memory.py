@@ -7,8 +7,8 @@ from motley.agents.blueprints import Blueprint, Node, Sizes, assemble, register,
 
 SLOTS, WIDTH_LEARNT = 4, 8
 GAIN = 3.0
-"""Of the gate's first weights: what a conjunction of signs has to say has no gradient as long as
-each slot holds a mean of them all."""
+"""Of the gate's last layer: slots that begin as much the same average of what was shown hardly tell
+apart what depends on several signs together."""
 
 
 def working_memory(senses: Sizes, prior: str = "raw", hard: bool = False) -> Blueprint:
