@@ -2,12 +2,11 @@
 
 A health check of tasks and structures, on tuning seeds: no claim rests on it. The uniform agent for
 reward alone runs beside, and both have the settings that an Agent has when nothing is said, but for
-:data:`SETTINGS`. A run ends when its task is solved.
+:data:`SETTINGS` and :data:`BESIDE`. A run ends when its task is solved.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from motley.envs.tasks import TASKS
@@ -16,23 +15,35 @@ from motley.studies.study import STUDIES, Arm, Study
 
 STEPS = 2_000_000
 
-ARMS = {
-    "matched": Arm("matched", "heterogeneous", STEPS, tuned=False, until_solved=True),
-    "uniform": Arm("uniform", "reward", STEPS, tuned=False, until_solved=True),
-}
-
 SETTINGS: dict[str, dict[str, Any]] = {"GateMaze": {"n_steps": GATE_N_STEPS}}
 """By task, of both arms. A rollout of 32 steps cuts most episodes of GateMaze in two, and with
 it the way back from the answer to the sign that should have been let in."""
+BESIDE = {"PlayRoom": "+entropy"}
+"""By task, what is added to the costs of both arms. Where reward is rare, a policy can come to
+stand still before it finds any."""
+
+
+def arms(task: str) -> dict[str, Arm]:
+    """Return both arms of a task."""
+    kinds = {"matched": "heterogeneous", "uniform": "reward"}
+    return {
+        structure: Arm(
+            structure,
+            costs + BESIDE.get(task, ""),
+            STEPS,
+            tuned=False,
+            until_solved=True,
+            settings=SETTINGS.get(task, {}),
+        )
+        for structure, costs in kinds.items()
+    }
+
 
 SOLVERS = Study(
     name="solvers",
     claim="Every task is solved by an agent of the structure matched to it.",
     tasks=tuple((name, task.default_level) for name, task in TASKS.items()),
-    arms={
-        task: {arm: replace(what, settings=SETTINGS.get(task, {})) for arm, what in ARMS.items()}
-        for task in TASKS
-    },
+    arms={task: arms(task) for task in TASKS},
     seeds=(100, 101, 102),
 )
 STUDIES["solvers"] = SOLVERS
