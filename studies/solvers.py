@@ -18,8 +18,8 @@ STEPS = 2_000_000
 SETTINGS: dict[str, dict[str, Any]] = {"GateMaze": {"n_steps": GATE_N_STEPS}}
 """By task, of both arms. A rollout of 32 steps cuts most episodes of GateMaze in two, and with
 it the way back from the answer to the sign that should have been let in."""
-BESIDE = {"PlayRoom": "+entropy"}
-"""By task, what is added to the costs of both arms. Where reward is rare, a policy can come to
+BESIDE = {"PlayRoom": "+entropy", "Caregiver": "+entropy"}
+"""By task, what is added to the costs of both arms. Without it a policy can come
 stand still before it finds any."""
 
 
