@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,10 +77,12 @@ def main(args: Demo) -> int:
             return 130
     console.print("Filming an episode of each, writing the page ...")
     page = write(args.out, None, video=True)
+    here = Path(sys.executable).with_name("motley")  # where the environment is not activated
+    motley = "motley" if shutil.which("motley") else os.path.relpath(here)
     console.print(
         f"\nThe page:   [bold]{page}[/] (open it in a browser)\n"
         + "".join(f"A video:    {args.out / arm / 'video.mp4'}\n" for arm in runs)
-        + f"A window:   motley watch {args.out / 'matched'}",
+        + f"A window:   {motley} watch {args.out / 'matched'}",
         highlight=False,
         soft_wrap=True,
     )

@@ -58,18 +58,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     name, *rest = words
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        return fail(f"unknown command {name!r}; {hint}(`motley --help` shows them all)")
+        hint = f" did you mean {' or '.join(near)}?" if near else ""
+        return fail(f"unknown command {name!r};{hint} `motley --help` shows them all")
     try:
         module = importlib.import_module(f"motley.scripts.{name}")
         args = parse(name, module, rest)
         return int(module.main(args) or 0)
     except KeyboardInterrupt:
         return fail("stopped", code=130)
-    except (ValueError, FileNotFoundError) as error:
-        if not meant_for_people(error):
-            raise
-        return fail(str(error))
+    except (ValueError, RuntimeError, OSError) as error:
+        if meant_for_people(error):
+            return fail(str(error))
+        if isinstance(error, OSError) and error.filename is not None:  # no permission, a full disk
+            return fail(f"{error.filename}: {error.strerror}; give another place")
+        raise
 
 
 def parse(name: str, module: Any, words: Sequence[str]) -> Any:

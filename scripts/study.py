@@ -89,10 +89,18 @@ def main(args: StudyCommand) -> int:
                 done.add(key)
                 console.print(f"{len(done)} of {len(state)}  {key}: score01 {state[key][1]:.2f}")
 
-    if args.action == "tune":
-        study.tune(chosen, runs, results, on_look)
-    elif kept := study.run(chosen, runs, results, on_look):
-        console.print(f"{kept} stored runs whose folders are not in {runs} stay in the table")
+    try:
+        if args.action == "tune":
+            study.tune(chosen, runs, results, on_look)
+        else:
+            stayed = study.run(chosen, runs, results, on_look)
+            if stayed.kept:
+                console.print(f"{stayed.kept} stored runs that are not in {runs} stay in the table")
+            if stayed.aside is not None:
+                console.print(f"stored runs that the study would make otherwise: {stayed.aside}")
+    except KeyboardInterrupt:
+        console.print("stopped and saved; the same command goes on from here")
+        return 130
     console.print(f"wrote {results}")
     return 0
 

@@ -245,7 +245,19 @@ def _other_rows(path: Path, arms: set[tuple[str, str]]) -> list[tuple[Any, ...]]
     ]
 
 
-def run(study: Study, runs: Path, results: Path, on_look: Progress) -> int:
+class Stayed(NamedTuple):
+    """What became of the runs that were in the table before.
+
+    Attributes:
+        kept: how many stay in it, whose folders are not there.
+        aside: the file with the others' rows, or None where there were none.
+    """
+
+    kept: int
+    aside: Path | None
+
+
+def run(study: Study, runs: Path, results: Path, on_look: Progress) -> Stayed:
     """Run every arm with its chosen settings, then :func:`collect`; goes on where it was stopped.
 
     Raises:
@@ -308,15 +320,13 @@ def _chosen(study: Study, results: Path) -> dict[str, dict[str, dict[str, Any]]]
     return {}
 
 
-def collect(study: Study, runs: Path, results: Path) -> int:
+def collect(study: Study, runs: Path, results: Path) -> Stayed:
     """Write ``curves.csv`` from the run folders there are, of all arms though a part was run.
 
     Rows already stored of a run whose folder is not there stay, if the study would still make the
     same run: ``runs.json`` has a hash of each run's configuration, task and learner. So a study can
-    be gone on with on another machine, with its results folder and without its runs.
-
-    Returns:
-        How many stored runs stayed as they were.
+    be gone on with on another machine, with its results folder and without its runs. What is left
+    out goes to ``left_out.csv``, so that nothing is lost.
     """
     whole = STUDIES.get(study.name, study)
     chosen = _chosen(replace(whole, arms={}, tasks=()), results)
@@ -324,12 +334,15 @@ def collect(study: Study, runs: Path, results: Path) -> int:
     marks = read_json(results / "runs.json") if (results / "runs.json").exists() else {}
     made: dict[str, Learnt] = {}
     rows: list[list[Any]] = []
+    left_out: list[list[Any]] = []
+    seen: set[str] = set()
     now: dict[str, str] = {}
     kept = 0
     for seed in whole.seeds:
         for task, level, name, arm in whole.cells():
             place = _place(task, level, name)
             key = f"{place}/{seed}"
+            seen.add(key)
             old, new = stored.get(key, []), list[list[Any]]()
             settings = _settings(arm, name, chosen.get(task, {}))
             if settings is None:  # not tuned here: there is nothing to compare with
@@ -346,13 +359,21 @@ def collect(study: Study, runs: Path, results: Path) -> int:
                 new = _rows(arm, name, config, learnt, runs / key)
             if old and marks.get(key) == mark and (not new or _last(old) > _last(new)):
                 new, kept = old, kept + 1
+            elif marks.get(key) != mark:
+                left_out += old
             if new:
                 rows += new
                 now[key] = mark
     results.mkdir(parents=True, exist_ok=True)
     write_table(results / "curves.csv", COLUMNS, rows)
     write_json(results / "runs.json", now)
-    return kept
+    left_out += [row for key in stored if key not in seen for row in stored[key]]
+    if not left_out:
+        return Stayed(kept, None)
+    aside = results / "left_out.csv"
+    before = [row for part in _stored(aside).values() for row in part]
+    write_table(aside, COLUMNS, [*before, *(row for row in left_out if row not in before)])
+    return Stayed(kept, aside)
 
 
 class Learnt(NamedTuple):
@@ -414,9 +435,12 @@ def _stored(path: Path) -> dict[str, list[list[Any]]]:
     found: dict[str, list[list[Any]]] = {}
     if not path.exists():
         return found
-    with path.open(newline="") as file:
-        header, *lines = csv.reader(file)
-    if tuple(header) != COLUMNS:
+    try:
+        with path.open(newline="") as file:
+            header, *lines = csv.reader(file)
+    except ValueError:  # nothing in it, or no text
+        header, lines = [], []
+    if tuple(header) != COLUMNS or any(len(line) != len(COLUMNS) for line in lines):
         raise ConfigError(
             f"{path} has not the columns of a study's table; move it away, or give other --results"
         )
@@ -450,10 +474,9 @@ def summary(results: Path) -> Iterator[tuple[str, ...]]:
     if not path.exists():
         raise ConfigError(f"{path} is missing: run the study first")
     arms: dict[tuple[str, str], dict[str, list[dict[str, str]]]] = {}
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            runs = arms.setdefault((row["task"], row["arm"]), {})
-            runs.setdefault(row["seed"], []).append(row)
+    for key, lines in _stored(path).items():
+        rows = [dict(zip(COLUMNS, line, strict=True)) for line in lines]
+        arms.setdefault((rows[0]["task"], rows[0]["arm"]), {})[key] = rows
     for (task, arm), runs in arms.items():
         solved = [
             steps_to_solved([int(r["steps"]) for r in rows], [float(r["score01"]) for r in rows])

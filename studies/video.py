@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motley.agents import Agent
+from motley.agents.readable import Readable
 from motley.studies.config import ConfigError, RunConfig, plain
 from motley.studies.folder import FolderError, read_json, write_json
 from motley.studies.seeds import SEED
@@ -71,7 +72,7 @@ def make_env(
     """
     config = config.at(level, ood)
     if config.ours is None:
-        return gym.make(config.task, render_mode=render_mode)
+        return Readable(gym.make(config.task, render_mode=render_mode))
     name = f"motley/{plain(config.task)}-v0"
     settings: dict[str, Any] = {"level": config.level, "ood": config.ood}
     return gym.make(name, render_mode=render_mode, render_size=SIZE, **settings)

@@ -250,6 +250,25 @@ def test_a_gymnasium_task_is_told_by_its_return(
     assert not re.search(r"level|score01|nan", text.replace(str(tmp_path), ""))
 
 
+def test_a_minigrid_run_is_filmed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whose image is a table of codes, which the agent reads in another form."""
+    flags = ("--structure", "uniform", "--costs", "reward", "--n-envs", 2, "--steps", 64)
+    task = ("--task", "MiniGrid-Empty-5x5-v0", "--import", "minigrid", "--eval-episodes", 2)
+    words = ("train", *task, *flags, "--out", tmp_path / "run")
+    assert main([str(word) for word in words]) == 0
+    film = tmp_path / "film.gif"
+    assert main(["watch", str(tmp_path / "run"), "--record", str(film), "--episodes", "1"]) == 0
+    assert film.stat().st_size > 0
+
+
+def test_a_place_that_cannot_be_written_is_named(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = fails(capsys, "record", trained, "--episodes", 1, "--out", "/proc/nowhere/x.npz")
+    assert "/proc/nowhere" in message
+    assert "give another place" in message
+
+
 def test_watching_without_a_model(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     message = fails(capsys, "watch", trained.parent)
     assert f"runs below it: {trained}" in message

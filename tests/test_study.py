@@ -96,21 +96,24 @@ def test_stored_rows_of_runs_that_are_elsewhere_stay(
     small = replace(SMALL, arms={"DarkHome": {"ours": OURS, "peer": PEER}}, seeds=(0, 1))
     monkeypatch.setitem(study.STUDIES, "small", small)
     runs, results = tmp_path / "runs", tmp_path / "results"
-    assert study.run(narrow(small, seeds=(1,)), runs, results, silent) == 0
+    assert study.run(narrow(small, seeds=(1,)), runs, results, silent) == (0, None)
     ones = (results / "curves.csv").read_text().splitlines()[1:]
     assert {row.split(",")[CONDITION.index("seed")] for row in ones} == {"1"}
-    assert study.run(narrow(small, seeds=(0,)), tmp_path / "others", results, silent) == 2
+    assert study.run(narrow(small, seeds=(0,)), tmp_path / "others", results, silent) == (2, None)
     whole = (results / "curves.csv").read_text()
     assert set(ones) < set(whole.splitlines())
 
     nowhere = tmp_path / "nowhere"
-    assert study.collect(small, nowhere, results) == 4
+    assert study.collect(small, nowhere, results) == (4, None)
     assert (results / "curves.csv").read_text() == whole
     half = nowhere / "DarkHome-0" / "ours" / "0"
     half.mkdir(parents=True)
     header, first, *_ = (tmp_path / "others/DarkHome-0/ours/0/eval.csv").read_text().splitlines()
     (half / "eval.csv").write_text(f"{header}\n{first}\n")
-    assert study.collect(small, nowhere, results) == 4  # a run that has just begun takes no place
+    assert study.collect(small, nowhere, results) == (
+        4,
+        None,
+    )  # a run that has just begun takes no place
     assert (results / "curves.csv").read_text() == whole
 
     changes: tuple[dict[str, Any], ...] = (
@@ -124,7 +127,10 @@ def test_stored_rows_of_runs_that_are_elsewhere_stay(
         monkeypatch.setitem(study.STUDIES, "small", replace(small, arms=arms))
         again = tmp_path / next(iter(changed))
         shutil.copytree(results, again)
-        assert study.collect(small, tmp_path / "nothing", again) == 2
+        aside = again / "left_out.csv"
+        assert study.collect(small, tmp_path / "nothing", again) == (2, aside)
+        left = {row for row in whole.splitlines() if not row.startswith("peer,")}
+        assert set(aside.read_text().splitlines()) == left
         assert {row[: row.index(",")] for row in (again / "curves.csv").read_text().split()} == {
             "arm", "peer",
         }  # fmt: skip
