@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import gymnasium as gym
@@ -10,7 +11,7 @@ import pytest
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv
-from torch.nn.utils import parameters_to_vector
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from motley.agents import Agent
 from motley.costs import (
@@ -209,26 +210,54 @@ def test_episodic_novelty_is_the_elliptical_bonus() -> None:
                 assert score[t, i] == pytest.approx(expected, rel=2e-3, abs=1e-5)
 
 
-def test_learning_progress_is_what_the_older_self_errs_more() -> None:
-    cost, seen = LearningProgress(kept=0.75), trace(5)
+def test_learning_progress_is_what_an_older_average_errs_more() -> None:
+    """Against averages kept one by one, over more rollouts than lie between the two."""
+    cost, seen = LearningProgress(kept=0.75, age=2), trace(5)
     made = heads_of(cost)
     assert not scored(cost, seen, made)[0].any()  # of one age at first
-    with torch.no_grad():
-        for p in made.new.parameters():
-            p += 0.1 * torch.randn(p.shape, generator=torch.Generator().manual_seed(0))
-    old, new = (parameters_to_vector(m.parameters()).clone() for m in (made.old, made.new))
+    averages = [parameters_to_vector(made.model.parameters()).detach().clone()] * 3
+    generator = torch.Generator().manual_seed(0)
     later = cost.seen_next(seen)
-    with torch.no_grad():
-        z, after = made.standardise(seen["vision"]), made.standardise(later)
-        errors = [(m(z, seen["action"]) - after).square().mean(-1) for m in (made.old, made.new)]
-    again = Standardiser(6)
-    again.load_state_dict(made.standardise.state_dict())
-    score, _ = scored(cost, seen, made)
-    torch.testing.assert_close(again.mean, made.standardise.mean)  # the same rollout once more
-    expected = (errors[0] - errors[1]) * seen.has_next
-    np.testing.assert_allclose(score, expected.numpy(), atol=1e-5)
-    moved = parameters_to_vector(made.old.parameters())
-    torch.testing.assert_close(moved, 0.75 * old + 0.25 * new)
+    for _ in range(4):
+        with torch.no_grad():
+            for p in made.model.parameters():
+                p += 0.1 * torch.randn(p.shape, generator=generator)
+        weights = parameters_to_vector(made.model.parameters()).detach()
+        averages.append(0.75 * averages[-1] + 0.25 * weights)
+        score, _ = scored(cost, seen, made)
+        errors = []
+        for average in (averages[-3], averages[-1]):
+            model = deepcopy(made.model)
+            vector_to_parameters(average, model.parameters())
+            with torch.no_grad():
+                z, after = made.standardise(seen["vision"]), made.standardise(later)
+                errors.append((model(z, seen["action"]) - after).square().mean(-1))
+        expected = (errors[0] - errors[1]) * seen.has_next
+        np.testing.assert_allclose(score, expected.numpy(), atol=1e-5)
+    with pytest.raises(ValueError, match="give 1 or more, not 0"):
+        LearningProgress(age=0)
+
+
+def test_learning_progress_charges_nothing_where_nothing_is_left_to_learn() -> None:
+    """A learner that jitters about what it has mastered errs as much as it did, on average."""
+    cost, seen = LearningProgress(), trace(5)
+    made = heads_of(cost)
+    scored(cost, seen, made)
+    mastered = parameters_to_vector(made.model.parameters()).detach()
+    generator = torch.Generator().manual_seed(1)
+
+    def error(weights: torch.Tensor) -> float:
+        vector_to_parameters(weights, made.model.parameters())
+        return cost.loss(seen, made).mean().item()
+
+    scores, jitters = [], []
+    for _ in range(400):
+        jitter = 0.05 * torch.randn(mastered.shape, generator=generator)
+        jitters.append(error(mastered + jitter) - error(mastered))
+        vector_to_parameters(mastered + jitter, made.model.parameters())
+        scores.append(scored(cost, seen, made)[0].mean())
+    assert np.mean(jitters) > 0.01
+    assert abs(np.mean(scores)) < 0.05 * np.mean(jitters)
 
 
 def test_disagreement_is_the_variance_over_members() -> None:
@@ -286,11 +315,11 @@ def test_novelty_covers_more(name: str, by_chance: int) -> None:
 
 
 def test_curiosity_is_drawn_to_noise_and_learning_progress_is_not() -> None:
-    """A third of the time would be chance."""
-    for name, low, high in (
-        ("prediction_error_curiosity", 0.5, 1.0),
-        ("learning_progress", 0.0, 0.3),
+    """A third of the time would be chance. What noise is like on average takes time to learn."""
+    for name, steps, low, high in (
+        ("prediction_error_curiosity", 12_288, 0.5, 1.0),
+        ("learning_progress", 24_576, 0.0, 0.3),
     ):
-        worlds = live(Screens, f"reward+{name}", 12_288, 1e-3)
+        worlds = live(Screens, f"reward+{name}", steps, 1e-3)
         looks = np.mean([np.mean(world.looks[len(world.looks) // 3 :]) for world in worlds])
         assert low < looks < high, (name, looks)
