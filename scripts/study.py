@@ -11,7 +11,7 @@ import tyro
 from rich.console import Console
 
 from motley.scripts.train import Import
-from motley.studies import baselines, exploration, parity, solvers, spine, study
+from motley.studies import baselines, exploration, parity, solvers, spine, study, table
 from motley.studies.config import ConfigError, import_plugins, nearest
 from motley.studies.verdict import verdict
 
@@ -73,7 +73,7 @@ def main(args: StudyCommand) -> int:
         return 0
     if args.action == "table":
         titles = ("task", "arm", "solved", "steps to solved", "final score01", "out of distr.")
-        for row in (titles, *study.summary(results)):
+        for row in (titles, *table.summary(results)):
             console.print("  ".join(cell.ljust(22) for cell in row).rstrip())
         return 0
     if args.action == "verdict":

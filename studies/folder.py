@@ -72,6 +72,11 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
+def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Write a CSV file whole or not at all."""
+    write_text(path, _to_text([columns, *rows]))
+
+
 def read_csv(path: Path) -> Columns:
     """The columns of a CSV file of numbers, float64, by name; half a row at the end is left out.
 
@@ -137,7 +142,7 @@ class CsvLog:
         self.last = float(row[self.columns[0]])
 
 
-def _to_text(rows: Sequence[Sequence[str]]) -> str:
+def _to_text(rows: Sequence[Sequence[Any]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from motley.scripts.study import narrow
-from motley.studies import peers, spine, study
+from motley.studies import peers, spine, study, table
 from motley.studies.config import ConfigError, check
 from motley.studies.folder import read_json
-from motley.studies.study import COLUMNS, CONDITION, MEASURED, Arm, Study
+from motley.studies.study import Arm, Study
+from motley.studies.table import COLUMNS, CONDITION, MEASURED
 
 SMALL = Study(
     name="small",
@@ -80,8 +81,8 @@ def test_small_study_from_tuning_to_table(tmp_path: Path, monkeypatch: pytest.Mo
     }  # fmt: skip
     last = [row for row in rows if row["arm"] == "matched"][-1]
     assert int(last["steps"]) == 512
-    table = {arm: (solved, steps) for _, arm, solved, steps, *_ in study.summary(results)}
-    assert table["uniform"] == ("0 of 1", "≥ 512")
+    solved = {arm: (seeds, steps) for _, arm, seeds, steps, *_ in table.summary(results)}
+    assert solved["uniform"] == ("0 of 1", "≥ 512")
     assert int(last["flops"]) == 512 * int(last["n_params"]) * (1 + 3 * 3)
 
 
