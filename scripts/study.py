@@ -64,7 +64,8 @@ def main(args: StudyCommand) -> int:
                 rung = "" if level is None else f" level {level}"
                 console.print(f"  {task}{rung}  {arm}: {what.structure}, {what.costs}")
         return 0
-    chosen = narrow(study.STUDIES[args.name], args.tasks, args.arms, args.seeds)
+    whole = study.STUDIES[args.name]
+    chosen = narrow(whole, args.tasks, args.arms, args.seeds)
     chosen = replace(chosen, imports=tuple(dict.fromkeys((*chosen.imports, *args.imports))))
     runs, results = args.runs / args.name, args.results / args.name
     if args.action == "status":
@@ -77,7 +78,7 @@ def main(args: StudyCommand) -> int:
             console.print("  ".join(cell.ljust(22) for cell in row).rstrip())
         return 0
     if args.action == "verdict":
-        for answer in verdict(study.STUDIES[args.name], results):
+        for answer in verdict(whole, results):
             console.print(sentence(answer))
         console.print(f"wrote {results / 'verdict.json'}")
         return 0
@@ -93,11 +94,16 @@ def main(args: StudyCommand) -> int:
         if args.action == "tune":
             study.tune(chosen, runs, results, on_look)
         else:
-            stayed = study.run(chosen, runs, results, on_look)
-            if stayed.kept:
-                console.print(f"{stayed.kept} stored runs that are not in {runs} stay in the table")
-            if stayed.aside is not None:
-                console.print(f"stored runs that the study would make otherwise: {stayed.aside}")
+            found = study.run(chosen, runs, results, on_look, whole)
+            if found.kept:
+                console.print(f"{found.kept} stored runs that are not in {runs} stay in the table")
+            if found.foreign:
+                console.print(
+                    f"{found.foreign} run folders in {runs} are not in the table: begun with "
+                    f"another configuration, or tuned or installed elsewhere"
+                )
+            if found.aside is not None:
+                console.print(f"stored runs that the study would make otherwise: {found.aside}")
     except KeyboardInterrupt:
         console.print("stopped and saved; the same command goes on from here")
         return 130

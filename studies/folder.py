@@ -157,18 +157,22 @@ def _whole_rows(path: Path) -> list[list[str]]:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from training in ``folder``; the lock dies with the process.
+def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """Keep other processes from writing in ``folder``; the lock dies with the process.
+
+    Args:
+        folder: what to lock.
+        wait: until nobody else holds it.
 
     Raises:
-        FolderError: another process holds it.
+        FolderError: another process holds it, which is not waited for.
     """
     if sys.platform == "win32":
         yield
         return
     with open(folder / ".lock", "a") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
             raise FolderError(
                 f"another process is training in {folder}; wait or stop it"

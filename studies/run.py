@@ -93,8 +93,8 @@ def run(
             raise FolderError(
                 f"{out} holds a run already: go on with --resume, or give --out another folder"
             )
-        if began:
-            _same(config, out)
+        if began and (why := mismatch(config, out)):
+            raise FolderError(why)
         if not (out / "done").exists():
             if peer:
                 peers.train(config, out, listeners)
@@ -103,8 +103,12 @@ def run(
     return {name: float(column[-1]) for name, column in read_csv(out / "eval.csv").items()}
 
 
-def _same(config: RunConfig, out: Path) -> None:
-    """Refuse to go on with another configuration or another task under the same name."""
+def mismatch(config: RunConfig, out: Path) -> str:
+    """Return why the run in ``out`` is not this configuration's; "" where it is.
+
+    Raises:
+        FolderError: there is none that can be read.
+    """
     old, new = read_json(out / "config.json"), config.to_json()
     differing = [
         f"{k} was {old.get(k)!r}, is now {new[k]!r}"
@@ -112,13 +116,14 @@ def _same(config: RunConfig, out: Path) -> None:
         if k != "imports" and old.get(k) != new[k]
     ]
     if differing:
-        raise FolderError(f"{out} was begun with another configuration: {'; '.join(differing)}")
+        return f"{out} was begun with another configuration: {'; '.join(differing)}"
     task_hash = read_json(out / "versions.json")["task_hash"]
-    if task_hash != config.task_hash:
-        raise FolderError(
-            f"the task {config.task} has changed since {out} was begun ({task_hash} then, "
-            f"{config.task_hash} now): scores would not compare; train anew in another folder"
-        )
+    if task_hash == config.task_hash:
+        return ""
+    return (
+        f"the task {config.task} has changed since {out} was begun ({task_hash} then, "
+        f"{config.task_hash} now): scores would not compare; train anew in another folder"
+    )
 
 
 def _build(config: RunConfig) -> Agent:

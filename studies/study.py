@@ -22,7 +22,7 @@ from motley.studies.config import ConfigError, RunConfig, build_worlds, check
 from motley.studies.demo import look, train
 from motley.studies.folder import read_csv, read_json, write_csv, write_json
 from motley.studies.peers import PEERS
-from motley.studies.table import MEASURED, Planned, Stayed, place
+from motley.studies.table import MEASURED, Collected, Planned, place
 
 TUNING_COLUMNS = ("task", "arm", "trial", "seed", "score01")
 
@@ -222,8 +222,17 @@ def _other_rows(path: Path, arms: set[tuple[str, str]]) -> list[tuple[Any, ...]]
     ]
 
 
-def run(study: Study, runs: Path, results: Path, on_look: Progress) -> Stayed:
+def run(
+    study: Study, runs: Path, results: Path, on_look: Progress, whole: Study | None = None
+) -> Collected:
     """Run every arm with its chosen settings, then :func:`collect`; goes on where it was stopped.
+
+    Args:
+        study: what is run.
+        runs: the folder of its run folders.
+        results: the folder of its tables.
+        on_look: see :func:`.demo.train`.
+        whole: the study that this is a part of, whose other rows stay in the table; else all of it.
 
     Raises:
         ConfigError: the study was not tuned, or its old table has other columns.
@@ -237,9 +246,9 @@ def run(study: Study, runs: Path, results: Path, on_look: Progress) -> Stayed:
             )
         wanted[plan.key] = plan.config
     _refuse(wanted.values())
-    table.read(results / "curves.csv")
+    table.read(results)  # what cannot be is told before hours of training, not after
     train(wanted, runs, on_look)
-    return collect(study, runs, results)
+    return collect(whole or study, runs, results)
 
 
 def _refuse(configs: Iterable[RunConfig]) -> None:
@@ -273,9 +282,9 @@ def _planned(study: Study, results: Path) -> Iterator[Planned]:
             yield Planned(name, task, level, seed, arm.prior, arm.control, config)
 
 
-def collect(study: Study, runs: Path, results: Path) -> Stayed:
-    """Write the study's table, of all arms though a part was run: see :func:`.table.collect`."""
-    return table.collect(_planned(STUDIES.get(study.name, study), results), runs, results)
+def collect(study: Study, runs: Path, results: Path) -> Collected:
+    """Write the table of a whole study, see :func:`.table.collect`."""
+    return table.collect(_planned(study, results), runs, results)
 
 
 def status(study: Study, runs: Path) -> Iterator[tuple[str, float, float]]:

@@ -15,8 +15,8 @@
 - ``wall_s``: seconds of training so far.
 
 ``runs.json`` has a hash of what each of these runs is, by its folder below the study's.
-``left_out.csv`` has the rows, with the same columns, of runs that the study would make otherwise by
-now.
+``left_out.csv`` has the rows of runs that the study would make otherwise by now, with their hash in
+a last column, ``run``.
 """
 
 from __future__ import annotations
@@ -24,15 +24,23 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from motley.studies.config import ConfigError, RunConfig, build_agent
-from motley.studies.folder import read_csv, read_json, write_csv, write_json
+from motley.studies.folder import (
+    FolderError,
+    locked,
+    read_csv,
+    read_json,
+    write_csv,
+    write_json,
+)
 from motley.studies.peers import PEERS
+from motley.studies.run import mismatch
 from motley.studies.statistics import median_steps, steps_to_solved
 
 CONDITION: tuple[str, ...] = (
@@ -50,6 +58,7 @@ CONDITION += ("control", "seed", "n_params")
 MEASURED = ("score01", "score01_sampled", "score01_ood", "success", "wall_s")
 COLUMNS = (*CONDITION, "steps", *MEASURED, "flops")
 """Of ``curves.csv``."""
+LEFT_OUT_COLUMNS = (*COLUMNS, "run")
 
 Rows = list[list[str]]
 
@@ -72,20 +81,46 @@ class Planned(NamedTuple):
     config: RunConfig | None
 
     @property
+    def place(self) -> str:
+        """The folder of its arm's runs below the study's."""
+        return place(self.task, self.level, self.arm)
+
+    @property
     def key(self) -> str:
-        """Its folder below the study's."""
-        return f"{place(self.task, self.level, self.arm)}/{self.seed}"
+        """Its own folder below the study's."""
+        return f"{self.place}/{self.seed}"
+
+    @property
+    def is_peer(self) -> bool:
+        """Whether another's algorithm learns in it."""
+        return self.config is not None and self.config.structure in PEERS
 
 
-class Stayed(NamedTuple):
-    """What became of the runs that were in the table before.
+class Stored(NamedTuple):
+    """What a results folder holds.
 
     Attributes:
-        kept: how many stay in it, whose folders are not there.
-        aside: the file with the others' rows, or None where there were none.
+        rows: of ``curves.csv``, by run. marks: the hashes of ``runs.json``, by run.
+        left_out: the rows of ``left_out.csv``.
+    """
+
+    rows: dict[str, Rows]
+    marks: dict[str, str]
+    left_out: Rows
+
+
+class Collected(NamedTuple):
+    """What became of stored runs and of run folders.
+
+    Attributes:
+        kept: how many runs stay as they were stored; their folders are not there or came less far.
+        foreign: how many run folders are not in the table, since they were begun with another
+            configuration, or cannot be compared here.
+        aside: the file with the rows that left the table, or None where none did.
     """
 
     kept: int
+    foreign: int
     aside: Path | None
 
 
@@ -106,64 +141,104 @@ def place(task: str, level: int | None, arm: str) -> str:
     return f"{task}/{arm}" if level is None else f"{task}-{level}/{arm}"
 
 
-def collect(planned: Iterable[Planned], runs: Path, results: Path) -> Stayed:
+def collect(planned: Iterable[Planned], runs: Path, results: Path) -> Collected:
     """Write the table from the run folders there are.
 
     Rows already stored of a run whose folder is not there stay, if the study would still make the
-    same run: ``runs.json`` has a hash of each run's configuration, task and learner. So a study can
-    be gone on with on another machine, with its results folder and without its runs. What is left
-    out goes to ``left_out.csv``, so that nothing is lost.
+    same run, or if that cannot be told, since its arm was tuned elsewhere or a package is missing
+    here. So a study can be gone on with on another machine, with its results folder and without its
+    runs. All other rows go to ``left_out.csv``, before they leave the table: wherever this is
+    killed, no row is lost. Another process that collects is waited for.
 
     Args:
         planned: all runs of the study.
         runs: the folder of its run folders.
         results: the folder of its table.
+
+    Raises:
+        ConfigError: a table that is there has other columns.
     """
-    stored = read(results / "curves.csv")
-    marks = read_json(results / "runs.json") if (results / "runs.json").exists() else {}
-    made: dict[str, Learnt] = {}
-    rows: Rows = []
-    left_out: Rows = []
-    seen: set[str] = set()
-    now: dict[str, str] = {}
-    kept = 0
-    for plan in planned:
-        key, config = plan.key, plan.config
-        seen.add(key)
-        old, new = stored.get(key, []), Rows()
-        if config is None:  # not tuned here: there is nothing to compare with
-            rows += old
-            now |= {key: marks[key]} if key in marks else {}
-            continue
-        arm, peer = place(plan.task, plan.level, plan.arm), config.structure in PEERS
-        if not peer and arm not in made:
-            made[arm] = _learnt(config)
-        mark = _mark(plan, config, made.get(arm))
-        # A peer's run has no checkpoints, so that half of one is none.
-        if (runs / key / ("done" if peer else "eval.csv")).exists():
-            learnt = made.get(arm) or _peer(config, runs / key)
-            new = _rows(plan, config, learnt, runs / key)
-        if old and marks.get(key) == mark and (not new or _last(old) > _last(new)):
-            new, kept = old, kept + 1
-        elif marks.get(key) != mark:
-            left_out += old
-        if new:
-            rows += new
-            now[key] = mark
     results.mkdir(parents=True, exist_ok=True)
+    with locked(results, wait=True):
+        return _collect(planned, runs, results)
+
+
+def _collect(planned: Iterable[Planned], runs: Path, results: Path) -> Collected:
+    stored, marks, left_out = read(results)
+    rows, leaving = Rows(), Rows()
+    now: dict[str, str] = {}
+    learners: dict[str, Learnt] = {}
+    kept = foreign = 0
+    for plan in planned:
+        key, folder = plan.key, runs / plan.key
+        before, after = stored.pop(key, Rows()), Rows()
+        # A peer's run has no checkpoints, so that half of one is none.
+        there = (folder / ("done" if plan.is_peer else "eval.csv")).exists()
+        if not (before or there):
+            continue
+        mark = mark_of(plan, learners)
+        if mark is None:
+            after, mark, foreign = before, marks.get(key), foreign + there
+        else:
+            if there and _is_of(plan, folder):
+                after = _rows(plan, learners, folder)
+            elif there:
+                foreign += 1
+            if marks.get(key) == mark:
+                after = before if _last(before) > _last(after) else after
+            elif after[: len(before)] != before:  # else killed before the hash was stored
+                leaving += [[*row, marks.get(key, "")] for row in before]
+        kept += bool(before) and after is before
+        rows += after
+        if after and mark is not None:
+            now[key] = mark
+    for key, others in stored.items():  # of runs that the study has no more
+        leaving += [[*row, marks.get(key, "")] for row in others]
+    aside = results / "left_out.csv"
+    new = [row for row in leaving if row not in left_out]
+    if new:
+        write_csv(aside, LEFT_OUT_COLUMNS, [*left_out, *new])
     write_csv(results / "curves.csv", COLUMNS, rows)
     write_json(results / "runs.json", now)
-    left_out += [row for key in stored if key not in seen for row in stored[key]]
-    if not left_out:
-        return Stayed(kept, None)
-    aside = results / "left_out.csv"
-    before = [row for part in read(aside).values() for row in part]
-    write_csv(aside, COLUMNS, [*before, *(row for row in left_out if row not in before)])
-    return Stayed(kept, aside)
+    return Collected(kept, foreign, aside if leaving else None)
+
+
+def mark_of(plan: Planned, learners: dict[str, Learnt]) -> str | None:
+    """A hash of what a run is: all of its configuration but plug-ins, its task, and its learner.
+
+    Args:
+        plan: the run.
+        learners: what learns, by arm and task; one of ours that is not in it is built and added.
+
+    Returns:
+        None where it cannot be told here.
+    """
+    config, arm = plan.config, plan.place
+    if config is None:
+        return None
+    if not plan.is_peer and arm not in learners:
+        try:
+            learners[arm] = _learnt(config)
+        except (ModuleNotFoundError, ConfigError):  # a package or a plug-in is missing
+            return None
+    facts = config.to_json() | {"imports": None, "task_hash": config.task_hash}
+    facts |= {"learnt": learners.get(arm), "prior": plan.prior, "control": plan.control}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _is_of(plan: Planned, folder: Path) -> bool:
+    """Whether a folder's run was begun as planned, and can be read."""
+    assert plan.config is not None
+    try:
+        return not mismatch(plan.config, folder)
+    except FolderError:
+        return False
 
 
 def _learnt(config: RunConfig) -> Learnt:
     agent = build_agent(config)
+    assert agent.env is not None
+    agent.env.close()
     return Learnt(agent.blueprint.name, agent.n_parameters, agent.settings.n_epochs)
 
 
@@ -172,16 +247,11 @@ def _peer(config: RunConfig, folder: Path) -> Learnt:
     return Learnt(config.structure, facts["n_parameters"], facts["n_epochs"])
 
 
-def _mark(plan: Planned, config: RunConfig, learnt: Learnt | None) -> str:
-    """A hash of what a run is: all of its configuration but plug-ins, its task, and its learner."""
-    facts = config.to_json() | {"imports": None, "task_hash": config.task_hash, "learnt": learnt}
-    facts |= {"prior": plan.prior, "control": plan.control}
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _rows(plan: Planned, config: RunConfig, learnt: Learnt, folder: Path) -> Rows:
-    """A run's rows of ``curves.csv``."""
-    curve = read_csv(folder / "eval.csv")
+def _rows(plan: Planned, learners: Mapping[str, Learnt], folder: Path) -> Rows:
+    """A run's rows of ``curves.csv``; ``learners`` as for :func:`mark_of`."""
+    config, curve = plan.config, read_csv(folder / "eval.csv")
+    assert config is not None
+    learnt = _peer(config, folder) if plan.is_peer else learners[plan.place]
     effort = learnt.n_params * (1 + 3 * learnt.n_epochs)
     time = config.time if config.agent.get("development") else "constant"
     level = "" if plan.level is None else plan.level
@@ -195,43 +265,51 @@ def _rows(plan: Planned, config: RunConfig, learnt: Learnt, folder: Path) -> Row
     ]
 
 
-def _last(rows: Sequence[Sequence[str]]) -> int:
-    """The steps of the last row."""
-    return int(rows[-1][COLUMNS.index("steps")])
+def _last(rows: Rows) -> int:
+    """The steps of the last row; -1 where there is none."""
+    return int(rows[-1][COLUMNS.index("steps")]) if rows else -1
 
 
-def read(path: Path) -> dict[str, Rows]:
-    """The rows of a table by run, in its order; a missing one has none.
+def read(results: Path) -> Stored:
+    """Read a results folder; what is not there is empty.
 
     Raises:
-        ConfigError: it has other columns.
+        ConfigError: a table has other columns.
+        FolderError: ``runs.json`` is broken or of another format.
     """
-    found: dict[str, Rows] = {}
-    if not path.exists():
-        return found
-    try:
-        with path.open(newline="") as file:
-            header, *lines = csv.reader(file)
-    except ValueError:  # nothing in it, or no text
-        header, lines = [], []
-    if tuple(header) != COLUMNS or any(len(line) != len(COLUMNS) for line in lines):
-        raise ConfigError(
-            f"{path} has not the columns of a study's table; move it away, or give other --results"
-        )
-    for line in lines:
+    rows: dict[str, Rows] = {}
+    for line in _lines(results / "curves.csv", COLUMNS):
         row = dict(zip(COLUMNS, line, strict=True))
         level = int(row["level"]) if row["level"] else None
         key = f"{place(row['task'], level, row['arm'])}/{row['seed']}"
-        found.setdefault(key, []).append(line)
-    return found
+        rows.setdefault(key, []).append(line)
+    marks = results / "runs.json"
+    left_out = _lines(results / "left_out.csv", LEFT_OUT_COLUMNS)
+    return Stored(rows, read_json(marks) if marks.exists() else {}, left_out)
+
+
+def _lines(path: Path, columns: tuple[str, ...]) -> Rows:
+    """The rows of a table; none where there is no file."""
+    if not path.exists():
+        return []
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *lines = csv.reader(file)
+    except ValueError:  # nothing in it, or no text
+        header, lines = [], []
+    if tuple(header) != columns or any(len(line) != len(columns) for line in lines):
+        raise ConfigError(
+            f"{path} has not the columns of a study's table; move it away, or give other --results"
+        )
+    return lines
 
 
 def summary(results: Path) -> Iterator[tuple[str, ...]]:
     """A row an arm of ``curves.csv``: who solved the task when, and where it ended.
 
     Yields:
-        task, arm, seeds that solved it, median steps to solved, final score01 and its smallest and
-        largest, final score01 out of distribution.
+        task with its level, arm, seeds that solved it, median steps to solved, final score01 and
+        its smallest and largest, final score01 out of distribution.
 
     Raises:
         ConfigError: there is no table.
@@ -240,9 +318,11 @@ def summary(results: Path) -> Iterator[tuple[str, ...]]:
     if not path.exists():
         raise ConfigError(f"{path} is missing: run the study first")
     arms: dict[tuple[str, str], dict[str, list[dict[str, str]]]] = {}
-    for key, lines in read(path).items():
+    for key, lines in read(results).rows.items():
         rows = [dict(zip(COLUMNS, line, strict=True)) for line in lines]
-        arms.setdefault((rows[0]["task"], rows[0]["arm"]), {})[key] = rows
+        task, level, arm = (rows[0][name] for name in ("task", "level", "arm"))
+        where = f"{task} level {level}" if level else task
+        arms.setdefault((where, arm), {})[key] = rows
     for (task, arm), runs in arms.items():
         solved = [
             steps_to_solved([int(r["steps"]) for r in rows], [float(r["score01"]) for r in rows])

@@ -42,7 +42,7 @@ def silent(state: dict[str, tuple[float, float]]) -> None:
     """Watch nothing."""
 
 
-def test_small_study_from_tuning_to_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_study_from_tuning_to_table(tmp_path: Path) -> None:
     runs, results = tmp_path / "runs", tmp_path / "results"
     with pytest.raises(ConfigError, match="motley study tune small"):
         study.run(SMALL, runs, results, silent)
@@ -62,8 +62,7 @@ def test_small_study_from_tuning_to_table(tmp_path: Path, monkeypatch: pytest.Mo
     borrowed = read_json(runs / "DarkHome-0" / "exact" / "0" / "config.json")["agent"]
     assert borrowed == {**SMALL.fixed, **chosen["matched"]}
     whole = (results / "curves.csv").read_text()
-    monkeypatch.setitem(study.STUDIES, "small", SMALL)
-    study.run(narrow(SMALL, arms=("uniform",)), runs, results, silent)
+    study.run(narrow(SMALL, arms=("uniform",)), runs, results, silent, SMALL)
     assert (results / "curves.csv").read_text() == whole  # a part keeps the other arms' rows
     with (results / "curves.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -90,31 +89,27 @@ OURS = Arm("uniform", "reward", 512, tuned=False)
 PEER = Arm("PPO", "reward", 512, n_envs=8, tuned=False, settings={"n_steps": 64})
 
 
-def test_stored_rows_of_runs_that_are_elsewhere_stay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stored_rows_of_runs_that_are_elsewhere_stay(tmp_path: Path) -> None:
     """As long as the study would make the same runs, be they ours or another's."""
     small = replace(SMALL, arms={"DarkHome": {"ours": OURS, "peer": PEER}}, seeds=(0, 1))
-    monkeypatch.setitem(study.STUDIES, "small", small)
-    runs, results = tmp_path / "runs", tmp_path / "results"
-    assert study.run(narrow(small, seeds=(1,)), runs, results, silent) == (0, None)
+    runs, others, results = tmp_path / "runs", tmp_path / "others", tmp_path / "results"
+    one, other = (narrow(small, seeds=(seed,)) for seed in (1, 0))
+    assert study.run(one, runs, results, silent, small) == (0, 0, None)
     ones = (results / "curves.csv").read_text().splitlines()[1:]
     assert {row.split(",")[CONDITION.index("seed")] for row in ones} == {"1"}
-    assert study.run(narrow(small, seeds=(0,)), tmp_path / "others", results, silent) == (2, None)
+    assert study.run(other, others, results, silent, small) == (2, 0, None)
     whole = (results / "curves.csv").read_text()
     assert set(ones) < set(whole.splitlines())
 
     nowhere = tmp_path / "nowhere"
-    assert study.collect(small, nowhere, results) == (4, None)
+    assert study.collect(small, nowhere, results) == (4, 0, None)
     assert (results / "curves.csv").read_text() == whole
     half = nowhere / "DarkHome-0" / "ours" / "0"
-    half.mkdir(parents=True)
-    header, first, *_ = (tmp_path / "others/DarkHome-0/ours/0/eval.csv").read_text().splitlines()
+    shutil.copytree(others / "DarkHome-0" / "ours" / "0", half)
+    header, first, *_ = (half / "eval.csv").read_text().splitlines()
     (half / "eval.csv").write_text(f"{header}\n{first}\n")
-    assert study.collect(small, nowhere, results) == (
-        4,
-        None,
-    )  # a run that has just begun takes no place
+    # A run that has just begun takes no place.
+    assert study.collect(small, nowhere, results) == (4, 0, None)
     assert (results / "curves.csv").read_text() == whole
 
     changes: tuple[dict[str, Any], ...] = (
@@ -124,14 +119,13 @@ def test_stored_rows_of_runs_that_are_elsewhere_stay(
     )
     for changed in changes:
         arms = {"DarkHome": {"ours": replace(OURS, **changed), "peer": PEER}}
-        monkeypatch.delitem(study.STUDIES, "small")
-        monkeypatch.setitem(study.STUDIES, "small", replace(small, arms=arms))
         again = tmp_path / next(iter(changed))
         shutil.copytree(results, again)
         aside = again / "left_out.csv"
-        assert study.collect(small, tmp_path / "nothing", again) == (2, aside)
+        found = study.collect(replace(small, arms=arms), tmp_path / "nothing", again)
+        assert found == (2, 0, aside)
         left = {row for row in whole.splitlines() if not row.startswith("peer,")}
-        assert set(aside.read_text().splitlines()) == left
+        assert {row.rpartition(",")[0] for row in aside.read_text().splitlines()} == left
         assert {row[: row.index(",")] for row in (again / "curves.csv").read_text().split()} == {
             "arm", "peer",
         }  # fmt: skip

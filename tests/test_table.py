@@ -1,0 +1,175 @@
+"""The stored table of a study: no row is lost, and none is taken for another run's."""
+
+from __future__ import annotations
+
+import csv
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from motley.scripts.study import narrow
+from motley.studies import study, table
+from motley.studies.config import RunConfig, build_agent
+from motley.studies.evaluate import EVAL
+from motley.studies.folder import FolderError, locked, read_json, write_csv, write_json
+from motley.studies.study import Arm, Study
+
+ARM = Arm("uniform", "reward", 512, tuned=False, settings={"n_steps": 8})
+STUDY = Study(
+    name="stored",
+    claim="That nothing is lost.",
+    tasks=(("DarkHome", 0), ("DarkHome", 1)),
+    arms={"DarkHome": {"one": ARM, "other": replace(ARM, costs="reward+entropy")}},
+    seeds=(0, 1),
+)
+CHANGED = replace(STUDY, arms={"DarkHome": {"one": replace(ARM, prior="exact"), "other": ARM}})
+
+
+def begin(config: RunConfig, folder: Path, score: float, steps: tuple[int, ...]) -> None:
+    """Leave a run folder as if it had been trained so far."""
+    folder.mkdir(parents=True)
+    write_json(folder / "config.json", config.to_json())
+    write_json(folder / "versions.json", {"task_hash": config.task_hash})
+    write_csv(folder / "eval.csv", EVAL, [[x, *(score for _ in EVAL[1:])] for x in steps])
+
+
+def train(entry: Study, runs: Path, score: float = 0.5, steps: tuple[int, ...] = (0, 512)) -> None:
+    """Leave the run folders of a study."""
+    for seed in entry.seeds:
+        for task, level, name, arm in entry.cells():
+            folder = runs / f"{task}-{level}" / name / str(seed)
+            begin(entry.config(task, level, arm, seed), folder, score, steps)
+
+
+def lines(results: Path, name: str = "curves.csv") -> list[list[str]]:
+    """The rows of a table, without its header."""
+    with (results / name).open(newline="") as file:
+        _, *rows = csv.reader(file)
+    return rows
+
+
+def test_a_folder_of_another_configuration_is_not_taken_for_the_studys(tmp_path: Path) -> None:
+    """Nor one whose task has changed, nor what is no run at all."""
+    runs, results = tmp_path / "runs", tmp_path / "results"
+    train(narrow(STUDY, arms=("one",)), runs)
+    train(narrow(CHANGED, arms=("other",)), runs)
+    changed = runs / "DarkHome-0" / "one"
+    write_json(changed / "0" / "versions.json", {"task_hash": "another"})
+    (changed / "1" / "config.json").unlink()
+    assert study.collect(STUDY, runs, results) == (0, 6, None)
+    assert {(row[0], row[2]) for row in lines(results)} == {("one", "1")}
+
+
+def test_killed_between_any_two_files_no_row_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, results = tmp_path / "runs", tmp_path / "results"
+    train(narrow(STUDY, arms=("one",)), runs)
+    study.collect(STUDY, runs, results)
+    whole = lines(results)
+    train(narrow(CHANGED, arms=("one",)), tmp_path / "again", 0.7)
+
+    written: list[str] = []
+
+    def killed(writing: Any, at: str) -> Any:
+        def write(path: Path, *content: Any) -> None:
+            if path.name == at:
+                raise KeyboardInterrupt
+            writing(path, *content)
+            written.append(path.name)
+
+        return write
+
+    for at in ("curves.csv", "runs.json"):
+        with monkeypatch.context() as patch:
+            patch.setattr(table, "write_csv", killed(write_csv, at))
+            patch.setattr(table, "write_json", killed(write_json, at))
+            with pytest.raises(KeyboardInterrupt):
+                study.collect(CHANGED, tmp_path / "again", results)
+        assert [row[:-1] for row in lines(results, "left_out.csv")] == whole
+    assert written == ["left_out.csv", "curves.csv"]
+    # The new rows, whose hash was not stored, are not taken for an older run's.
+    assert study.collect(CHANGED, tmp_path / "again", results) == (0, 0, None)
+    assert len(lines(results)) == len(lines(results, "left_out.csv")) == len(whole)
+    assert study.collect(CHANGED, tmp_path / "nowhere", results) == (4, 0, None)
+
+
+def test_what_is_left_out_twice_is_there_twice(tmp_path: Path) -> None:
+    """Evaluations before training are alike in all runs, and each run keeps its own."""
+    results, aside = tmp_path / "results", tmp_path / "results" / "left_out.csv"
+    part = narrow(STUDY, ("DarkHome",), ("one",), (0,))
+    marks = list[str]()
+    for prior in ("a", "b", "c"):
+        arms = {"DarkHome": {"one": replace(ARM, prior=prior)}}
+        entry = replace(part, tasks=part.tasks[:1], arms=arms)
+        train(entry, tmp_path / prior)
+        found = study.collect(entry, tmp_path / prior, results)
+        assert found == (0, 0, aside if marks else None)
+        marks += read_json(results / "runs.json").values()
+    rows = lines(results, "left_out.csv")
+    assert [row[-1] for row in rows] == [marks[0], marks[0], marks[1], marks[1]]
+    assert [row[table.COLUMNS.index("steps")] for row in rows] == ["0", "512"] * 2
+    arms_gone = replace(part, tasks=(("DarkHome", 1),))
+    assert study.collect(arms_gone, tmp_path / "nowhere", results).aside == aside
+    assert [row[-1] for row in lines(results, "left_out.csv")][4:] == [marks[2], marks[2]]
+
+
+def test_an_arm_that_cannot_be_built_here_keeps_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package may be missing; and what was never run is not built."""
+    runs, results = tmp_path / "runs", tmp_path / "results"
+    train(narrow(STUDY, arms=("one",)), runs)
+    study.collect(STUDY, runs, results)
+    before = (results / "curves.csv").read_text(), (results / "runs.json").read_text()
+
+    def missing(config: RunConfig) -> Any:
+        assert config.costs == "reward", "the other arm was never run"
+        if config.level == 0:
+            raise ModuleNotFoundError("minigrid")
+        return build_agent(config)
+
+    monkeypatch.setattr("motley.studies.table.build_agent", missing)
+    assert study.collect(STUDY, tmp_path / "nowhere", results) == (4, 0, None)
+    assert study.collect(STUDY, runs, results) == (2, 2, None)
+    assert before == ((results / "curves.csv").read_text(), (results / "runs.json").read_text())
+
+
+def test_one_collects_after_the_other(tmp_path: Path) -> None:
+    """Two parts of a study that end at once would else forget each other's rows."""
+    part = narrow(STUDY, arms=("one",), seeds=(0,))
+    train(part, tmp_path / "runs")
+    results = tmp_path / "results"
+    results.mkdir()
+    other = threading.Thread(target=study.collect, args=(STUDY, tmp_path / "runs", results))
+    with locked(results):
+        other.start()
+        other.join(0.3)
+        assert other.is_alive()
+        assert not (results / "curves.csv").exists()
+        with pytest.raises(FolderError, match="another process"), locked(results):
+            pass
+    other.join()
+    assert len(lines(results)) == 4
+
+
+def test_levels_are_summarised_apart(tmp_path: Path) -> None:
+    runs, results = tmp_path / "runs", tmp_path / "results"
+    train(narrow(STUDY, arms=("one",)), runs)
+    study.collect(STUDY, runs, results)
+    rows = list(table.summary(results))
+    assert [row[:3] for row in rows] == [
+        ("DarkHome level 0", "one", "0 of 2"), ("DarkHome level 1", "one", "0 of 2"),
+    ]  # fmt: skip
+
+
+def test_the_hash_of_a_run_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stored rows are known by it: a further setting of a run must not change it for old runs."""
+    monkeypatch.setattr(RunConfig, "task_hash", "0123456789abcdef")
+    config = STUDY.config("DarkHome", 0, ARM, 3)
+    plan = table.Planned("one", "DarkHome", 0, 3, "learnt", "", config)
+    learners = {plan.place: table.Learnt("uniform", 40_000, 3)}
+    assert table.mark_of(plan, learners) == "b1d783859bdaa0ba"
