@@ -214,13 +214,14 @@ def _with_helpers(modules: set[str], package: str) -> set[str]:
 
 @lru_cache
 def _digest(modules: tuple[str, ...]) -> str:
-    text = "\n".join(bare(_source(name)) for name in modules)
+    text = "\n".join(code(name) for name in modules)
     return hashlib.sha256(f"{kernels.PHYSICS}\n{text}".encode()).hexdigest()[:16]
 
 
-def _source(module: str) -> str:
+def code(module: str) -> str:
+    """The `bare` source of an imported module; "" where there is none."""
     try:
-        return inspect.getsource(sys.modules[module])
+        return bare(inspect.getsource(sys.modules[module]))
     except (OSError, TypeError):
         return ""  # typed at a prompt: there is no file, and so no calibration to go stale
 

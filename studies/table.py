@@ -29,7 +29,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from gymnasium.error import UnregisteredEnv
 
+from motley.studies import versions
 from motley.studies.config import ConfigError, RunConfig, build_agent
 from motley.studies.folder import (
     FolderError,
@@ -216,12 +218,14 @@ def mark_of(plan: Planned, learners: dict[str, Learnt]) -> str | None:
     config, arm = plan.config, plan.place
     if config is None:
         return None
-    if not plan.is_peer and arm not in learners:
-        try:
-            learners[arm] = _learnt(config)
-        except (ModuleNotFoundError, ConfigError):  # a package or a plug-in is missing
-            return None
     facts = config.to_json() | {"imports": None, "task_hash": config.task_hash}
+    try:
+        if config.ours is None:
+            facts["environment"] = versions.environment(config.task)
+        if not plan.is_peer and arm not in learners:
+            learners[arm] = _learnt(config)
+    except (ModuleNotFoundError, UnregisteredEnv, ConfigError):  # a package or plug-in is missing
+        return None
     facts |= {"learnt": learners.get(arm), "prior": plan.prior, "control": plan.control}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import gymnasium as gym
+
+from motley.envs import Task, calibration
 
 LIBRARIES = (
     "motley-rl",
@@ -46,3 +52,35 @@ def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(
         command, capture_output=True, text=True, check=True, timeout=10
     ).stdout.strip()
+
+
+@cache
+def environment(id: str) -> str:
+    """Sixteen hex digits of the code of another's environment and of its wrappers.
+
+    The code is that of the modules in which these and the function that makes them are, without
+    comments; Gymnasium's own wrappers do not count. Around a task of ours, the task's hash stands
+    for the environment within.
+
+    Raises:
+        ModuleNotFoundError: its package is not installed.
+        gymnasium.error.UnregisteredEnv: there is none of that id.
+    """
+    env = gym.make(id)
+    layers = [env]
+    while isinstance(env, gym.Wrapper):
+        env = env.env
+        layers.append(env)
+    modules = {type(layer).__module__ for layer in layers}
+    task = getattr(env, "task", None)
+    facts = []
+    if isinstance(task, Task):
+        modules.remove(type(env).__module__)
+        facts.append(calibration.task_hash(type(task)))
+    make = gym.spec(id).entry_point
+    if make is not None:
+        modules.add(make.partition(":")[0] if isinstance(make, str) else make.__module__)
+    ours = sorted(name for name in modules if not name.startswith("gymnasium.wrappers"))
+    facts += map(calibration.code, ours)
+    layers[0].close()
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]

@@ -13,8 +13,9 @@ import pytest
 from motley.envs.tasks.play_room import BALL, SCREEN
 from motley.scripts.main import main
 from motley.studies import exploration, study
-from motley.studies.exploration import EXPLORATION, NOISE, PLAY, ROOMS
+from motley.studies.exploration import EXPLORATION
 from motley.studies.folder import read_csv, read_json
+from motley.studies.measured import NOISE, PLAY, ROOMS
 
 pytest.importorskip("minigrid")
 

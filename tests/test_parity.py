@@ -16,6 +16,7 @@ from motley.scripts.main import main
 from motley.studies import parity, peers, study
 from motley.studies.config import ConfigError, build_agent
 from motley.studies.folder import read_json
+from motley.studies.scored import CASES
 from motley.studies.spine import SPINE
 from motley.studies.statistics import Interval, difference
 from motley.studies.study import Contrast
@@ -25,7 +26,7 @@ pytest.importorskip("minigrid")
 pytest.importorskip("sb3_contrib")
 
 
-@pytest.mark.parametrize("name", parity.CASES)
+@pytest.mark.parametrize("name", CASES)
 def test_random_actions_score_nothing(name: str) -> None:
     env = gym.make(name)
     env.action_space.seed(0)
@@ -37,7 +38,7 @@ def test_random_actions_score_nothing(name: str) -> None:
             _, reward, terminated, truncated, info = env.step(env.action_space.sample())
             total += float(reward)
             ended = terminated or truncated
-        case = parity.CASES[name]
+        case = CASES[name]
         assert info["score01"] == pytest.approx((total - case.random) / (case.solved - case.random))
         scores.append(info["score01"])
     assert abs(float(np.mean(scores))) < 0.1

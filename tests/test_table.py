@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from motley.envs import calibration
 from motley.scripts.study import narrow
-from motley.studies import study, table
+from motley.studies import study, table, versions
 from motley.studies.config import RunConfig, build_agent
 from motley.studies.evaluate import EVAL
 from motley.studies.folder import FolderError, locked, read_json, write_csv, write_json
@@ -173,3 +174,53 @@ def test_the_hash_of_a_run_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = table.Planned("one", "DarkHome", 0, 3, "learnt", "", config)
     learners = {plan.place: table.Learnt("uniform", 40_000, 3)}
     assert table.mark_of(plan, learners) == "b1d783859bdaa0ba"
+
+
+@pytest.mark.filterwarnings("ignore:PlayRoom has no calibration")
+@pytest.mark.parametrize(
+    ("id", "changed"),
+    [
+        ("exploration/PlayRoom-v0", "motley.studies.measured"),
+        ("exploration/PlayRoom-v0", "motley.envs.tasks.play_room"),
+        ("parity/CartPole-v1", "motley.studies.scored"),
+        ("parity/CartPole-v1", "gymnasium.envs.classic_control.cartpole"),
+    ],
+)
+def test_a_changed_wrapper_or_task_within_changes_the_hash(
+    id: str, changed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing else does: a study that says more of itself keeps its runs."""
+    code = calibration.code
+
+    def edit(edited: str) -> str:
+        versions.environment.cache_clear()
+        calibration._digest.cache_clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(calibration, "code", lambda name: code(name) + "#" * (name == edited))
+            found = versions.environment(id)
+        versions.environment.cache_clear()
+        calibration._digest.cache_clear()
+        return found
+
+    plain = versions.environment(id)
+    assert edit(changed) != plain
+    assert edit("motley.studies.exploration") == edit("motley.envs.single") == plain
+    assert edit("gymnasium.wrappers.common") == plain
+
+
+def test_runs_in_a_changed_environment_leave_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of ours and of peers alike."""
+    peer = Arm("PPO", "reward", 512, n_envs=2, tuned=False)
+    name = "parity/CartPole-v1"
+    arms = {name: {"ours": replace(ARM, n_envs=2), "peer": peer}}
+    entry = replace(STUDY, tasks=((name, None),), arms=arms)
+    for task, level, arm, what in entry.cells():
+        folder = tmp_path / "runs" / task / arm / "0"
+        begin(entry.config(task, level, what, 0), folder, 0.5, (0, 512))
+        write_json(folder / "done", {"n_parameters": 5_000, "n_epochs": 2})
+    assert study.collect(entry, tmp_path / "runs", tmp_path) == (0, 0, None)
+    assert study.collect(entry, tmp_path / "nowhere", tmp_path) == (2, 0, None)
+    monkeypatch.setattr(versions, "environment", lambda id: "another")
+    assert study.collect(entry, tmp_path / "nowhere", tmp_path) == (0, 0, tmp_path / "left_out.csv")
