@@ -116,12 +116,20 @@ def sentence(answer: Mapping[str, Any]) -> str:
     level = "" if answer["level"] is None else f" level {answer['level']}"
     estimate, low, high = ("?" if x is None else f"{x:+.3f}" for x in answer["difference"])
     left_out = f", {answer['unfinished_runs']} unfinished" if answer["unfinished_runs"] else ""
-    return (
+    found = f"[bold]{answer['verdict']}[/]"
+    if answer["verdict_holm"] is not None:
+        found += f" (with Holm's correction {answer['verdict_holm']})"
+    lines = [
         f"{answer['task']}{level}: {answer['first']} {WORDS[answer['kind']]} {answer['second']} in "
-        f"{answer['measure']} (margin {answer['margin']}): [bold]{answer['verdict']}[/]  "
+        f"{answer['measure']} (margin {answer['margin']}): {found}  "
         f"difference {estimate} ({low} to {high}), "
         f"{' and '.join(map(str, answer['seeds']))} runs{left_out}"
-    )
+    ]
+    if answer["predicts"] is not None:
+        lines.append(f"  predicted: {answer['predicts']:+.3f} or more")
+    if answer["refuter"]:
+        lines.append(f"  refuted if: {answer['refuter']}")
+    return "\n".join(lines)
 
 
 def narrow(

@@ -39,9 +39,11 @@ CHANCE = Arm(
 CAUGHT, FREE = "prediction_error_curiosity", "learning_progress"
 
 
-def more(first: str, second: str, margin: float, task: str) -> Contrast:
+def more(first: str, second: str, margin: float, task: str, refuter: str) -> Contrast:
     """Ask for a larger score of sampled actions, on average over the whole of training."""
-    return Contrast(first, second, margin, "more", "score01_sampled", (task,), last=1.0)
+    return Contrast(
+        first, second, margin, "more", "score01_sampled", (task,), last=1.0, refuter=refuter
+    )
 
 
 EXPLORATION = Study(
@@ -55,10 +57,13 @@ EXPLORATION = Study(
     },
     seeds=tuple(range(10)),
     contrasts=(
-        *(more(name, "reward", 0.0, ROOMS) for name in NOVELTIES),
-        *(more(name, "chance", 0.0, PLAY) for name in NOVELTIES),
-        more(CAUGHT, "chance", MARGIN, NOISE),
-        replace(more(FREE, "chance", MARGIN, NOISE), kind="at most"),
+        *(more(name, "reward", 0.0, ROOMS, "it visits fewer cells") for name in NOVELTIES),
+        *(more(name, "chance", 0.0, PLAY, "it sees fewer moments") for name in NOVELTIES),
+        more(CAUGHT, "chance", MARGIN, NOISE, "its share exceeds chance by less than the margin"),
+        replace(
+            more(FREE, "chance", MARGIN, NOISE, "its share exceeds chance by more than the margin"),
+            kind="at most",
+        ),
     ),
     imports=(measured.__name__,),
     eval_episodes=50,

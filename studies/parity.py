@@ -57,8 +57,14 @@ PARITY = Study(
     arms={name: arms(case) for name, case in CASES.items()},
     seeds=tuple(range(10)),
     contrasts=(
-        Contrast("feedforward", "PPO", MARGIN),
-        Contrast("uniform", "RecurrentPPO", MARGIN, "at least"),
+        Contrast("feedforward", "PPO", MARGIN, refuter="one ends above by more than the margin"),
+        Contrast(
+            "uniform",
+            "RecurrentPPO",
+            MARGIN,
+            "at least",
+            refuter="RecurrentPPO ends above by more than the margin",
+        ),
     ),
     imports=(scored.__name__,),
     eval_episodes=50,

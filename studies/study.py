@@ -70,6 +70,8 @@ class Contrast:
         measure: the column of ``curves.csv`` that is compared.
         tasks: only these; empty means all.
         last: the share of a run, from its end, whose evaluations are averaged.
+        predicts: the difference that a ``more`` is to reach, in units of the measure; None where
+            none was stated before the run. refuter: what would refute it, in words.
     """
 
     first: str
@@ -79,10 +81,14 @@ class Contrast:
     measure: str = "score01"
     tasks: tuple[str, ...] = ()
     last: float = 0.25
+    predicts: float | None = None
+    refuter: str = ""
 
     def __post_init__(self) -> None:
         if self.measure not in MEASURED:
             raise ValueError(f"a contrast compares one of {MEASURED}, not {self.measure!r}")
+        if self.predicts is not None and (self.kind != "more" or self.predicts < self.margin):
+            raise ValueError("a contrast predicts a size, of at least its margin, of 'more' alone")
 
 
 @dataclass(frozen=True)

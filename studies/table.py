@@ -292,6 +292,12 @@ def read(results: Path) -> Stored:
     return Stored(rows, read_json(marks) if marks.exists() else {}, left_out)
 
 
+def hash_of(rows: Mapping[str, Rows]) -> str:
+    """Sixteen hex digits that tell which rows a table has, whatever their order."""
+    lines = sorted(",".join(row) for run in rows.values() for row in run)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
 def _lines(path: Path, columns: tuple[str, ...]) -> Rows:
     """The rows of a table; none where there is no file."""
     if not path.exists():

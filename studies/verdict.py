@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,13 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from motley.studies.config import ConfigError
+from motley.studies import table, versions
+from motley.studies.config import ConfigError, RunConfig
 from motley.studies.folder import write_json
-from motley.studies.statistics import Interval, difference
+from motley.studies.statistics import Interval, difference, holm, p_above
 from motley.studies.study import Arm, Contrast, Study
 
 LEAST_SEEDS = 10
 """Runs of each arm below which nothing is decided."""
+ALPHA = 0.05
+"""How often chance alone may decide, on either side."""
 
 Cell = tuple[str, str, str]
 """A task, its level as the table has it, and an arm."""
@@ -28,10 +30,19 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
     """Answer each contrast of a study on each of its tasks, and write ``verdict.json``.
 
     A contrast is ``supported`` where the 90% interval of the difference of means lies within what
-    it allows (for an equivalence: two one-sided tests at 5% each, Schuirmann 1987), ``refuted``
-    where all of it lies outside, else ``inconclusive``; so are fewer than 10 whole runs of an arm.
-    Runs that have not reached their arm's steps do not count. Each contrast is answered by itself:
-    that all of them hold needs no correction (Berger 1982), that some do would.
+    it allows (for an equivalence: two one-sided tests at 5% each, Schuirmann 1987) and the estimate
+    reaches the size that it predicts, if any; ``refuted`` where all of the interval lies outside,
+    else ``inconclusive``; so are fewer than 10 whole runs of an arm. Runs that have not reached
+    their arm's steps do not count.
+
+    ``verdict`` answers each contrast by itself, which is what a claim that all of them hold asks
+    for: that needs no correction (Berger 1982). A claim that some hold is asked of
+    ``verdict_holm``, which all contrasts of kind ``more`` have: there a supported one stays so only
+    if it does with Holm's correction over all of these, on all of their tasks, whether their runs
+    are there or not. It is ``null`` for the other kinds, and changes nothing that is refuted.
+
+    ``verdict.json`` says what was judged: ``table_hash`` is of all rows of ``curves.csv``,
+    ``task_hashes`` of the tasks as they are now (``null`` where a package is missing).
 
     Args:
         study: whose runs were collected.
@@ -45,17 +56,39 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
     path = results / "curves.csv"
     if not path.exists():
         raise ConfigError(f"{path} is missing: run the study first (motley study run {study.name})")
+    rows = table.read(results).rows
     measures = {contrast.measure for contrast in study.contrasts}
-    curves = {measure: _curves(path, measure) for measure in measures}
+    curves = {measure: _curves(rows, measure) for measure in measures}
     found = [
         _answer(contrast, task, level, study.arms[task], curves[contrast.measure])
         for contrast in study.contrasts
         for task, level in _asked(study, contrast)
     ]
-    write_json(
-        results / "verdict.json", {"study": study.name, "round": study.round, "verdicts": found}
-    )
+    _correct([answer for answer in found if answer["kind"] == "more"])
+    judged = {
+        "study": study.name,
+        "round": study.round,
+        "table_hash": table.hash_of(rows),
+        "task_hashes": {task: _task_hash(task) for task, _ in study.tasks},
+    }
+    write_json(results / "verdict.json", {**judged, "verdicts": found})
     return found
+
+
+def _task_hash(task: str) -> str | None:
+    try:
+        return RunConfig(task).task_hash or versions.environment(task)
+    except ModuleNotFoundError:
+        return None
+
+
+def _correct(family: list[dict[str, Any]]) -> None:
+    """Enter Holm's adjusted p and what it leaves supported; what has no p counts as 1."""
+    adjusted = holm([1.0 if answer["p"] is None else answer["p"] for answer in family])
+    for answer, p in zip(family, adjusted.tolist(), strict=True):
+        answer["p_holm"] = p
+        lost = answer["verdict"] == "supported" and p >= ALPHA
+        answer["verdict_holm"] = "inconclusive" if lost else answer["verdict"]
 
 
 def _asked(study: Study, contrast: Contrast) -> Iterator[tuple[str, int | None]]:
@@ -75,13 +108,14 @@ def _asked(study: Study, contrast: Contrast) -> Iterator[tuple[str, int | None]]
     return ((t, level) for t, level in having if not contrast.tasks or t in contrast.tasks)
 
 
-def _curves(path: Path, measure: str) -> dict[Cell, dict[str, Curve]]:
+def _curves(rows: Mapping[str, table.Rows], measure: str) -> dict[Cell, dict[str, Curve]]:
     """By cell and seed, a measure over a run."""
     curves: dict[Cell, dict[str, Curve]] = {}
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            runs = curves.setdefault((row["task"], row["level"], row["arm"]), {})
-            runs.setdefault(row["seed"], []).append((int(row["steps"]), float(row[measure])))
+    for run in rows.values():
+        named = [dict(zip(table.COLUMNS, row, strict=True)) for row in run]
+        task, level, arm, seed = (named[0][n] for n in ("task", "level", "arm", "seed"))
+        curve = [(int(row["steps"]), float(row[measure])) for row in named]
+        curves.setdefault((task, level, arm), {})[seed] = curve
     return curves
 
 
@@ -106,7 +140,10 @@ def _answer(
         whole = [r for r in runs if r[-1][0] >= arms[name].steps or arms[name].until_solved]
         halves += len(runs) - len(whole)
         ends.append([ending(run, contrast.last) for run in whole])
-    between = difference(ends[0], ends[1])
+    first, second = ends
+    between, seeds = difference(first, second), min(len(first), len(second))
+    p = p_above(first, second, contrast.margin)
+    told = contrast.kind == "more" and seeds >= LEAST_SEEDS and math.isfinite(p)
     return {
         "task": task,
         "level": level,
@@ -116,11 +153,16 @@ def _answer(
         "measure": contrast.measure,
         "last": contrast.last,
         "margin": contrast.margin,
+        "predicts": contrast.predicts,
+        "refuter": contrast.refuter,
         "seeds": [len(scores) for scores in ends],
         "unfinished_runs": halves,
         "means": [float(np.mean(scores)) if scores else None for scores in ends],
         "difference": [x if math.isfinite(x) else None for x in between],
-        "verdict": decide(contrast, between, min(map(len, ends))),
+        "verdict": decide(contrast, between, seeds),
+        "p": p if told else None,
+        "p_holm": None,
+        "verdict_holm": None,
     }
 
 
@@ -142,5 +184,6 @@ def decide(contrast: Contrast, between: Interval, seeds: int) -> str:
         "more": (margin, never),
     }[contrast.kind]
     if between.low > least and between.high < most:
-        return "supported"
+        small = contrast.predicts is not None and between.estimate < contrast.predicts
+        return "inconclusive" if small else "supported"
     return "refuted" if between.high < least or between.low > most else "inconclusive"

@@ -1,0 +1,117 @@
+"""Verdicts on tables written by hand: predicted sizes, refuters, Holm's correction, hashes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from motley.envs import calibration
+from motley.envs.tasks import TASKS
+from motley.scripts.main import main
+from motley.scripts.study import SHIPPED
+from motley.studies import study, table
+from motley.studies.folder import read_json, write_csv
+from motley.studies.study import Arm, Contrast, Study
+from motley.studies.verdict import verdict
+
+ARM = Arm("uniform", "reward", 512, tuned=False)
+MORE = Contrast("strong", "plain", 0.0, "more", refuter="the strong arm ends lower")
+ASKS = Study(
+    name="asks",
+    claim="That some arm ends higher.",
+    tasks=(("DarkHome", 0),),
+    arms={"DarkHome": dict.fromkeys(("strong", "weak", "never_run", "plain"), ARM)},
+    seeds=tuple(range(10)),
+    contrasts=(
+        MORE,
+        replace(MORE, first="weak", refuter=""),
+        replace(MORE, first="never_run", refuter=""),
+        replace(MORE, margin=0.5, kind="at most"),
+    ),
+)
+SPREAD = np.linspace(-0.1, 0.1, 10)
+SCORES = {"strong": 0.3 + SPREAD, "weak": 0.058 + SPREAD, "plain": SPREAD}
+
+
+def store(results: Path, scores: dict[str, Any], last: int = 512) -> None:
+    """Write a table with two evaluations a run."""
+    rows = []
+    for arm, ends in scores.items():
+        for seed, end in enumerate(ends):
+            found = dict.fromkeys(table.COLUMNS, "")
+            found |= {"arm": arm, "task": "DarkHome", "level": "0", "seed": str(seed)}
+            for steps, score in ((0, 0.0), (last, end)):
+                measured = dict.fromkeys(table.MEASURED, str(score))
+                rows.append([*(found | measured | {"steps": str(steps)}).values()])
+    results.mkdir(parents=True, exist_ok=True)
+    write_csv(results / "curves.csv", table.COLUMNS, rows)
+
+
+def test_what_is_supported_alone_may_not_be_among_several(tmp_path: Path) -> None:
+    """The family is what was asked, so that a contrast whose runs are missing counts as well."""
+    store(tmp_path, SCORES)
+    strong, weak, never, other = verdict(ASKS, tmp_path)
+    assert (strong["verdict"], strong["verdict_holm"]) == ("supported", "supported")
+    assert (weak["verdict"], weak["verdict_holm"]) == ("supported", "inconclusive")
+    assert 0.025 < weak["p"] < 0.05
+    assert weak["p_holm"] == pytest.approx(2 * weak["p"])
+    assert strong["p_holm"] == pytest.approx(3 * strong["p"])
+    assert (never["verdict"], never["verdict_holm"]) == ("inconclusive", "inconclusive")
+    assert (never["p"], never["p_holm"]) == (None, 1.0)
+    assert (other["verdict"], other["p"], other["verdict_holm"]) == ("supported", None, None)
+    store(tmp_path, SCORES | {"strong": SPREAD - 0.5})
+    strong, *_ = verdict(ASKS, tmp_path)
+    assert (strong["verdict"], strong["verdict_holm"]) == ("refuted", "refuted")
+
+
+def test_arms_that_are_alike_support_nothing(tmp_path: Path) -> None:
+    store(tmp_path, dict.fromkeys(SCORES, SPREAD))
+    answers = verdict(replace(ASKS, contrasts=ASKS.contrasts[:3]), tmp_path)
+    assert {answer["verdict"] for answer in answers} == {"inconclusive"}
+
+
+def test_a_predicted_size_has_to_be_reached(tmp_path: Path) -> None:
+    store(tmp_path, SCORES)
+    for predicted, said in ((None, "supported"), (0.2, "supported"), (0.4, "inconclusive")):
+        asked = replace(ASKS, contrasts=(replace(MORE, predicts=predicted),))
+        [found] = verdict(asked, tmp_path)
+        assert (found["predicts"], found["verdict"]) == (predicted, said)
+    for wrong in (replace(MORE, kind="at least"), replace(MORE, margin=0.3)):
+        with pytest.raises(ValueError, match="predicts a size"):
+            replace(wrong, predicts=0.2)
+
+
+def test_the_verdict_says_what_was_judged(tmp_path: Path) -> None:
+    def judged() -> dict[str, Any]:
+        verdict(ASKS, tmp_path)
+        return read_json(tmp_path / "verdict.json")
+
+    store(tmp_path, SCORES)
+    first = judged()
+    assert first["task_hashes"] == {"DarkHome": calibration.task_hash(TASKS["DarkHome"])}
+    store(tmp_path, dict(reversed(SCORES.items())))
+    assert judged()["table_hash"] == first["table_hash"]  # whatever the order
+    store(tmp_path, SCORES | {"weak": SPREAD})
+    assert judged()["table_hash"] != first["table_hash"]
+
+
+def test_the_command_says_what_was_predicted_and_what_refutes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = replace(ASKS, contrasts=(replace(MORE, predicts=0.1), *ASKS.contrasts[1:]))
+    monkeypatch.setitem(study.STUDIES, "asks", asked)
+    store(tmp_path / "asks", SCORES)
+    assert main(["study", "verdict", "asks", "--results", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "strong > plain in score01 (margin 0.0): supported (with Holm's correction suppo" in said
+    assert "weak > plain in score01 (margin 0.0): supported (with Holm's correction incon" in said
+    assert "  predicted: +0.100 or more\n  refuted if: the strong arm ends lower\n" in said
+    assert said.count("refuted if") == 2
+
+
+def test_every_shipped_contrast_says_what_refutes_it() -> None:
+    assert all(c.refuter for entry in SHIPPED for c in entry.contrasts)
