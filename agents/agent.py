@@ -23,6 +23,7 @@ from motley.agents.layers import seed_of
 from motley.agents.lesion import Lesion
 from motley.agents.policy import BrainPolicy, RecurrentState
 from motley.agents.readable import Readable
+from motley.agents.remarks import remarks
 from motley.agents.rollout import Present, collect
 from motley.agents.scoring import scored
 from motley.agents.spaces import Senses
@@ -33,6 +34,12 @@ from motley.costs import Cost, Development, cost_set
 from motley.costs import routing as routes
 from motley.costs.controls import ROUTINGS, shuffled
 from motley.costs.registry import unknown
+
+MARKS = (
+    "x: the cost may train the area. Where it does not depend on the area, its gradient is zero "
+    "all the same: grad/<cost>/<area> in the logs is what was measured."
+)
+"""What the marks of :meth:`Agent.describe` mean."""
 
 
 class Agent(BaseAlgorithm):
@@ -237,8 +244,9 @@ class Agent(BaseAlgorithm):
         return self.brain.n_parameters
 
     def describe(self) -> str:
-        """Return the areas, their wiring and the routing as text."""
-        return f"{self.brain}\n" + routes.table(self.learner.routes, list(self.blueprint))
+        """Return the areas, their wiring, the routing and what may not work here, as text."""
+        lines = [str(self.brain), routes.table(self.learner.routes, list(self.blueprint)), MARKS]
+        return "\n".join(lines + [f"note: {text}" for text in remarks(self)])
 
     def learn(
         self,

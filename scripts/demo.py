@@ -38,6 +38,7 @@ def main(args: Demo) -> int:
     from motley.scripts.progress import bars
     from motley.studies import demo
     from motley.studies.config import ConfigError
+    from motley.studies.folder import last_row
     from motley.studies.report import write
 
     if args.steps < 1 or args.seed < 0:
@@ -51,7 +52,7 @@ def main(args: Demo) -> int:
         "  [bold]uniform[/]  one recurrent core, trained by reward alone",
         highlight=False,
     )
-    shown = dict.fromkeys(runs, -1.0)
+    shown = dict.fromkeys(runs, 0.0)
     begun: dict[str, tuple[float, float]] = {}
     with bars(console) as progress:
         lines = {arm: progress.add_task(arm, total=args.steps, speed="", score="-") for arm in runs}
@@ -65,9 +66,14 @@ def main(args: Demo) -> int:
                 progress.update(lines[arm], completed=min(steps, args.steps), score=text)
                 if steps < args.steps:
                     progress.update(lines[arm], speed=speed)
-                if not console.is_terminal and steps >= shown[arm] + 0.1 * args.steps:
-                    shown[arm] = steps
-                    console.print(f"{arm}: {steps:,.0f} steps, score01 {text}", highlight=False)
+                row = last_row(args.out / arm / "eval.csv")  # a score with the steps it is of
+                due = min(shown[arm] + 0.1 * args.steps, args.steps)
+                if not console.is_terminal and row.get("steps", 0.0) >= due > shown[arm]:
+                    shown[arm] = row["steps"]
+                    console.print(
+                        f"{arm}: {row['steps']:,.0f} steps, score01 {row['score01']:.2f}",
+                        highlight=False,
+                    )
 
         try:
             demo.train(runs, args.out, on_look)

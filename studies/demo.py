@@ -55,8 +55,9 @@ def train(
                 going[arm] = waiting.pop(arm)
                 _start(going[arm])
             time.sleep(0.5)
-            on_look({arm: look(out / arm) for arm in runs})
-            for arm in [arm for arm, process in going.items() if not process.is_alive()]:
+            ended = [arm for arm, process in going.items() if not process.is_alive()]
+            on_look({arm: look(out / arm) for arm in runs})  # after: so the last row is seen
+            for arm in ended:
                 code = going.pop(arm).exitcode
                 if code == 130:
                     raise KeyboardInterrupt

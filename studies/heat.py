@@ -38,7 +38,9 @@ def routing(arms: Sequence[Arm]) -> str:
         return ""
     return (
         f'<h3>Which cost trains which area</h3><p class="soft">Mean norm of each cost\'s gradient '
-        f"in each area, as measured while training; · is exactly zero.</p>{tables}"
+        f"in each area, as measured while training. · is exactly zero: the routing keeps the cost "
+        f"out (agent.describe() shows which areas it may train), or the cost does not depend on "
+        f"the area, or there is nothing in it to learn.</p>{tables}"
     )
 
 

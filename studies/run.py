@@ -22,10 +22,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 
 from motley.agents import Agent
-from motley.agents.worlds import problem_of
-from motley.costs.base import EVERY
-from motley.costs.local_td_error import LocalTDError
-from motley.costs.value import Value
+from motley.agents.remarks import remarks
 from motley.studies import peers, versions
 from motley.studies.config import RunConfig, build_agent, check
 from motley.studies.evaluate import EVAL, evaluate, undisturbed
@@ -41,8 +38,6 @@ from motley.studies.listener import Listener
 from motley.studies.statistics import steps_to_solved
 
 PROGRESS = ("steps", "wall_s", "return", "score01", "success")
-GATE_N_STEPS = 128
-"""Steps of a rollout that let a gate learn, which decides at a sign what pays much later."""
 
 
 class _SolvedEarlyError(Exception):
@@ -160,36 +155,6 @@ def _train(agent: Agent, config: RunConfig, out: Path, listeners: Sequence[Liste
         assert agent.env is not None
         agent.env.close()
     write_json(out / "done", {"steps": agent.num_timesteps, "wall_s": recorder.wall})
-
-
-def remarks(agent: Agent) -> list[str]:
-    """What in an agent cannot work, or may not, in the task that it is made for.
-
-    Costs without effect, and a gate that gets no credit for what pays after its rollout.
-    """
-    problem, found = problem_of(agent.env), dict[str, str]()
-    trained = agent.learner.routes.get(LocalTDError.label(), frozenset())
-    if agent.n_steps < GATE_N_STEPS and any(agent.blueprint[a].role == "gate" for a in trained):
-        found["n_steps"] = (
-            f"the gate gets no credit for what it let in before a rollout of {agent.n_steps} steps "
-            f"began: give it more, --set n_steps={GATE_N_STEPS}"
-        )
-    posed = {EVERY, *(part.strip() for part in (problem or "").split("+"))}
-    for cost in agent.learner.costs.values():
-        if isinstance(cost, Value):
-            continue
-        name, there = cost.label(), ", ".join(agent.blueprint)
-        if not agent.learner.routes[cost.name]:
-            found[name] = (
-                f"cost {name} trains nothing here: it is for {', '.join(cost.trains)}, and "
-                f"structure {agent.blueprint.name} has {there}"
-            )
-        elif problem and cost.problems and not posed & set(cost.problems):
-            found[name] = (
-                f"cost {name} may train nothing here: it is for tasks that pose "
-                f"{' or '.join(cost.problems)}, and this one poses {problem}"
-            )
-    return list(found.values())
 
 
 class Recorder(BaseCallback):

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from motley.agents.remarks import GATE_N_STEPS
 from motley.envs.tasks import TASKS
-from motley.studies.run import GATE_N_STEPS
 from motley.studies.study import STUDIES, Arm, Study
 
 STEPS = 2_000_000

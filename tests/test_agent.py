@@ -202,3 +202,11 @@ def test_matched_and_mismatched_follow_the_task(task: str) -> None:
     matched = small(task, "matched").blueprint.name
     assert matched == {"DarkHome": "path_integration", "CacheRecall": "episodic_memory"}[task]
     assert small(task, "mismatched").blueprint.name not in (matched, "uniform")
+
+
+def test_describing_says_what_may_not_work_here() -> None:
+    agent = small("GateMaze", "matched", "heterogeneous", budget=None)
+    assert "note: the gate gets no credit" in agent.describe()
+    agent = small("GateMaze", "matched", "heterogeneous", budget=None, n_steps=128)
+    assert "note:" not in agent.describe()
+    assert "uniform has encoder" in small("DarkHome", costs=["reward", "world_prediction"]).describe()

@@ -17,7 +17,7 @@ from PIL import Image, ImageSequence
 
 from motley.scripts.main import COMMANDS, main
 from motley.studies.config import RunConfig
-from motley.studies.folder import read_json
+from motley.studies.folder import read_csv, read_json
 from motley.studies.run import run
 from motley.studies.video import HOLD
 
@@ -236,7 +236,7 @@ def test_a_gate_whose_credit_is_cut_short_is_told(
     flags = ("--task", "GateMaze", "--n-envs", 4, "--steps", 64, "--eval-episodes", 2)
     words = ("train", *flags, "--set", f"n_steps={rollout}", "--out", tmp_path / "run")
     assert main([str(word) for word in words]) == 0
-    assert ("give it more, --set n_steps=128" in said(capsys)) == (rollout == 32)
+    assert ("n_steps=128 (--set n_steps=128)" in said(capsys)) == (rollout == 32)
 
 
 def test_a_gymnasium_task_is_told_by_its_return(
@@ -394,6 +394,8 @@ def test_the_demo_leaves_a_page_and_goes_on_where_it_was(
     text = said(capsys)
     assert f"{tmp_path}/report.html" in text
     for arm in ("matched", "uniform"):
+        last = read_csv(tmp_path / arm / "eval.csv")["score01"][-1]
+        assert f"{arm}: 4,096 steps, score01 {last:.2f}" in text
         assert (tmp_path / arm / "video.mp4").stat().st_size > 1000
         assert (tmp_path / arm / "done").exists()
     before = (tmp_path / "matched" / "eval.csv").read_bytes()
