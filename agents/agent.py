@@ -14,7 +14,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.utils import LinearSchedule
 
-from motley.agents import files, storage
+from motley.agents import checks, files, storage
 from motley.agents.actions import action_distribution
 from motley.agents.blueprints import Blueprint, structure
 from motley.agents.brain import Brain, width_for
@@ -88,7 +88,8 @@ class Agent(BaseAlgorithm):
         env_kwargs: constructor arguments of the environment, where ``env`` is an id.
 
     Raises:
-        ValueError: an unknown name (the nearest are named), or an area without the sense it needs.
+        ValueError: an unknown name (the nearest are named), a number that cannot be, or an area
+            without the sense it needs.
     """
 
     policy_aliases: ClassVar[dict[str, Any]] = {}
@@ -126,18 +127,27 @@ class Agent(BaseAlgorithm):
         env_kwargs: Mapping[str, Any] | None = None,
         _init_setup_model: bool = True,
     ):
-        counts: dict[str, Any] = {
-            "n_steps": n_steps,
-            "n_epochs": n_epochs,
-            "n_minibatches": n_minibatches,
-            "log_gradients_every": log_gradients_every,
-        }
-        for name, value in counts.items():
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, not {value}")
-        for name, share in (("gamma", gamma), ("gae_lambda", gae_lambda)):
-            if not 0 <= share <= 1:
-                raise ValueError(f"{name} must be in [0, 1], not {share}")
+        if not isinstance(structure, str | Blueprint):
+            raise ValueError(f"structure must be a name or a Blueprint, not {structure!r}")
+        checks.whole(
+            1,
+            n_steps=n_steps,
+            n_epochs=n_epochs,
+            n_minibatches=n_minibatches,
+            log_gradients_every=log_gradients_every,
+            n_envs=n_envs,
+            width=width,
+        )
+        checks.share(gamma=gamma, gae_lambda=gae_lambda, final_rate=final_rate)
+        checks.amount(clip_range=clip_range, max_grad_norm=max_grad_norm)
+        if not callable(learning_rate):
+            checks.amount(learning_rate=learning_rate)
+        if target_kl is not None:
+            checks.amount(target_kl=target_kl)
+        if budget is not None:
+            checks.whole(1, budget=budget)
+        if seed is not None:
+            checks.whole(0, seed=seed)
         if routing not in ROUTINGS:
             raise ValueError(unknown("routing", routing, ROUTINGS))
         seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
@@ -257,7 +267,12 @@ class Agent(BaseAlgorithm):
         reset_num_timesteps: bool = True,
         progress_bar: bool = False,
     ) -> Self:
-        """Train for at least ``total_timesteps`` more environment steps; see SB3."""
+        """Train for at least ``total_timesteps`` more environment steps; see SB3.
+
+        Raises:
+            ValueError: ``total_timesteps`` is no number of at least 0.
+        """
+        checks.amount(total_timesteps=total_timesteps)
         iteration, learner = 0, self.learner
         fresh = reset_num_timesteps or self._last_obs is None or self._present is None
         total_timesteps, callback = self._setup_learn(

@@ -13,7 +13,7 @@ from typing import Any
 
 from motley.agents.areas import AREAS, GRU, Actor, Area, Convolution, Perceptron, VisualSearch
 from motley.agents.spaces import images_of
-from motley.costs.registry import Registry
+from motley.costs.registry import Registry, unknown
 
 WIDTH = "width"
 """Stands in an option for the width that is solved for to meet the parameter budget."""
@@ -252,12 +252,14 @@ def structure(name: str, senses: Sizes, problem: str | None = None) -> Blueprint
             raise ValueError(
                 f"structure {name!r} depends on the problem that the task poses, and "
                 + ("this environment states none" if problem is None else f"{problem!r} has none")
-                + f"; give one of: {', '.join(BLUEPRINTS)}"
+                + "; name one, such as 'uniform'"
             )
         if table[problem] not in BLUEPRINTS:
             raise ValueError(
                 f"the {word} structure of {problem!r} is {table[problem]!r}, which nothing has "
-                f"registered; give one of: {', '.join(BLUEPRINTS)}"
+                f"registered; name another, such as 'uniform'"
             )
         name = table[problem] + (f".{variant}" if variant else "")
+    if name not in BLUEPRINTS:
+        raise ValueError(unknown("structure", name, ("matched", "mismatched", *BLUEPRINTS)))
     return BLUEPRINTS[name](senses)

@@ -9,6 +9,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecEnv
 
 from motley.agents.readable import Readable
+from motley.costs.registry import unknown
 from motley.envs.sb3 import WorldVecEnv
 from motley.envs.tasks import TASKS
 
@@ -22,12 +23,21 @@ def make_worlds(id: str, n_envs: int, seed: int, **kwargs: Any) -> VecEnv:
         n_envs: how many worlds.
         seed: of the first world; world i gets ``seed + i``.
         **kwargs: constructor arguments of the environment.
+
+    Raises:
+        ValueError: there is no such environment; the nearest are named.
     """
     name = id.removeprefix("motley.envs:").removeprefix("motley/").removesuffix("-v0")
     # An unknown id of ours goes the same way: the door says which names there are.
     if name in TASKS or (id not in gym.registry and "motley/" in id):
         return WorldVecEnv(id, n_envs, seed=seed, **kwargs)
-    return make_vec_env(id, n_envs, seed=seed, env_kwargs=kwargs, wrapper_class=Readable)
+    try:
+        return make_vec_env(id, n_envs, seed=seed, env_kwargs=kwargs, wrapper_class=Readable)
+    except gym.error.UnregisteredEnv as error:
+        raise ValueError(
+            unknown("environment", id, (*TASKS, *gym.registry)) + "; one that a package brings is "
+            "written with that package, as in 'minigrid:MiniGrid-Empty-5x5-v0'"
+        ) from error
 
 
 def problem_of(env: VecEnv | None) -> str | None:

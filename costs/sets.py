@@ -211,9 +211,15 @@ def cost_set(
         delay: steps by which the environment's senses come late.
 
     Raises:
-        ValueError: a name is unknown, or nothing scores, so that there is nothing to act for.
+        ValueError: a name is unknown, what is given is neither name nor cost, or nothing scores, so
+            that there is nothing to act for.
     """
-    entries = names.split("+") if isinstance(names, str) else list(names)
+    entries = names.split("+") if isinstance(names, str) else names
+    if not isinstance(entries, Sequence) or not all(isinstance(e, str | Cost) for e in entries):
+        raise ValueError(
+            f"costs must be a name or a list of names and costs, such as "
+            f"['reward', Entropy()], not {names!r}"
+        )
     costs: list[Cost] = []
     for entry in entries:
         if isinstance(entry, Cost):

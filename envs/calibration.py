@@ -178,13 +178,21 @@ def scale(task: Task) -> tuple[float, float]:
     """
     entry = lookup(task)
     if entry is None:
-        warnings.warn(
-            f"{task.name} has no calibration for level {task.level}, ood={task.ood}, "
-            f"{task.variant}: score01 is NaN. Make one: motley audit {task.name} --calibrate",
-            stacklevel=4,
-        )
+        _warn(type(task))
         return float("nan"), float("nan")
     return entry.random, entry.oracle - entry.random
+
+
+@lru_cache  # once a process: a run makes worlds anew at each evaluation
+def _warn(task: type[Task]) -> None:
+    module, name = task.__module__, task.__name__
+    where = "MODULE (the file that registers it)" if module == "__main__" else module
+    plug_in = "" if module.startswith("motley.envs.") else f" --import {where}"
+    warnings.warn(
+        f"{name} has no calibration as it is set: score01 is NaN. Make one: "
+        f"motley audit {name} --calibrate{plug_in}",
+        stacklevel=5,
+    )
 
 
 def task_hash(task: type[Task]) -> str:

@@ -279,7 +279,9 @@ def table(task: type[Task], entries: list[Entry]) -> Table:
     }
     for name in dict.fromkeys(name for entry in entries for name in entry.heuristics):
         rows[name] = [entry.heuristics.get(name) for entry in entries]
-    rows["memoryless (trained)"] = [control(task, entry) for entry in entries]
+    trained = [control(task, entry) for entry in entries]
+    known = any(score is not None for score in trained)
+    rows[f"memoryless ({'trained' if known else 'see --memoryless'})"] = trained
     for name, scores in rows.items():
         grid.add_row(name, *("-" if score is None else f"{score:.2f}" for score in scores))
     return grid

@@ -213,7 +213,12 @@ def check_task(task: str, level: int | None, ood: bool) -> None:
         if level is not None and not 0 <= level < levels:
             raise ConfigError(f"{plain(task)} has levels 0 to {levels - 1}, not --level {level}")
     elif task not in gym.registry:
-        raise ConfigError(nearest("task", plain(task), TASKS) + "; any Gymnasium id will do too")
+        package, _, id = task.rpartition(":")
+        package, id = (package, id) if package else ("minigrid", "MiniGrid-Empty-5x5-v0")
+        raise ConfigError(
+            nearest("task", plain(task), TASKS) + "; any Gymnasium id will do too, with the "
+            f"package that brings it, as in --import {package} --task {id}"
+        )
     elif level is not None or ood:
         raise ConfigError(f"{task} is not one of our tasks: it takes neither --level nor --ood")
 

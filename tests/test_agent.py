@@ -19,6 +19,7 @@ from motley.agents.actions import action_distribution
 from motley.agents.areas import GRU, Actor, Perceptron
 from motley.agents.blueprints import PROBLEMS
 from motley.agents.brain import Brain
+from motley.costs import Entropy
 from motley.envs.sb3 import WorldVecEnv
 from motley.envs.tasks import TASKS
 
@@ -193,8 +194,36 @@ def test_what_does_not_fit_is_named() -> None:
         small(make_vec_env("CartPole-v1", 1), "matched")
     with pytest.raises(ValueError, match="DarkHome"):
         small("motley/DrakHome-v0")
-    with pytest.raises(ValueError, match="n_steps must be a whole number of at least 1"):
-        small("DarkHome", n_steps=0)
+    with pytest.raises(ValueError, match="unknown structure 'matchd'; did you mean matched"):
+        small("DarkHome", "matchd")
+    with pytest.raises(ValueError, match="'CartPole-v9'; did you mean CartPole-v1"):
+        small("CartPole-v9")
+    with pytest.raises(ValueError, match="'minigrid:MiniGrid-Empty-5x5-v0'"):
+        small("MiniGrid-Nowhere-v0")
+    with pytest.raises(ValueError, match="costs must be a name or a list"):
+        small("DarkHome", costs=Entropy)
+    with pytest.raises(ValueError, match="total_timesteps must be a number of at least 0, not -1"):
+        small("DarkHome").learn(-1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_steps", 0),
+        ("n_envs", "many"),
+        ("seed", "a"),
+        ("seed", -1),
+        ("gamma", None),
+        ("final_rate", 2),
+        ("clip_range", None),
+        ("learning_rate", "fast"),
+        ("budget", 0.5),
+        ("structure", None),
+    ],
+)
+def test_an_argument_that_cannot_be_is_named(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must be .*, not {value!r}$"):
+        small("DarkHome", **{name: value})
 
 
 @pytest.mark.parametrize("task", OURS)

@@ -120,6 +120,8 @@ def test_list_shows_tasks_structures_and_costs(capsys: pytest.CaptureFixture[str
         ("train --structure matchd", "did you mean matched"),
         ("train --costs heterogenous", "did you mean heterogeneous"),
         ("train --costs zzz", "there are: reward, homogeneous, heterogeneous, placebo, mixed_dr"),
+        ("train --task MiniGrid-Empty-5x5-v9", "as in --import minigrid --task MiniGrid-Empty"),
+        ("train --task tiles:Maze-v0", "as in --import tiles --task Maze-v0"),
         ("train --level 17", "levels 0 to 4"),
         ("train --steps 0", "--steps must be at least 1"),
         ("train --n-envs -1", "--n-envs must be at least 1"),
@@ -191,6 +193,8 @@ def test_what_cannot_be_trained_is_refused(
     assert "n_steps must be a whole number" in message
     message = fails(capsys, "train", *small, "--out", out, "--set", "gamma=2")
     assert "gamma must be in [0, 1], not 2" in message
+    message = fails(capsys, "train", *small, "--out", out, "--set", "gamma=null")
+    assert "gamma must be in [0, 1], not None" in message
     message = fails(capsys, "train", *small, "--out", out, "--set", "development=3")
     assert "'weights' and 'plasticity', not 3" in message
     alone = ("--structure", "uniform", "--costs", "reward", "--routing", "shuffled")

@@ -91,6 +91,8 @@ def test_controls_are_measured_stored_and_shown(
     monkeypatch.setattr(calibration, "path", lambda task: tmp_path / "cache.json")
     assert controls.read(task) == []
     words = ["audit", "CacheRecall", "--level", "1", "--episodes", "40", "--steps", "2048"]
+    assert main(words) == 0
+    assert "memoryless (see --memoryless)" in " ".join(capsys.readouterr().out.split())
     assert main([*words, "--memoryless"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     (stored,) = controls.read(task)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from pathlib import Path
 
@@ -90,3 +91,13 @@ def test_nothing_is_overwritten_and_bad_names_are_refused(
         assert main(["new", "task", name]) == 2
         assert "cannot be the name" in " ".join(capsys.readouterr().err.split())
     assert [path.name for path in here.iterdir()] == ["calm.py"]
+
+
+def test_a_task_without_calibration_is_told_once_with_the_command(here: Path) -> None:
+    assert main(["new", "task", "NestSite"]) == 0
+    words = ["train", "--import", "nest_site", *FLAGS["task"], *TRAIN]
+    words = [word.replace("GoodOne", "NestSite") for word in words]
+    command = [sys.executable, "-m", "motley.scripts.main", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr.count("no calibration") == 1
+    assert "motley audit NestSite --calibrate --import nest_site" in done.stderr
