@@ -30,39 +30,38 @@ def main(args: List) -> None:
 
     import_plugins(args.imports)
     console = Console()
-    tasks = Table(title="Tasks (--task)", title_justify="left", title_style="bold")
-    tasks.add_column("task", no_wrap=True)
-    tasks.add_column("levels (default)")
-    tasks.add_column("problem")
-    tasks.add_column("structure matched to it", no_wrap=True)
-    tasks.add_column("what it is")
-    for name, task in TASKS.items():
-        tasks.add_row(
-            f"[cyan]{name}",
-            f"0 to {len(task.levels) - 1} ({task.default_level})",
-            task.problem,
-            PROBLEMS.get(task.problem, "none yet"),
-            about(task),
-        )
-    console.print(tasks)
+    tasks = {
+        name: f"{about(task)} [dim]0 to {len(task.levels) - 1} ({task.default_level}), "
+        f"{task.problem}: {PROBLEMS.get(task.problem, 'none yet')}"
+        for name, task in TASKS.items()
+    }
     structures = {
         "matched": "the structure matched to the task's problem",
         "mismatched": "the structure of another problem: the control",
-    } | {name: about(builder) for name, builder in BLUEPRINTS.items()}
+    }
+    for name, builder in BLUEPRINTS.items():
+        family, dot, variant = name.partition(".")
+        if dot and family in structures:
+            structures[family] += f" [dim].{variant}"
+        else:
+            structures[name] = about(builder)
     rules = {**CREDIT, "bptt_4 (or any number)": TruncatedBackprop}
     for title, entries in (
-        ("Structures (--structure)", structures),
+        ("Tasks (--task): levels (default), problem: the structure matched to it", tasks),
+        ("Structures (--structure), and their .variants", structures),
         ("Cost sets (--costs)", {name: about(built) for name, built in COST_SETS.items()}),
         ("Costs (--costs, joined by +)", {name: about(cost) for name, cost in COSTS.items()}),
         ("Credit rules (--credit)", {name: about(rule) for name, rule in rules.items()}),
     ):
         table = Table(title=title, title_justify="left", title_style="bold", show_header=False)
+        table.box, table.pad_edge = None, False  # no rules: it is long enough
         for name, text in entries.items():
             table.add_row(f"[cyan]{name}", text)
-        console.print(table)
+        console.print(table, "")
     console.print("Any Gymnasium id is a task too: motley train --task CartPole-v1 ...")
 
 
 def about(thing: Any) -> str:
     """The first paragraph of its docstring, on one line."""
-    return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
+    text = (inspect.getdoc(thing) or "").split("\n\n")[0]
+    return " ".join(text.replace("``", "`").split())

@@ -34,9 +34,9 @@ class StudyCommand:
     name: Annotated[str, tyro.conf.Positional] = SHIPPED[0].name
     """Which study."""
     tasks: tuple[str, ...] = ()
-    """Only these tasks of it."""
+    """Only these tasks of it; a verdict is on all."""
     arms: tuple[str, ...] = ()
-    """Only these arms of it."""
+    """Only these arms of it; a verdict is on all."""
     seeds: tuple[int, ...] = ()
     """`run` and `status`: only these seeds of its runs. Tuning has seeds of its own."""
     runs: Path = Path("runs")
@@ -69,12 +69,18 @@ def main(args: StudyCommand) -> int:
     chosen = replace(chosen, imports=tuple(dict.fromkeys((*chosen.imports, *args.imports))))
     runs, results = args.runs / args.name, args.results / args.name
     if args.action == "status":
+        waiting = 0
         for key, steps, score in study.status(chosen, runs):
-            console.print(f"{key}: {steps:,.0f} steps, score01 {score:.2f}")
+            if steps:
+                console.print(f"{key}: {steps:,.0f} steps, score01 {score:.2f}")
+            waiting += not steps
+        if waiting:
+            console.print(f"{waiting} not begun in {runs}")
         return 0
     if args.action == "table":
         titles = ("task", "arm", "solved", "steps to solved", "final score01", "out of distr.")
-        for row in (titles, *table.summary(results)):
+        asked = {(task, name) for task, _, name, _ in chosen.cells()}
+        for row in (titles, *table.summary(results, asked)):
             console.print("  ".join(cell.ljust(22) for cell in row).rstrip())
         return 0
     if args.action == "verdict":

@@ -24,7 +24,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -314,8 +314,27 @@ def _lines(path: Path, columns: tuple[str, ...]) -> Rows:
     return lines
 
 
-def summary(results: Path) -> Iterator[tuple[str, ...]]:
+def load(results: Path) -> dict[str, Rows]:
+    """The stored rows of a study, by run.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    path = results / "curves.csv"
+    if not path.exists():
+        raise ConfigError(
+            f"{path} is missing: run the study first (motley study run {results.name}), or give "
+            f"the folder that has {results.name}/curves.csv as --results"
+        )
+    return read(results).rows
+
+
+def summary(results: Path, asked: Container[tuple[str, str]]) -> Iterator[tuple[str, ...]]:
     """A row an arm of ``curves.csv``: who solved the task when, and where it ended.
+
+    Args:
+        results: the study's folder.
+        asked: the (task, arm) that are wanted.
 
     Yields:
         task with its level, arm, seeds that solved it, median steps to solved, final score01 and
@@ -324,22 +343,20 @@ def summary(results: Path) -> Iterator[tuple[str, ...]]:
     Raises:
         ConfigError: there is no table.
     """
-    path = results / "curves.csv"
-    if not path.exists():
-        raise ConfigError(f"{path} is missing: run the study first")
     arms: dict[tuple[str, str], dict[str, list[dict[str, str]]]] = {}
-    for key, lines in read(results).rows.items():
-        rows = [dict(zip(COLUMNS, line, strict=True)) for line in lines]
-        task, level, arm = (rows[0][name] for name in ("task", "level", "arm"))
-        where = f"{task} level {level}" if level else task
-        arms.setdefault((where, arm), {})[key] = rows
+    for key, lines in load(results).items():
+        found = [dict(zip(COLUMNS, line, strict=True)) for line in lines]
+        task, level, arm = (found[0][name] for name in ("task", "level", "arm"))
+        if (task, arm) in asked:
+            where = f"{task} level {level}" if level else task
+            arms.setdefault((where, arm), {})[key] = found
     for (task, arm), runs in arms.items():
         solved = [
-            steps_to_solved([int(r["steps"]) for r in rows], [float(r["score01"]) for r in rows])
-            for rows in runs.values()
+            steps_to_solved([int(r["steps"]) for r in found], [float(r["score01"]) for r in found])
+            for found in runs.values()
         ]
-        final = [float(rows[-1]["score01"]) for rows in runs.values()]
-        ood = [float(rows[-1]["score01_ood"]) for rows in runs.values()]
+        final = [float(found[-1]["score01"]) for found in runs.values()]
+        ood = [float(found[-1]["score01_ood"]) for found in runs.values()]
         yield (
             task,
             arm,

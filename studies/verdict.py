@@ -52,11 +52,11 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
         ConfigError: the study asks nothing, or of an arm that it has not, or its table is missing.
     """
     if not study.contrasts:
-        raise ConfigError(f"study {study.name!r} states no contrasts, so there is no verdict on it")
-    path = results / "curves.csv"
-    if not path.exists():
-        raise ConfigError(f"{path} is missing: run the study first (motley study run {study.name})")
-    rows = table.read(results).rows
+        raise ConfigError(
+            f"study {study.name!r} states no contrasts, so there is no verdict on it; its numbers: "
+            f"motley study table {study.name}"
+        )
+    rows = table.load(results)
     measures = {contrast.measure for contrast in study.contrasts}
     curves = {measure: _curves(rows, measure) for measure in measures}
     found = [

@@ -104,11 +104,19 @@ def test_the_pinned_flags_are_there(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"--{flag}" in text
 
 
-def test_list_shows_tasks_structures_and_costs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_shows_tasks_structures_and_costs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     assert main(["list"]) == 0
-    text = said(capsys)
+    printed = capsys.readouterr().out
+    text = " ".join(printed.split())
     for word in ("DarkHome", "matched", "uniform", "heterogeneous", "self_localisation"):
         assert word in text
+    assert "path integration: path_integration" in text
+    assert "own motion. 0 to 4 (2)" in text
+    assert ".lstm .mingru .attention .reservoir" in text
+    assert len(printed.splitlines()) < 160
 
 
 @pytest.mark.parametrize(
@@ -143,6 +151,11 @@ def test_list_shows_tasks_structures_and_costs(capsys: pytest.CaptureFixture[str
         ("record runs/nowhere", "runs/nowhere does not exist"),
         ("evaluate nowhere", "nowhere does not exist"),
         ("report nowhere", "nowhere does not exist"),
+        ("study table spin", "did you mean spine"),
+        ("study status spine --arms unifrm", "no arm 'unifrm'; it has exact"),
+        ("study table spine", "motley study run spine"),
+        ("study verdict parity", "motley study run parity"),
+        ("study verdict spine", "motley study table spine"),
     ],
 )
 def test_mistakes_are_named_with_the_mend(
@@ -155,6 +168,19 @@ def test_mistakes_are_named_with_the_mend(
     monkeypatch.chdir(tmp_path)
     assert message in fails(capsys, *words.split())
     assert not list(tmp_path.iterdir())  # nothing was begun
+
+
+def test_runs_that_have_not_begun_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = tmp_path / "spine" / "DarkHome-2" / "uniform" / "0"
+    begun.mkdir(parents=True)
+    (begun / "progress.csv").write_text("steps\n2048\n")
+    (begun / "eval.csv").write_text("steps,score01\n2048,0.25\n")
+    assert main(["study", "status", "spine", "--arms", "uniform", "--runs", str(tmp_path)]) == 0
+    text = said(capsys)
+    assert f"uniform/0: 2,048 steps, score01 0.25 9 not begun in {tmp_path}" in text
+    assert "nan" not in text
 
 
 def test_a_word_instead_of_a_number(capsys: pytest.CaptureFixture[str]) -> None:
