@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -22,8 +23,11 @@ class Report:
 
 
 def main(args: Report) -> None:
-    """Write the page and say where it is."""
+    """Write the page and say where it is, and which runs are not on it."""
     from motley.studies.report import write
 
-    page = write(args.folder, args.out, video=args.video)
+    def on_left_out(text: str) -> None:
+        print(f"left out {text}", file=sys.stderr)
+
+    page = write(args.folder, args.out, video=args.video, on_left_out=on_left_out)
     print(f"wrote {page} ({page.stat().st_size / 1e6:.1f} MB); open it in a browser")

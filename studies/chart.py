@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 PAD_LEFT, PAD_RIGHT, PAD_TOP, PAD_BOTTOM = 46, 14, 12, 38
+LETTER, LINE = 7, 16
+"""Width of a letter and height of a line of the labels, at most."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Chart:
 
     Attributes:
         title: what the y axis shows. curves: the arms.
-        lines: (y, text) of horizontal lines to compare with.
+        lines: (y, text) of horizontal lines to compare with, named beside the plot, off its curves.
         low, high: of the y axis; None takes what the curves need.
         x_title: below the x axis. x_max: its end; 0 takes the longest curve's.
         width, height: of the drawing, in units that the page scales.
@@ -58,11 +60,17 @@ class Chart:
     x_title: str = "environment steps"
     x_max: float = 0.0
 
+    @property
+    def right(self) -> float:
+        """Where the plot ends."""
+        names = [LETTER * len(text) for _, text in self.lines]
+        return self.width - PAD_RIGHT - max(names, default=0)
+
     def svg(self) -> str:
         """The chart as an SVG element."""
         x1 = self.x_max or max((float(c.x[-1]) for c in self.curves if len(c.x)), default=1.0)
         y0, y1 = self._y_range()
-        inner_w = self.width - PAD_LEFT - PAD_RIGHT
+        inner_w = self.right - PAD_LEFT
         inner_h = self.height - PAD_TOP - PAD_BOTTOM
 
         def px(x: float) -> float:
@@ -76,7 +84,7 @@ class Chart:
             points = zip(x[keep], y[keep], strict=True)
             return " ".join(f"{px(a):.1f},{py(b):.1f}" for a, b in points)
 
-        bottom, right = PAD_TOP + inner_h, self.width - PAD_RIGHT
+        bottom, right = PAD_TOP + inner_h, self.right
         out = [
             f'<svg class="chart" viewBox="0 0 {self.width} {self.height}" role="img" '
             f'aria-label="{escape(self.title)} over {self.x_title}">'
@@ -96,11 +104,13 @@ class Chart:
             f'<text class="axis" text-anchor="middle" x="{PAD_LEFT + inner_w / 2:.0f}" '
             f'y="{self.height - 4}">{self.x_title}</text>'
         )
-        for value, text in self.lines:
+        lines = sorted(self.lines, reverse=True)
+        names = spread([py(value) + 4 for value, _ in lines])
+        for (value, text), y in zip(lines, names, strict=True):
             out.append(
                 f'<line class="level" x1="{PAD_LEFT}" x2="{right}" y1="{py(value):.1f}" '
-                f'y2="{py(value):.1f}"/><text class="note" x="{PAD_LEFT + 6}" '
-                f'y="{py(value) - 5:.1f}">{escape(text)}</text>'
+                f'y2="{py(value):.1f}"/><text class="note" x="{right + 7}" '
+                f'y="{y:.1f}">{escape(text)}</text>'
             )
         for curve in self.curves:
             band = np.isfinite(curve.low) & np.isfinite(curve.high)
@@ -113,18 +123,23 @@ class Chart:
         out += [
             f'<polyline class="line c{c.colour}" points="{path(c.x, c.y)}"/>' for c in self.curves
         ]
-        for curve in self.curves:
-            if curve.mark is not None:
-                at, text = curve.mark
-                x, y = px(at), py(float(np.interp(at, curve.x, curve.y)))
-                side, dx = ("start", 9) if x < self.width * 0.7 else ("end", -9)
-                out.append(
-                    f'<line class="drop c{curve.colour}" x1="{x:.1f}" x2="{x:.1f}" '
-                    f'y1="{y:.1f}" y2="{bottom}"/>'
-                    f'<circle class="dot c{curve.colour}" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
-                    f'<text class="mark c{curve.colour}" text-anchor="{side}" '
-                    f'x="{x + dx:.1f}" y="{y + 20:.1f}">{escape(text)}</text>'
-                )
+        marks = [
+            (py(float(np.interp(c.mark[0], c.x, c.y))), px(c.mark[0]), c.mark[1], c.colour)
+            for c in self.curves
+            if c.mark is not None
+        ]
+        marks.sort()
+        for (y, x, text, colour), below in zip(
+            marks, spread([m[0] + 20 for m in marks]), strict=True
+        ):
+            side, dx = ("start", 9) if x < right * 0.7 else ("end", -9)
+            out.append(
+                f'<line class="drop c{colour}" x1="{x:.1f}" x2="{x:.1f}" '
+                f'y1="{y:.1f}" y2="{bottom}"/>'
+                f'<circle class="dot c{colour}" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
+                f'<text class="mark c{colour}" text-anchor="{side}" '
+                f'x="{x + dx:.1f}" y="{below:.1f}">{escape(text)}</text>'
+            )
         out.append(f'<line class="cursor" y1="{PAD_TOP}" y2="{bottom}" x1="0" x2="0"/>')
         return "".join(out) + "</svg>" + self._data(x1)
 
@@ -144,7 +159,7 @@ class Chart:
         data = {
             "x1": x1,
             "left": PAD_LEFT,
-            "right": self.width - PAD_RIGHT,
+            "right": self.right,
             "width": self.width,
             "curves": [
                 {
@@ -161,6 +176,14 @@ class Chart:
         }
         text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
         return f'<script type="application/json">{text}</script>'
+
+
+def spread(at: Sequence[float], gap: float = LINE) -> list[float]:
+    """Ascending positions, each moved on by no more than it takes to be ``gap`` apart."""
+    found: list[float] = []
+    for y in at:
+        found.append(max(y, found[-1] + gap) if found else y)
+    return found
 
 
 def ticks(low: float, high: float, about: int) -> list[float]:

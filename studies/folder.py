@@ -58,18 +58,20 @@ def read_json(path: Path) -> dict[str, Any]:
         FolderError: the file is missing, broken or of another format.
     """
     try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        data: Any = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise FolderError(f"{path.parent} is no run folder: it has no {path.name}") from error
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise FolderError(f"{path} is not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise FolderError(f"{path} holds no JSON object")
     version = data.pop("format_version", None)
     if version != FORMAT_VERSION:
         raise FolderError(
             f"{path} has format {version}, this version of Motley reads {FORMAT_VERSION}: take the "
             f"version that wrote it (versions.json beside it), or train anew in another folder"
         )
-    return data
+    return dict(data)
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from motley.envs import TASKS, calibration
 from motley.studies import controls
 from motley.studies import runs as run_folders
 from motley.studies.chart import Chart, Curve
-from motley.studies.folder import FolderError, read_json, write_text
+from motley.studies.folder import read_json, write_text
 from motley.studies.heat import routing
 from motley.studies.page import COLOURS, page
 from motley.studies.runs import Arm, Run
@@ -28,25 +28,38 @@ from motley.studies.statistics import (
 from motley.studies.video import SPEED, film
 
 
-def write(folder: Path, out: Path | None = None, *, video: bool = True) -> Path:
+def write(
+    folder: Path,
+    out: Path | None = None,
+    *,
+    video: bool = True,
+    on_left_out: Callable[[str], None] = lambda text: None,
+) -> Path:
     """Write the page of the runs at and below ``folder``.
 
     Args:
         folder: where to look.
         out: the page; None is ``report.html`` in the folder.
         video: film an episode of each arm, unless its first run has a video already.
+        on_left_out: is told of each run that cannot be read, and why; so is the page's reader.
 
     Raises:
         FolderError: there are no runs, or their tasks do not compare.
     """
-    runs = run_folders.gather(folder)
+    faults: list[str] = []
+
+    def note(text: str) -> None:
+        faults.append(text)
+        on_left_out(text)
+
+    runs = run_folders.gather(folder, note)
     out = folder / "report.html" if out is None else out
     places: dict[str, list[Run]] = {}
     for run in runs:
         places.setdefault(run.where, []).append(run)
     body = "".join(section(where, found, video) for where, found in places.items())
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(out, page(escape(f"{folder}"), body + colophon(runs)))
+    write_text(out, page(escape(f"{folder}"), body + left_out(faults) + colophon(runs)))
     return out
 
 
@@ -56,11 +69,12 @@ def section(where: str, runs: Sequence[Run], video: bool) -> str:
     scored = any(np.isfinite(run.eval["score01"]).any() for run in runs)
     measure = "score01" if scored else "return"
     videos = [(arm, *_video(arm.runs[0], video)) for arm in arms]
+    shown = films(videos) if video or any(data for _, data, _ in videos) else ""
     return (
         f"<section><h2>{verdict(where, arms) if scored else escape(where)}</h2>"
         f"{about(arms, scored)}{table(arms, scored)}"
         f"<h3>Learning curves</h3>{curves(arms, measure, runs[0])}"
-        f"{films(videos)}{routing(arms)}{rerun(runs)}</section>"
+        f"{shown}{routing(arms)}{rerun(runs)}</section>"
     )
 
 
@@ -194,10 +208,7 @@ def _levels(run: Run) -> list[tuple[float, str]]:
         lines.append((chance, f"chance {chance:.2f}"))
     found = None if rules.ood else controls.lookup(task, rules.level)
     if found is not None:
-        value, text = found.score01, f"memoryless {found.score01:.2f}"
-        if entry is not None and abs(value - chance) < 0.05:  # their names would overlap
-            text = f"{text}, {lines.pop()[1]}"
-        lines.append((value, text))
+        lines.append((found.score01, f"memoryless {found.score01:.2f}"))
     return lines
 
 
@@ -208,8 +219,8 @@ def _video(run: Run, make: bool) -> tuple[bytes | None, str]:
         if not path.exists():
             return None, "not filmed"
         ends = read_json(run.folder / "video.json")["episodes"]
-    except FolderError as error:
-        return None, str(error)
+    except Exception as error:  # whatever another's environment raises, the other arms have a page
+        return None, f"not filmed: {error}"
     if ends[0]["success"] is None:
         returns = ", ".join(f"{end['returns']:.2f}" for end in ends)
         return path.read_bytes(), f"returns {returns}"
@@ -219,8 +230,6 @@ def _video(run: Run, make: bool) -> tuple[bytes | None, str]:
 
 def films(videos: Sequence[tuple[Arm, bytes | None, str]]) -> str:
     """An arm a video, of the same worlds."""
-    if not any(data for _, data, _ in videos):
-        return ""
     cells = []
     for i, (arm, data, text) in enumerate(videos):
         key = f'<span class="key c{i % COLOURS}"></span><b>{escape(arm.label)}</b>'
@@ -238,6 +247,12 @@ def films(videos: Sequence[tuple[Arm, bytes | None, str]]) -> str:
         f'<h3>At work</h3><p class="soft">The same worlds for every arm, none of them trained on, '
         f'at {SPEED} times life speed.</p><div class="row films">{"".join(cells)}</div>'
     )
+
+
+def left_out(faults: Sequence[str]) -> str:
+    """The runs that could not be read, and why."""
+    items = "".join(f"<p>{escape(text)}</p>" for text in faults)
+    return f"<h3>Left out</h3>{items}" if faults else ""
 
 
 def rerun(runs: Sequence[Run]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -128,8 +128,12 @@ class Arm:
         return [run.solved for run in self.runs]
 
 
-def gather(folder: Path) -> list[Run]:
+def gather(folder: Path, on_left_out: Callable[[str], None] = lambda text: None) -> list[Run]:
     """The runs at and below a folder, in the order of their paths.
+
+    Args:
+        folder: where to look.
+        on_left_out: is told of each run that cannot be read, and why.
 
     Raises:
         FolderError: there is none, none was evaluated, or a task was changed between them.
@@ -137,7 +141,14 @@ def gather(folder: Path) -> list[Run]:
     if not folder.exists():
         raise FolderError(f"{folder} does not exist; runs are made by: motley train --out {folder}")
     paths = sorted(p.parent for p in folder.glob("**/versions.json"))
-    runs = [run for run in map(read, paths) if len(run.eval.get("steps", ()))]
+    runs = []
+    for path in paths:
+        try:
+            run = read(path)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            on_left_out(f"{path}: {error}")
+        else:
+            runs += [run] if len(run.eval.get("steps", ())) else []
     if not runs:
         raise FolderError(
             f"there is no evaluated run in {folder}; make one: motley train --out {folder}/first"
@@ -157,10 +168,18 @@ def gather(folder: Path) -> list[Run]:
 
 
 def read(folder: Path) -> Run:
-    """A run folder, finished or under way."""
+    """A run folder, finished or under way.
+
+    Raises:
+        FolderError: a file is missing, broken or of another format.
+    """
+    config = read_json(folder / "config.json")
+    missing = [f.name for f in fields(RunConfig) if f.name not in config]
+    if missing:
+        raise FolderError(f"{folder / 'config.json'} lacks {', '.join(missing)}")
     return Run(
         folder,
-        read_json(folder / "config.json"),
+        config,
         read_json(folder / "versions.json"),
         read_csv(folder / "eval.csv"),
         read_csv(folder / "progress.csv"),

@@ -238,4 +238,6 @@ def test_describing_says_what_may_not_work_here() -> None:
     assert "note: the gate gets no credit" in agent.describe()
     agent = small("GateMaze", "matched", "heterogeneous", budget=None, n_steps=128)
     assert "note:" not in agent.describe()
-    assert "uniform has encoder" in small("DarkHome", costs=["reward", "world_prediction"]).describe()
+    assert (
+        "uniform has encoder" in small("DarkHome", costs=["reward", "world_prediction"]).describe()
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from motley.scripts.main import main
 from motley.studies.chart import Chart, Curve, thousands, ticks
 from motley.studies.config import RunConfig
 from motley.studies.folder import FolderError, read_json, write_json
@@ -204,6 +206,23 @@ def test_a_folder_without_runs(tmp_path: Path) -> None:
         write(tmp_path / "nowhere")
 
 
+def test_a_run_that_cannot_be_read_or_filmed_leaves_the_others_their_page(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("matched0", "uniform0", "uniform1"):
+        shutil.copytree(study / "home" / name, tmp_path / name)
+    (tmp_path / "uniform0" / "config.json").write_text('{"task":')
+    (tmp_path / "uniform1" / "model.zip").unlink()
+    assert main(["report", str(tmp_path)]) == 0
+    assert f"left out {tmp_path / 'uniform0'}: " in capsys.readouterr().err
+    page = tmp_path / "report.html"
+    text = text_of(page)
+    assert "uniform0/config.json is not JSON" in text
+    assert "not filmed: " in text
+    assert "uniform1 has no model yet" in text
+    assert page.read_text().count('src="data:video/mp4;base64,') == 1
+
+
 def test_a_chart_puts_points_where_they_belong() -> None:
     x, y, nan = np.array([0.0, 50, 100]), np.array([0.0, 0.5, 1.0]), np.full(3, np.nan)
     curve = Curve("arm", 0, x, y, nan, nan)
@@ -211,6 +230,21 @@ def test_a_chart_puts_points_where_they_belong() -> None:
     points = re.search(r'class="line c0" points="([^"]+)"', svg)
     assert points is not None
     assert points[1] == "46.0,112.0 96.0,62.0 146.0,12.0"
+
+
+def test_labels_keep_off_each_other_and_off_the_curves() -> None:
+    x, y, nan = np.array([0.0, 50, 100]), np.array([0.2, 0.9, 1.0]), np.full(3, np.nan)
+    arms = [Curve("arm", i, x, y - i / 100, nan, nan, mark=(50, f"mark {i}")) for i in range(3)]
+    lines = [(0.8, "solved"), (0.2, "chance"), (0.21, "memoryless")]
+    svg = Chart("score", arms, lines, low=0, high=1).svg()
+    for kind in ("note", "mark"):
+        places = re.findall(rf'<text class="{kind}[^>]* x="([\d.]+)" y="([\d.]+)"', svg)
+        heights = sorted(float(place[1]) for place in places)
+        assert len(heights) == 3
+        assert (np.diff(heights) > 12).all()
+        if kind == "note":
+            ends = re.findall(r'class="line c0" points="[^"]* ([\d.]+),[\d.]+"', svg)
+            assert float(places[0][0]) > float(ends[0])
 
 
 @pytest.mark.parametrize(
