@@ -214,12 +214,13 @@ def cost_set(
         ValueError: a name is unknown, what is given is neither name nor cost, or nothing scores, so
             that there is nothing to act for.
     """
-    entries = names.split("+") if isinstance(names, str) else names
-    if not isinstance(entries, Sequence) or not all(isinstance(e, str | Cost) for e in entries):
+    given: Any = names
+    if not isinstance(given, Sequence) or not all(isinstance(e, str | Cost) for e in given):
         raise ValueError(
             f"costs must be a name or a list of names and costs, such as "
             f"['reward', Entropy()], not {names!r}"
         )
+    entries = names.split("+") if isinstance(names, str) else list(names)
     costs: list[Cost] = []
     for entry in entries:
         if isinstance(entry, Cost):

@@ -18,6 +18,8 @@ from typing import Any, get_type_hints
 import tyro
 from rich.console import Console
 
+from motley.scripts.watch import has_display
+
 COMMANDS = {
     "demo": ("two agents learn one task, side by side", "motley demo"),
     "list": ("tasks, structures and cost sets", "motley list"),
@@ -52,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    if not has_display():  # or SDL looks for one and complains, though a film needs none
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     if not words or words[0] in ("-h", "--help"):
         overview()
         return 0

@@ -141,7 +141,7 @@ def gather(folder: Path, on_left_out: Callable[[str], None] = lambda text: None)
     if not folder.exists():
         raise FolderError(f"{folder} does not exist; runs are made by: motley train --out {folder}")
     paths = sorted(p.parent for p in folder.glob("**/versions.json"))
-    runs = []
+    runs: list[Run] = []
     for path in paths:
         try:
             run = read(path)
