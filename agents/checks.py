@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
+
+import numpy as np
 
 
 def whole(least: int, **values: Any) -> None:
@@ -20,12 +21,12 @@ def whole(least: int, **values: Any) -> None:
 def share(**values: Any) -> None:
     """Refuse what is no number from 0 to 1; see :func:`whole`."""
     for name, value in values.items():
-        if not isinstance(value, Real) or not 0 <= value <= 1:
+        if not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
             raise ValueError(f"{name} must be in [0, 1], not {value!r}")
 
 
 def amount(**values: Any) -> None:
     """Refuse what is no number of at least 0; see :func:`whole`."""
     for name, value in values.items():
-        if not isinstance(value, Real) or not value >= 0:
+        if not isinstance(value, int | float | np.number) or not value >= 0:
             raise ValueError(f"{name} must be a number of at least 0, not {value!r}")
