@@ -14,7 +14,7 @@ def whole(least: int, **values: Any) -> None:
         ValueError: names the argument, what it must be and what it is.
     """
     for name, value in values.items():
-        if not isinstance(value, int) or value < least:
+        if not isinstance(value, int | np.integer) or not value >= least:
             raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
 
 
