@@ -9,7 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from motley.costs.base import Cost, State, Trace
+from motley.costs.base import Cost, State, Trace, next_draw
 from motley.costs.development import Schedule
 
 
@@ -24,11 +24,15 @@ class Intrinsic(Cost):
 
     Attributes:
         senses: what is looked at: senses or areas, all features of each.
+        meaningless: the placebo: the scores of a rollout are dealt out among its steps at random.
+        seed: of that.
     """
 
     weight: float | Schedule = 0.5
     episodic: bool = False
     senses: tuple[str, ...] = ("vision",)
+    meaningless: bool = False
+    seed: int = 0
 
     @classmethod
     def fitted(cls, senses: Mapping[str, int]) -> Self:
@@ -60,10 +64,16 @@ class Intrinsic(Cost):
     def annotate(
         self, trace: Trace, state: State, heads: nn.Module
     ) -> tuple[dict[str, Tensor], State]:
-        """Note the scores, as ``<name>/score``."""
+        """Note the scores, as ``<name>/score``; the state of a placebo counts its deals."""
         with torch.no_grad():
-            score, state = self.judge(trace, state, heads)
-        return {f"{self.name}/score": score * trace.has_next}, state
+            score, after = self.judge(trace, state, heads)
+        if self.meaningless:
+            generator, dealt = next_draw(self.seed, state)
+            score, known = score.clone(), trace.has_next
+            order = torch.randperm(int(known.sum()), generator=generator).to(score.device)
+            score[known] = score[known][order]
+            after = {**after, **dealt}
+        return {f"{self.name}/score": score * trace.has_next}, after
 
     def score(self, trace: Trace) -> Tensor:
         """Return what was noted."""

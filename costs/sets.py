@@ -144,8 +144,9 @@ def placebo(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
     """``heterogeneous`` with targets that mean nothing.
 
     Every cost reads and trains the areas, at the steps and with the weight, of the one whose place
-    it takes, and reward spares the same areas. Only what the targets say differs. A score has no
-    target and stays: what it is worth is for ``reward`` and ``mixed_drives`` to show.
+    it takes, and reward spares the same areas. Only what the targets say differs, and to which
+    steps of a rollout a score of novelty goes. Other scores stay: what they are worth is for
+    ``reward`` and ``mixed_drives`` to show.
     """
     return tuple(_meaningless(cost) for cost in heterogeneous(senses, problem))
 

@@ -287,6 +287,27 @@ def test_counts_are_counted() -> None:
         np.testing.assert_allclose(score, known / np.sqrt(counts[following]), rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", NOVELTIES)
+def test_a_placebo_deals_the_scores_of_a_rollout_out_anew(name: str) -> None:
+    """What its learner learns and how much is paid stay; which step is paid does not."""
+    kind: Any = COSTS[name]
+    true, false = kind(), kind(meaningless=True)
+    heads = [heads_of(true), heads_of(true)]
+    states: list[Any] = [None, None]
+    for seed in (9, 10):
+        seen = trace(seed, time=30)
+        for heads_now in heads:  # so that even progress is not zero
+            for p in heads_now.parameters():
+                p.data += 0.1
+        score, states[0] = scored(true, seen, heads[0], states[0])
+        dealt, states[1] = scored(false, seen, heads[1], states[1])
+        known = seen.has_next.numpy()
+        np.testing.assert_array_equal(np.sort(dealt[known]), np.sort(score[known]))
+        assert not dealt[~known].any()
+        assert abs(np.corrcoef(dealt[known], score[known])[0, 1]) < 0.5
+    assert int(states[1]["draws"]) == 2
+
+
 def live(kind: type[gym.Env[Any, Any]], costs: str, steps: int, rate: float) -> list[Any]:
     """Train in 32 worlds and return these."""
     env = DummyVecEnv([kind for _ in range(32)])
