@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -39,29 +40,50 @@ class Batch:
             keep_order: False cuts sequences into steps, each a sequence of its own.
             generator: of the permutation.
         """
-        whole = self if keep_order else self._flat()
-        n = whole.log_prob.shape[1]
+        time, worlds = self.log_prob.shape
+        n = worlds if keep_order else time * worlds
         order = torch.randperm(n, generator=generator, device=generator.device)
+        if not keep_order:
+            yield from self.steps(order, count)
+            return
         for part in order.chunk(count):
-            # index_select copies rows, several times as fast as x[:, part]
-            yield Batch(
-                {name: x.index_select(1, part) for name, x in whole.tensors.items()},
-                whole.actions.index_select(1, part),
-                whole.log_prob.index_select(1, part),
-                {name: x.index_select(1, part) for name, x in whole.advantages.items()},
-                gather_state(whole.state, part),
+            [taken] = self._each(partial(_some, part))
+            taken.state = gather_state(self.state, part)
+            yield taken
+
+    def steps(self, order: Tensor, count: int) -> list[Batch]:
+        """Return single steps, each a sequence of its own, in ``count`` parts.
+
+        Args:
+            order: of all steps, as numbers that count world by world (SB3's order).
+            count: how many parts.
+        """
+        time, worlds = self.log_prob.shape
+        rows = order % time * worlds + order // time
+
+        def parts(x: Tensor) -> Sequence[Tensor]:
+            # Put in order as a whole, so that a part is a view.
+            return x.flatten(0, 1).index_select(0, rows).unsqueeze(0).chunk(count, 1)
+
+        return self._each(parts)
+
+    def _each(self, parts: Callable[[Tensor], Sequence[Tensor]]) -> list[Batch]:
+        """Return batches without a state: the first of what ``parts`` makes of each tensor, ..."""
+        tensors = {name: parts(x) for name, x in self.tensors.items()}
+        advantages = {name: parts(x) for name, x in self.advantages.items()}
+        pairs = zip(parts(self.actions), parts(self.log_prob), strict=True)
+        return [
+            Batch(
+                {name: x[i] for name, x in tensors.items()},
+                actions,
+                log_prob,
+                {name: x[i] for name, x in advantages.items()},
+                {},
             )
+            for i, (actions, log_prob) in enumerate(pairs)
+        ]
 
-    def _flat(self) -> Batch:
-        """Return every step as a world of its own, world by world (SB3's order)."""
 
-        def flat(x: Tensor) -> Tensor:
-            return x.transpose(0, 1).reshape(1, -1, *x.shape[2:])
-
-        return Batch(
-            {name: flat(x) for name, x in self.tensors.items()},
-            flat(self.actions),
-            flat(self.log_prob),
-            {name: flat(x) for name, x in self.advantages.items()},
-            {},
-        )
+def _some(worlds: Tensor, x: Tensor) -> tuple[Tensor]:
+    # copies rows, several times as fast as x[:, worlds]
+    return (x.index_select(1, worlds),)

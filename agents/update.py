@@ -15,9 +15,10 @@ from motley.agents.actions import ActionDistribution
 from motley.agents.batch import Batch
 from motley.agents.brain import Brain
 from motley.agents.credit import credit_rule
-from motley.agents.gradients import Share, Tape, clip, one_by_one, sweep
+from motley.agents.gradients import Share, Tape, clip, one_by_one, step, sweep
 from motley.agents.layers import Linear, seed_of, seeded
 from motley.agents.lessons import Lessons
+from motley.agents.surrogate import surrogate
 from motley.agents.values import ReturnNormaliser
 from motley.costs import Cost, Trace, Value, controls
 from motley.costs.base import Sizes, State, check_loss, fitting
@@ -176,7 +177,7 @@ class Learner(nn.Module):
         Raises:
             FloatingPointError: a cost is not finite; the message names it.
         """
-        settings, sums = self.settings, dict[str, Tensor]()
+        settings, sums = self.settings, dict[str, float]()
         weights, plasticity = self.weights(age), self.plasticity(age)
         log = {f"weight/{name}": weight for name, weight in weights.items()}
         log |= {f"plasticity/{name}": gate for name, gate in plasticity.items()}
@@ -195,41 +196,47 @@ class Learner(nn.Module):
                 tape = Tape(self.brain.inputs) if cut else None
                 losses, facts = self.losses(part, weights, clip_range, tape)
                 assign = partial(self.assign, part, weights, clip_range, generator, tape)
-                if settings.target_kl is not None and facts["approx_kl"] > 1.5 * settings.target_kl:
+                named = {f"cost/{name}": loss.detach() for name, loss in losses.items()} | facts
+                # One look at the numbers a minibatch: each makes Python wait for torch.
+                found = dict(zip(named, torch.stack([*named.values()]).tolist(), strict=True))
+                if settings.target_kl is not None and found["approx_kl"] > 1.5 * settings.target_kl:
                     stop = True
                     break
-                self._check_finite(losses, n_update)
-                before = generator.get_state()
+                self._check_finite({name: found[f"cost/{name}"] for name in losses}, n_update)
                 if count == 0 and n_update % settings.log_gradients_every == 0:
+                    before = generator.get_state()
                     log |= self.gradient_norms(losses, shut, assign)
-                generator.set_state(before)  # measuring must not change learning
-                self.optimizer.zero_grad(set_to_none=True)
+                    generator.set_state(before)  # measuring must not change learning
+                self._zero_grad()
                 assign(losses, shut)
                 self.clip()
-                self.optimizer.step()
+                step(self.optimizer)
                 count += 1
-                for name, loss in losses.items():
-                    facts[f"cost/{name}"] = loss.detach()
-                for name, value in facts.items():
-                    sums[name] = sums[name] + value if name in sums else value
+                for name, value in found.items():
+                    sums[name] = sums.get(name, 0.0) + value
             if stop:
                 break
         for group in self.optimizer.param_groups:
             group["lr"] = base_rate
-        log |= {name: float(total) / max(count, 1) for name, total in sums.items()}
+        log |= {name: total / max(count, 1) for name, total in sums.items()}
         log["gradient_steps"] = count
         return log
 
     @staticmethod
-    def _check_finite(losses: Mapping[str, Tensor], n_update: int) -> None:
+    def _check_finite(losses: Mapping[str, float], n_update: int) -> None:
         """Raise before a step is taken: afterwards every cost would be NaN."""
-        found = torch.stack([loss.detach() for loss in losses.values()]).tolist()
-        for name, value in zip(losses, found, strict=True):
+        for name, value in losses.items():
             if not math.isfinite(value):
                 raise FloatingPointError(
                     f"cost {name!r} is not finite in update {n_update}; look for a root or a "
                     f"logarithm of zero in it, or lower the learning rate"
                 )
+
+    def _zero_grad(self) -> None:
+        """Forget gradients; the optimiser's own way, with its hooks, takes ten times as long."""
+        for group in self.optimizer.param_groups:
+            for p in group["params"]:
+                p.grad = None
 
     def weights(self, age: int) -> dict[str, float]:
         """Return the weight of each cost at an age; with a score at zero, its value is too."""
@@ -279,10 +286,8 @@ class Learner(nn.Module):
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return the weighted loss of each cost at each step, (time, worlds), and PPO's facts.
 
-        That of a cost with lessons, which are other steps, is one number.
-
-        A score's loss is the clipped surrogate (Schulman et al. 2017, equation 7) on its
-        advantages. All advantages share one normalisation, so that weights keep their meaning.
+        That of a cost with lessons, which are other steps, is one number; that of a score is its
+        share of PPO's surrogate, see :func:`motley.agents.surrogate.surrogate`.
         """
         brain, distribution = self.brain, self.distribution
         starts = part.tensors["episode_start"]
@@ -292,20 +297,7 @@ class Learner(nn.Module):
         tensors = {**part.tensors, **outputs, "entropy": distribution.entropy(x, log_std)}
         trace = Trace(tensors, brain.roles)
 
-        log_ratio = log_prob - part.log_prob
-        ratio = log_ratio.exp()
-        clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
-        losses: dict[str, Tensor] = {}
-        if part.advantages:
-            total = torch.stack(list(part.advantages.values())).sum(0)
-            mean, scale = total.mean(), total.std() + 1e-8
-            # The minimum is chosen by the whole advantage and then shared out among the scores, so
-            # that the losses add up to the surrogate and each can be routed by itself.
-            whole = total - mean
-            chosen = torch.where(ratio * whole <= clipped * whole, ratio, clipped)
-            share = mean / len(part.advantages)
-            for name, advantage in part.advantages.items():
-                losses[name] = -(chosen * (advantage - share)) / scale
+        losses, facts = surrogate(log_prob, part.log_prob, part.advantages, clip_range)
         for name, cost in self.costs.items():
             if cost.has_loss and weights[name] > 0:
                 seen = self.lesson(name, tape) if name in self.lessons else trace
@@ -314,13 +306,7 @@ class Learner(nn.Module):
                 check_loss(cost, loss, (seen.episode_start.shape[0], seen.episode_start.shape[1]))
                 weighted = (loss.mean() if name in self.lessons else loss) * weights[name]
                 losses[name] = losses[name] + weighted if name in losses else weighted
-        with torch.no_grad():
-            facts = {
-                "approx_kl": (ratio - 1 - log_ratio).mean(),
-                "clip_fraction": ((ratio - 1).abs() > clip_range).float().mean(),
-                "entropy": tensors["entropy"].mean(),
-            }
-        return losses, facts
+        return losses, {**facts, "entropy": tensors["entropy"].detach().mean()}
 
     def lesson(self, cost: str, tape: Tape | None = None) -> Trace:
         """Return the agent's trace on episodes of a cost's teacher, drawn anew at each call."""

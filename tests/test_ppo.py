@@ -21,6 +21,7 @@ from motley.agents.actions import action_distribution
 from motley.agents.batch import Batch
 from motley.agents.rollout import collect
 from motley.agents.scoring import critic_of, scored
+from motley.agents.surrogate import plain, surrogate
 from motley.agents.values import ReturnNormaliser, gae
 
 GAMMA, LAMBDA = 0.9, 0.8
@@ -103,16 +104,9 @@ class Ordered(Batch):
     def minibatches(
         self, count: int, keep_order: bool, generator: torch.Generator
     ) -> Iterator[Batch]:
-        flat = self._flat()
-        order = np.random.permutation(flat.log_prob.shape[1])  # noqa: NPY002 (as SB3 does)
-        for part in torch.as_tensor(order).chunk(count):
-            yield Batch(
-                {name: x[:, part] for name, x in flat.tensors.items()},
-                flat.actions[:, part],
-                flat.log_prob[:, part],
-                {name: x[:, part] for name, x in flat.advantages.items()},
-                {},
-            )
+        n = self.log_prob.numel()
+        order = np.random.permutation(n)  # noqa: NPY002 (as SB3 does)
+        yield from self.steps(torch.as_tensor(order), count)
 
 
 @pytest.mark.parametrize("space", ACTIONS)
@@ -139,6 +133,50 @@ def test_three_updates_give_the_weights_of_sb3s_ppo(space: str, n_minibatches: i
     # The comparison means something only where the weights have moved.
     first = dict(pair(worlds(ACTIONS[space]), 3, n_minibatches)[0].learner.named_parameters())
     assert all(not torch.equal(first[name], ours[name]) for name in seen if ours[name].numel())
+
+
+@pytest.mark.parametrize("scores", [1, 3])
+def test_the_compiled_surrogate_and_its_gradient_are_those_of_plain_torch(scores: int) -> None:
+    """For any mix of the losses, one that is asked for alone included."""
+    generator = torch.Generator().manual_seed(scores)
+
+    def drawn(scale: float) -> torch.Tensor:
+        return scale * torch.randn(9, 5, generator=generator)
+
+    log_prob, before = drawn(0.3).requires_grad_(), drawn(0.1)
+    advantages = {f"score {k}": drawn(1.0) + k for k in range(scores)}
+    ours, facts = surrogate(log_prob, before, advantages, 0.2)
+    theirs, expected = plain(log_prob, before, advantages, 0.2)
+    assert 0.1 < float(expected["clip_fraction"]) < 0.9
+    torch.testing.assert_close(facts, expected)
+    torch.testing.assert_close(ours, theirs)
+    mixes = [{name: drawn(1.0) for name in advantages}, {"score 0": drawn(1.0)}]
+    for mix in mixes:
+        found = [
+            torch.autograd.grad(
+                torch.stack([(losses[name] * x).sum() for name, x in mix.items()]).sum(),
+                log_prob,
+                retain_graph=True,
+            )
+            for losses in (ours, theirs)
+        ]
+        torch.testing.assert_close(*found)
+
+
+def test_the_gradient_of_a_gaussians_log_probability_is_right() -> None:
+    distribution = action_distribution(ACTIONS["Box"])
+    generator = torch.Generator().manual_seed(0)
+    shapes = ((4, 3, 2), (2,), (4, 3, 2))
+    x, log_std, action = (torch.randn(s, generator=generator, dtype=torch.float64) for s in shapes)
+    leaves = x.clone().requires_grad_(), log_std.clone().requires_grad_()
+
+    def by_leaves(x: torch.Tensor, log_std: torch.Tensor) -> torch.Tensor:
+        return distribution.log_prob(x, log_std, action)
+
+    assert torch.autograd.gradcheck(by_leaves, leaves)
+    scaled = (action - x) / log_std.exp()
+    expected = -(0.5 * scaled.square() + log_std + 0.5 * np.log(2 * np.pi)).sum(-1)
+    torch.testing.assert_close(distribution.log_prob(x, log_std, action), expected)
 
 
 def batch_of(buffer: RolloutBuffer, agent: Agent) -> Batch:
