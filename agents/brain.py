@@ -67,6 +67,7 @@ class Brain(nn.Module):
                     raise ValueError(f"area {name!r}: " + unknown("input", source, known))
         self.groups = groups(self.inputs)
         self.delayed = delayed(self.inputs)
+        self._loops = {group for group in self.groups if is_loop(group, self.inputs)}
         built: dict[str, Area] = {}
         for group in self.groups:
             for name in group:
@@ -171,7 +172,7 @@ class Brain(nn.Module):
         for group in self.groups:
             if wanted.isdisjoint(group):
                 continue
-            if is_loop(group, self.inputs):
+            if group in self._loops:
                 new = self._step_together(group, {**known, **outputs}, state, episode_start)
             else:
                 new = self._at_once(group[0], {**known, **outputs}, state, episode_start)

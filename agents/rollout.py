@@ -93,14 +93,13 @@ def collect(
         The rollout, or None where ``on_step`` stopped it.
     """
     n, device = env.num_envs, present.start.device
-    first_state = present.state
-    noise = distribution.draw((n_steps, n), generator)
+    first_state, first_start = present.state, present.start.unsqueeze(0)
+    noise = distribution.draw((n_steps, n), generator).unbind()
     log_std = brain.actor.log_std
     known: list[dict[str, Tensor]] = []
     outputs: list[dict[str, Tensor]] = []
-    actions = torch.empty(n_steps, n, distribution.size, device=device)
-    features = torch.empty(n_steps, n, distribution.features, device=device)
-    starts = torch.empty(n_steps, n, dtype=torch.bool, device=device)
+    actions: list[Tensor] = []
+    features: list[Tensor] = []
     rewards = np.empty((n_steps, n), np.float32)
     ends = np.empty((n_steps, n), bool)
     cut: list[tuple[int, int]] = []
@@ -108,19 +107,21 @@ def collect(
     cut_states: list[BrainState] = []
 
     for t in range(n_steps):
-        now = {**present.senses, "previous_action": present.action}
-        now = {name: x.unsqueeze(0) for name, x in now.items()}
-        starts[t] = present.start
-        output, present.state = brain(now, present.state, present.start.unsqueeze(0), brain.acting)
+        now = {name: x.unsqueeze(0) for name, x in present.senses.items()}
+        now["previous_action"] = present.action.unsqueeze(0)
+        start = present.start.unsqueeze(0)
+        output, present.state = brain(now, present.state, start, brain.acting)
         action = distribution.sample(output[brain.roles["actor"]][0], log_std, noise[t])
-        actions[t] = action
-        features[t] = distribution.encode(action)
+        present.action = distribution.encode(action)
+        actions.append(action)
+        features.append(present.action)
         known.append(now)
         outputs.append(output)
 
         observation, reward, done, infos = env.step(distribution.to_environment(action))
         rewards[t], ends[t] = reward, done
-        if done.any():
+        ended = bool(done.any())
+        if ended:
             here = [i for i in np.flatnonzero(done) if infos[i].get("TimeLimit.truncated", False)]
             if here:
                 cut += [(t, int(i)) for i in here]
@@ -130,15 +131,16 @@ def collect(
             name: torch.as_tensor(x, device=device) for name, x in senses(observation).items()
         }
         present.start = torch.as_tensor(done, device=device)
-        present.action = features[t] * (~present.start).unsqueeze(-1)
+        if ended:
+            present.action = present.action * (~present.start).unsqueeze(-1)
         if not on_step({"rewards": reward, "dones": done, "infos": infos, "new_obs": observation}):
             return None
 
     tensors = {name: torch.cat([k[name] for k in known]) for name in known[0]}
-    tensors["action"] = features
+    tensors["action"] = encoded = torch.stack(features)
     tensors["reward"] = torch.as_tensor(rewards, device=device)
-    tensors["episode_start"] = starts
     end = torch.as_tensor(ends, device=device)
+    tensors["episode_start"] = torch.cat((first_start, end[:-1]))
     truncated_at = torch.as_tensor(cut, dtype=torch.long, device=device).reshape(-1, 2).t()
     terminated = end.clone()
     terminated[truncated_at[0], truncated_at[1]] = False
@@ -146,12 +148,12 @@ def collect(
     return Rollout(
         tensors,
         {name: torch.cat([o[name] for o in outputs]) for name in outputs[0]},
-        actions,
+        torch.stack(actions),
         first_state,
         end,
         terminated,
         truncated_at,
-        _after(present, features, senses, truncated_at, cut_observations, cut_states),
+        _after(present, encoded, senses, truncated_at, cut_observations, cut_states),
     )
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from numba import njit
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
@@ -71,20 +71,30 @@ def _add_product(a, b, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _forward(given, start, first, weight_t, bias, hidden, gates):  # type: ignore[no-untyped-def]
+def _padded(matrix):  # type: ignore[no-untyped-def]
+    """Return a matrix, in C order, with rows of zeros below up to a multiple of ROWS."""
+    rows, columns = matrix.shape
+    padded = np.zeros((-(-rows // ROWS) * ROWS, columns), np.float32)
+    padded[:rows] = matrix
+    return padded
+
+
+@compiled
+def _forward(given, start, first, weight, bias, hidden, gates):  # type: ignore[no-untyped-def]
     """Run over a sequence.
 
     Args:
         given: (time, worlds, 3 units), the input's part of reset, update and candidate.
         start: (time, worlds) bool, where the state before is forgotten.
         first: (worlds, units), the state before the first step.
-        weight_t: (units padded to a multiple of ROWS, 3 units), the recurrent weights, transposed.
+        weight: (3 units, units), the recurrent weights.
         bias: (3 units,), of the recurrent part.
         hidden: (time, worlds, units), written.
         gates: (time, worlds, 4 units), written: reset, update, candidate, and the recurrent part of
             the candidate. With a time of 1 every step overwrites it.
     """
     steps, worlds, units = hidden.shape
+    weight_t = _padded(weight.T)
     before = np.zeros((ROWS, len(weight_t)), np.float32)
     part = np.empty((ROWS, 3 * units), np.float32)
     for n in range(0, worlds, ROWS):
@@ -122,13 +132,14 @@ def _backward(d_hidden, start, before, weight, gates, d_given, d_part, d_first):
         d_hidden: (time, worlds, units), the gradient by the output.
         start: as for :func:`_forward`.
         before: (time, worlds, units), the state that each step began with.
-        weight: (3 units padded to a multiple of ROWS, units), the recurrent weights.
+        weight: (3 units, units), the recurrent weights.
         gates: as :func:`_forward` left them.
         d_given: (time, worlds, 3 units), written: by the input's part.
         d_part: (time, worlds, 3 units), written: by the recurrent part.
         d_first: (worlds, units), written: by the state before the first step.
     """
     steps, worlds, units = d_hidden.shape
+    weight = _padded(weight)
     d_sums = np.zeros((ROWS, len(weight)), np.float32)
     carried = np.empty((ROWS, units), np.float32)
     for n in range(0, worlds, ROWS):
@@ -163,11 +174,6 @@ def _array(x: Tensor) -> Any:
     return x.detach().contiguous().numpy()
 
 
-def _padded(matrix: Tensor) -> Tensor:
-    """Return a matrix with rows of zeros below, up to a multiple of ROWS."""
-    return nn.functional.pad(matrix, (0, 0, 0, -len(matrix) % ROWS))
-
-
 def _run(
     given: Tensor, start: Tensor, first: Tensor, weight: Tensor, bias: Tensor, record: bool
 ) -> tuple[Tensor, Tensor]:
@@ -179,7 +185,7 @@ def _run(
         _array(given),
         _array(start),
         _array(first),
-        _array(_padded(weight.t())),
+        _array(weight),
         _array(bias),
         hidden.numpy(),
         gates.numpy(),
@@ -210,7 +216,7 @@ class _Scan(torch.autograd.Function):
             _array(d_hidden),
             _array(start),
             before.numpy(),
-            _array(_padded(weight)),
+            _array(weight),
             gates.numpy(),
             d_given.numpy(),
             d_part.numpy(),
