@@ -86,7 +86,7 @@ class Roof(nn.Module):
         weight, bias = self.recurrent.weight, self.recurrent.bias
         core = scan(given, x["start"], self.state.index_select(0, part), weight, bias)
         rays: Tensor = torch.unflatten(x["vision"], -1, (-1, 4))
-        search = torch.tanh((rays * self.query(core).unsqueeze(-2)).sum(-1))
+        search = torch.tanh(torch.matmul(rays, self.query(core).unsqueeze(-1)).squeeze(-1))
         features = torch.cat((core, search, seen), -1)
         error = (x["actions"] - self.actor(features)) / self.log_std.exp()
         log_prob = -(0.5 * error.square() + self.log_std + 0.9189385).sum(-1)
