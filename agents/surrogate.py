@@ -93,7 +93,8 @@ def _forward(log_prob, before, advantages, clip_range, losses, slopes, facts):  
         kl += ratio - 1 - log_ratio
         clipped += abs(ratio - 1) > clip_range
         bound = min(max(ratio, 1 - clip_range), 1 + clip_range)
-        free = ratio * (total[i] - mean) <= bound * (total[i] - mean)
+        # Asked so that what is not a number is not clipped, but found.
+        free = not ratio * (total[i] - mean) > bound * (total[i] - mean)
         for k in range(scores):
             factor = (mean / scores - advantages[k, i]) / scale
             losses[k, i] = factor * (ratio if free else bound)

@@ -163,6 +163,16 @@ def test_the_compiled_surrogate_and_its_gradient_are_those_of_plain_torch(scores
         torch.testing.assert_close(*found)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("at", ["log_prob", "advantage"])
+def test_the_compiled_surrogate_hides_nothing_that_is_not_finite(value: float, at: str) -> None:
+    log_prob, advantage = torch.zeros(4, 3), -torch.arange(12.0).reshape(4, 3)
+    (log_prob if at == "log_prob" else advantage)[2, 1] = value
+    for form in (surrogate, plain):
+        losses, _ = form(log_prob, torch.zeros(4, 3), {"reward": advantage}, 0.2)
+        assert not losses["reward"].mean().isfinite()
+
+
 def test_the_gradient_of_a_gaussians_log_probability_is_right() -> None:
     distribution = action_distribution(ACTIONS["Box"])
     generator = torch.Generator().manual_seed(0)
