@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 
 from motley.agents.wiring import Inputs, needed_by, source_of
 
@@ -189,48 +188,14 @@ def clip(groups: Sequence[Sequence[Tensor]], max_norm: float) -> None:
     parameters = [p for group in followers for p in group]
     if not parameters:
         return
-    gradients = [p.grad for p in parameters]
+    gradients = [p.grad for p in parameters if p.grad is not None]
     # As one vector, so that a group is a part of it and takes one operation.
-    flat: Tensor = _flatten_dense_tensors(gradients)  # type: ignore[no-untyped-call]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
     parts = torch.split(flat, [sum(p.numel() for p in group) for group in followers if group])
     norms = torch.stack(torch._foreach_norm(parts)).tolist()
     for part, norm in zip(parts, norms, strict=True):
         part *= min(max_norm / (norm + 1e-6), 1.0)
-    scaled = _unflatten_dense_tensors(flat, gradients)  # type: ignore[no-untyped-call]
-    for p, gradient in zip(parameters, scaled, strict=True):
-        p.grad = gradient
-
-
-@torch.no_grad()
-def step(optimizer: torch.optim.Adam) -> None:
-    """Take a step of a fused Adam: the same as ``optimizer.step()``, by its kernel alone.
-
-    With small minibatches, what torch does around it (hooks, checks, sorting by device) takes
-    longer than the kernel.
-    """
-    groups = []
-    for group in optimizer.param_groups:
-        parameters = [p for p in group["params"] if p.grad is not None]
-        if parameters:
-            groups.append((group, parameters, [optimizer.state[p] for p in parameters]))
-    if not all(state for *_, states in groups for state in states):
-        optimizer.step()  # which makes the moments of those that had no gradient before
-        return
-    for group, parameters, states in groups:
-        steps = [state["step"] for state in states]
-        torch._foreach_add_(steps, 1)
-        torch._fused_adam_(
-            parameters,
-            [p.grad for p in parameters],
-            [state["exp_avg"] for state in states],
-            [state["exp_avg_sq"] for state in states],
-            [],
-            steps,
-            lr=group["lr"],
-            beta1=group["betas"][0],
-            beta2=group["betas"][1],
-            weight_decay=group["weight_decay"],
-            eps=group["eps"],
-            amsgrad=False,
-            maximize=False,
-        )
+    for p, gradient in zip(
+        parameters, torch.split(flat, [p.numel() for p in parameters]), strict=True
+    ):
+        p.grad = gradient.view_as(p)

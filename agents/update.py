@@ -15,7 +15,7 @@ from motley.agents.actions import ActionDistribution
 from motley.agents.batch import Batch
 from motley.agents.brain import Brain
 from motley.agents.credit import credit_rule
-from motley.agents.gradients import Share, Tape, clip, one_by_one, step, sweep
+from motley.agents.gradients import Share, Tape, clip, one_by_one, sweep
 from motley.agents.layers import Linear, seed_of, seeded
 from motley.agents.lessons import Lessons
 from motley.agents.surrogate import surrogate
@@ -210,7 +210,7 @@ class Learner(nn.Module):
                 self._zero_grad()
                 assign(losses, shut)
                 self.clip()
-                step(self.optimizer)
+                self.optimizer.step()
                 count += 1
                 for name, value in found.items():
                     sums[name] = sums.get(name, 0.0) + value

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from motley.agents import Agent
-from motley.agents.gradients import Tape, clip, step
+from motley.agents.gradients import Tape, clip
 from motley.costs import BehaviouralCloning, Cost
 from motley.envs import TASKS
 from motley.envs.senses import BODY
@@ -131,25 +131,6 @@ def test_clipping_scales_a_gradient_once_that_two_parameters_share() -> None:
         assert p.grad is not None
         assert p.grad.is_contiguous()
         torch.testing.assert_close(p.grad, torch.tensor(expected))
-
-
-def test_a_step_of_adam_is_torchs() -> None:
-    """Rates of groups, and parameters that have no gradient at first or now, included."""
-    generator = torch.Generator().manual_seed(0)
-    ours, theirs = ([nn.Parameter(torch.ones(n)) for n in (3, 4, 5)] for _ in range(2))
-    optimizers = []
-    for parameters, fused in ((ours, True), (theirs, False)):
-        groups: list[dict[str, Any]] = [{"params": parameters[:2]}, {"params": parameters[2:]}]
-        groups[1]["lr"] = 0.2
-        optimizers.append(torch.optim.Adam(groups, 0.1, eps=1e-5, fused=fused))
-    for missing in ({1}, {1}, set[int](), {0}, {2}):
-        for n, (a, b) in enumerate(zip(ours, theirs, strict=True)):
-            a.grad = None if n in missing else torch.randn(a.shape, generator=generator)
-            b.grad = None if a.grad is None else a.grad.clone()
-        step(optimizers[0])
-        optimizers[1].step()
-        for a, b in zip(ours, theirs, strict=True):
-            torch.testing.assert_close(a, b)
 
 
 def test_what_learning_cannot_change_is_run_once_a_rollout() -> None:
