@@ -81,7 +81,7 @@ class _GaussianLogProb(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         scaled, rate = ctx.saved_tensors
         by_x = gradient.unsqueeze(-1) * scaled
-        by_log_std = (by_x * scaled - gradient.unsqueeze(-1)).flatten(0, -2).sum(0)
+        by_log_std = (by_x * scaled - gradient.unsqueeze(-1)).reshape(-1, len(rate)).sum(0)
         return by_x * rate, by_log_std, None
 
 

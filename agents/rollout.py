@@ -93,7 +93,7 @@ def collect(
         The rollout, or None where ``on_step`` stopped it.
     """
     n, device = env.num_envs, present.start.device
-    first_state, first_start = present.state, present.start.unsqueeze(0)
+    first_state, first_start = present.state, present.start.unsqueeze(0).clone()
     noise = distribution.draw((n_steps, n), generator).unbind()
     log_std = brain.actor.log_std
     known: list[dict[str, Tensor]] = []

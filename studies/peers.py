@@ -141,10 +141,10 @@ def train(config: RunConfig, out: Path, listeners: Sequence[Listener]) -> None:
     """
     torch.set_num_threads(1)
     model = build(config)
-    write_json(out / "versions.json", versions.collect() | {"task_hash": config.task_hash})
+    size = sum(p.numel() for p in model.policy.parameters() if p.requires_grad)
+    write_json(out / "versions.json", versions.of_run(config, size))
     write_json(out / "config.json", config.to_json())
     recorder = Recorder(config, out, listeners)
-    size = sum(p.numel() for p in model.policy.parameters() if p.requires_grad)
     for listener in listeners:
         listener.started(config, out, 0, size)
     try:

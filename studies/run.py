@@ -112,12 +112,14 @@ def mismatch(config: RunConfig, out: Path) -> str:
     ]
     if differing:
         return f"{out} was begun with another configuration: {'; '.join(differing)}"
-    task_hash = read_json(out / "versions.json")["task_hash"]
-    if task_hash == config.task_hash:
+    facts = read_json(out / "versions.json")
+    then = facts["task_hash"] or facts["environment"]
+    now = config.task_hash or versions.environment(config.task)
+    if then == now:
         return ""
     return (
-        f"the task {config.task} has changed since {out} was begun ({task_hash} then, "
-        f"{config.task_hash} now): scores would not compare; train anew in another folder"
+        f"the task {config.task} has changed since {out} was begun ({then} then, {now} now): "
+        f"scores would not compare; train anew in another folder"
     )
 
 
@@ -128,7 +130,7 @@ def _build(config: RunConfig) -> Agent:
 
 def _train(agent: Agent, config: RunConfig, out: Path, listeners: Sequence[Listener]) -> None:
     if not (out / "config.json").exists():
-        write_json(out / "versions.json", versions.collect() | {"task_hash": config.task_hash})
+        write_json(out / "versions.json", versions.of_run(config, agent.n_parameters))
         write_json(out / "config.json", config.to_json())
     wall = 0.0
     if (out / "checkpoint.json").exists():

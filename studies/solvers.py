@@ -25,8 +25,8 @@ solve it within the steps."""
 DEVELOPMENT: dict[str, dict[str, Any]] = {
     "PlayRoom": {"weights": {"learning_progress": [[200_000, 0.5], [400_000, 0.0]]}}
 }
-"""By task, of the matched arm: play comes first. One seed of three, whose score of learning
-progress went on to count half as much as reward, came to 0.7 and left it for playing on."""
+"""By task, of the matched arm: play counts early in life. Where it went on to count half as much as
+reward, one seed of three left the game that it had found (`results/solvers`)."""
 
 
 def arms(task: str) -> dict[str, Arm]:

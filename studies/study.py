@@ -14,6 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
+import gymnasium as gym
 import numpy as np
 
 from motley.costs.registry import Registry
@@ -270,7 +271,7 @@ def _refuse(configs: Iterable[RunConfig]) -> None:
             others.add(config.task)
             try:
                 build_worlds(config, 1, 0, False).close()
-            except ModuleNotFoundError as error:
+            except (ModuleNotFoundError, gym.error.DependencyNotInstalled) as error:
                 raise ConfigError(
                     f"{config.task} needs a package that is not installed ({error}): pip install "
                     f"'motley-rl[bench]' has those of the shipped studies"

@@ -28,8 +28,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import gymnasium as gym
 import numpy as np
-from gymnasium.error import UnregisteredEnv
 
 from motley.studies import versions
 from motley.studies.config import ConfigError, RunConfig, build_agent
@@ -182,13 +182,13 @@ def _collect(planned: Iterable[Planned], runs: Path, results: Path) -> Collected
         if mark is None:
             after, mark, foreign = before, marks.get(key), foreign + there
         else:
-            if there and _is_of(plan, folder):
+            if there and _is_of(plan, learners.get(plan.place), folder):
                 after = _rows(plan, learners, folder)
             elif there:
                 foreign += 1
-            if marks.get(key) == mark:
-                after = before if _last(before) > _last(after) else after
-            elif after[: len(before)] != before:  # else killed before the hash was stored
+            if marks.get(key) == mark and _last(before) > _last(after):
+                after = before
+            elif after[: len(before)] != before:  # else it is the same run, or has come further
                 leaving += [[*row, marks.get(key, "")] for row in before]
         kept += bool(before) and after is before
         rows += after
@@ -224,17 +224,18 @@ def mark_of(plan: Planned, learners: dict[str, Learnt]) -> str | None:
             facts["environment"] = versions.environment(config.task)
         if not plan.is_peer and arm not in learners:
             learners[arm] = _learnt(config)
-    except (ModuleNotFoundError, UnregisteredEnv, ConfigError):  # a package or plug-in is missing
+    except (ModuleNotFoundError, gym.error.Error, ConfigError):  # a package or plug-in is missing
         return None
     facts |= {"learnt": learners.get(arm), "prior": plan.prior, "control": plan.control}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _is_of(plan: Planned, folder: Path) -> bool:
-    """Whether a folder's run was begun as planned, and can be read."""
+def _is_of(plan: Planned, learnt: Learnt | None, folder: Path) -> bool:
+    """Whether a folder's run was begun as planned, with what learns now, and can be read."""
     assert plan.config is not None
     try:
-        return not mismatch(plan.config, folder)
+        grown = learnt and learnt.n_params != read_json(folder / "versions.json")["n_parameters"]
+        return not (grown or mismatch(plan.config, folder))
     except FolderError:
         return False
 

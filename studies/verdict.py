@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 
 from motley.studies import table, versions
-from motley.studies.config import ConfigError, RunConfig
+from motley.studies.config import ConfigError, RunConfig, import_plugins
 from motley.studies.folder import write_json
 from motley.studies.statistics import Interval, difference, holm, p_above
 from motley.studies.study import Arm, Contrast, Study
@@ -57,6 +58,7 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
             f"motley study table {study.name}"
         )
     rows = table.load(results)
+    import_plugins(study.imports)  # they may bring the environments whose code is noted
     measures = {contrast.measure for contrast in study.contrasts}
     curves = {measure: _curves(rows, measure) for measure in measures}
     found = [
@@ -78,7 +80,7 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
 def _task_hash(task: str) -> str | None:
     try:
         return RunConfig(task).task_hash or versions.environment(task)
-    except ModuleNotFoundError:
+    except (ModuleNotFoundError, gym.error.Error):
         return None
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import gymnasium as gym
 
 from motley.envs import Task, calibration
+from motley.studies.config import RunConfig
 
 LIBRARIES = (
     "motley-rl",
@@ -33,6 +34,13 @@ def collect() -> dict[str, Any]:
         "libraries": {name: metadata.version(name) for name in LIBRARIES},
         "git": commit(),
     }
+
+
+def of_run(config: RunConfig, n_parameters: int) -> dict[str, Any]:
+    """JSON values: :func:`collect`, what the task's code is, and how much learns."""
+    others = environment(config.task) if config.ours is None else None
+    facts = {"task_hash": config.task_hash, "environment": others, "n_parameters": n_parameters}
+    return collect() | facts
 
 
 def commit() -> str | None:

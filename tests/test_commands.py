@@ -216,11 +216,11 @@ def test_what_cannot_be_trained_is_refused(
     message = fails(capsys, "train", *small, "--out", tmp_path / "file")
     assert "cannot be made a folder" in message
     message = fails(capsys, "train", *small, "--out", out, "--set", "n_steps=2.5")
-    assert "n_steps must be a whole number" in message
+    assert "n_steps must be an int of at least 1, not 2.5" in message
     message = fails(capsys, "train", *small, "--out", out, "--set", "gamma=2")
-    assert "gamma must be in [0, 1], not 2" in message
+    assert "gamma must be an int or float in [0, 1], not 2" in message
     message = fails(capsys, "train", *small, "--out", out, "--set", "gamma=null")
-    assert "gamma must be in [0, 1], not None" in message
+    assert "gamma must be an int or float in [0, 1], not None" in message
     message = fails(capsys, "train", *small, "--out", out, "--set", "development=3")
     assert "'weights' and 'plasticity', not 3" in message
     alone = ("--structure", "uniform", "--costs", "reward", "--routing", "shuffled")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import threading
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from motley.studies import study, table, versions
 from motley.studies.config import RunConfig, build_agent
 from motley.studies.evaluate import EVAL
 from motley.studies.folder import locked, read_json, write_csv, write_json
+from motley.studies.peers import PEERS
 from motley.studies.study import Arm, Study
 
 ARM = Arm("uniform", "reward", 512, tuned=False, settings={"n_steps": 8})
@@ -29,11 +31,22 @@ STUDY = Study(
 CHANGED = replace(STUDY, arms={"DarkHome": {"one": replace(ARM, prior="exact"), "other": ARM}})
 
 
+@cache
+def size(task: str, structure: str) -> int:
+    """How many parameters the agents here have; a peer has 5,000."""
+    if structure in PEERS:
+        return 5_000
+    agent = build_agent(RunConfig(task, structure=structure, costs="reward", n_envs=1))
+    return agent.n_parameters
+
+
 def begin(config: RunConfig, folder: Path, score: float, steps: tuple[int, ...]) -> None:
     """Leave a run folder as if it had been trained so far."""
     folder.mkdir(parents=True)
     write_json(folder / "config.json", config.to_json())
-    write_json(folder / "versions.json", {"task_hash": config.task_hash})
+    write_json(
+        folder / "versions.json", versions.of_run(config, size(config.task, config.structure))
+    )
     write_csv(folder / "eval.csv", EVAL, [[x, *(score * (x > 0) for _ in EVAL[1:])] for x in steps])
 
 
@@ -58,7 +71,8 @@ def test_a_folder_of_another_configuration_is_not_taken_for_the_studys(tmp_path:
     train(narrow(STUDY, arms=("one",)), runs)
     train(narrow(CHANGED, arms=("other",)), runs)
     changed = runs / "DarkHome-0" / "one"
-    write_json(changed / "0" / "versions.json", {"task_hash": "another"})
+    facts = read_json(changed / "0" / "versions.json")
+    write_json(changed / "0" / "versions.json", facts | {"task_hash": "another"})
     (changed / "1" / "config.json").unlink()
     assert study.collect(STUDY, runs, results) == (0, 6, None)
     assert {(row[0], row[2]) for row in lines(results)} == {("one", "1")}
@@ -220,5 +234,32 @@ def test_runs_in_a_changed_environment_leave_the_table(
         write_json(folder / "done", {"n_parameters": 5_000, "n_epochs": 2})
     assert study.collect(entry, tmp_path / "runs", tmp_path) == (0, 0, None)
     assert study.collect(entry, tmp_path / "nowhere", tmp_path) == (2, 0, None)
+    stored = lines(tmp_path)
     monkeypatch.setattr(versions, "environment", lambda id: "another")
-    assert study.collect(entry, tmp_path / "nowhere", tmp_path) == (0, 0, tmp_path / "left_out.csv")
+    # Nor do their folders bring them back.
+    assert study.collect(entry, tmp_path / "runs", tmp_path) == (0, 2, tmp_path / "left_out.csv")
+    assert lines(tmp_path) == []
+    assert [row[:-1] for row in lines(tmp_path, "left_out.csv")] == stored
+
+
+def test_a_folder_of_another_learner_is_not_taken_for_the_studys(tmp_path: Path) -> None:
+    part = narrow(STUDY, arms=("one",), seeds=(0,))
+    train(part, tmp_path / "runs")
+    file = tmp_path / "runs" / "DarkHome-1" / "one" / "0" / "versions.json"
+    write_json(file, read_json(file) | {"n_parameters": 7})
+    assert study.collect(part, tmp_path / "runs", tmp_path) == (0, 1, None)
+    assert {row[2] for row in lines(tmp_path)} == {"0"}
+
+
+def test_rows_of_a_run_made_again_are_left_out(tmp_path: Path) -> None:
+    """What costs and learner compute is not in the hash: they may have changed."""
+    part = narrow(STUDY, arms=("one",), seeds=(0,))
+    train(part, tmp_path / "runs", 0.9)
+    study.collect(part, tmp_path / "runs", tmp_path)
+    stored = lines(tmp_path)
+    train(part, tmp_path / "longer", 0.9, (0, 512, 1024))
+    assert study.collect(part, tmp_path / "longer", tmp_path) == (0, 0, None)
+    assert [row for row in lines(tmp_path) if row in stored] == stored
+    train(part, tmp_path / "again", 0.1, (0, 512, 1024))
+    assert study.collect(part, tmp_path / "again", tmp_path).aside is not None
+    assert all(row in [r[:-1] for r in lines(tmp_path, "left_out.csv")] for row in stored)
