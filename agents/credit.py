@@ -306,6 +306,8 @@ def credit_rule(name: str) -> CreditRule:
     Raises:
         ValueError: there is no such rule.
     """
+    if not isinstance(name, str):
+        raise ValueError(f"credit must be the name of a credit rule, not {name!r}")
     word, _, steps = name.partition("_")
     if word == "bptt" and steps.isdecimal():
         return TruncatedBackprop(int(steps))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -37,9 +38,15 @@ def main(args: New) -> None:
     """Write the file and say how to go on.
 
     Raises:
-        ConfigError: the name cannot be a class's, or the file exists.
+        ConfigError: the name cannot be a class's, or is taken, or the file exists.
     """
+    from motley.agents.areas import AREAS
+    from motley.agents.blueprints import BLUEPRINTS
+    from motley.costs import COSTS
+    from motley.envs import TASKS
+    from motley.scripts.study import SHIPPED
     from motley.studies.config import ConfigError
+    from motley.studies.study import Study
 
     template = NAMES[args.kind]
     name = args.name or template
@@ -49,6 +56,15 @@ def main(args: New) -> None:
             f"such as {template}"
         )
     module = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    registered: Mapping[str, Mapping[str, Any]] = {
+        "task": TASKS,
+        "area": {**AREAS, **BLUEPRINTS},
+        "cost": COSTS,
+        "study": {study.name: Study for study in SHIPPED},
+    }
+    ours = {k for k, v in registered[args.kind].items() if v.__module__.startswith("motley.")}
+    if ours & {name, module}:
+        raise ConfigError(f"Motley has the {args.kind} {name} already: choose another name")
     path = Path(f"{module}.py")
     text = (TEMPLATES / f"{args.kind}.txt").read_text()
     for old, new in (

@@ -83,9 +83,18 @@ def read_csv(path: Path) -> Columns:
     """The columns of a CSV file of numbers, float64, by name; half a row at the end is left out.
 
     A missing file has no columns.
+
+    Raises:
+        FolderError: a row has too few numbers, or something else.
     """
     header, *rows = _whole_rows(path) or [[]]
-    table = np.array([[float(x) for x in row] for row in rows], np.float64)
+    for number, row in enumerate(rows, 2):
+        if len(row) != len(header):
+            raise FolderError(f"line {number} of {path} has {len(row)} values, not {len(header)}")
+    try:
+        table = np.array([[float(x) for x in row] for row in rows], np.float64)
+    except ValueError as error:
+        raise FolderError(f"{path}: {error}") from error
     table = table.reshape(len(rows), len(header))
     return {name: table[:, i] for i, name in enumerate(header)}
 

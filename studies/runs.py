@@ -149,6 +149,11 @@ def gather(folder: Path, on_left_out: Callable[[str], None] = lambda text: None)
             on_left_out(f"{path}: {error}")
         else:
             runs += [run] if len(run.eval.get("steps", ())) else []
+    if not runs and folder in paths:
+        raise FolderError(
+            f"the run in {folder} has no evaluation that can be read; go on with it: "
+            f"motley train --resume --out {folder}"
+        )
     if not runs:
         raise FolderError(
             f"there is no evaluated run in {folder}; make one: motley train --out {folder}/first"

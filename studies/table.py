@@ -308,10 +308,16 @@ def _lines(path: Path, columns: tuple[str, ...]) -> Rows:
             header, *lines = csv.reader(file)
     except ValueError:  # nothing in it, or no text
         header, lines = [], []
-    if tuple(header) != columns or any(len(line) != len(columns) for line in lines):
+    if tuple(header) != columns:
         raise ConfigError(
             f"{path} has not the columns of a study's table; move it away, or give other --results"
         )
+    for number, line in enumerate(lines, 2):
+        if len(line) != len(columns):
+            raise ConfigError(
+                f"line {number} of {path} has {len(line)} values, not {len(columns)}: mend it, or "
+                f"take it out"
+            )
     return lines
 
 

@@ -51,6 +51,16 @@ def test_csv_rows_are_cut_and_columns_grow(tmp_path: Path) -> None:
     assert last_row(file) == {}
 
 
+def test_a_garbled_row_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "eval.csv"
+    path.write_text("steps,score01\n0,0.1\n512\n")
+    with pytest.raises(FolderError, match=r"line 3 of .*eval.csv has 1 values, not 2"):
+        read_csv(path)
+    path.write_text("steps,score01\n0,0.1\n512,much\n")
+    with pytest.raises(FolderError, match=r"eval.csv: could not convert string to float: 'much'"):
+        read_csv(path)
+
+
 def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     write_json(file, {"steps": 3})

@@ -41,6 +41,15 @@ def test_every_kind_has_a_file(here: Path, capsys: pytest.CaptureFixture[str]) -
         compile(text, f"{module}.py", "exec")
 
 
+@pytest.mark.parametrize("named", ["task DarkHome", "area GRU", "cost Reward", "study Spine"])
+def test_a_name_that_motley_has_is_refused(
+    named: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["new", *named.split()]) == 2
+    assert f"Motley has the {named} already" in capsys.readouterr().err
+    assert not list(here.glob("*.py"))
+
+
 @pytest.mark.parametrize("kind", FLAGS)
 @pytest.mark.filterwarnings("ignore:.*has no calibration")
 def test_it_trains_at_once_under_another_name(kind: str, here: Path) -> None:
