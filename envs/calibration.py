@@ -178,19 +178,19 @@ def scale(task: Task) -> tuple[float, float]:
     """
     entry = lookup(task)
     if entry is None:
-        _warn(type(task), task.level, task.ood, str(task.variant))
+        _warn(type(task))
         return float("nan"), float("nan")
     return entry.random, entry.oracle - entry.random
 
 
 @lru_cache  # once a process: a run makes worlds anew at each evaluation
-def _warn(task: type[Task], level: int, ood: bool, variant: str) -> None:
+def _warn(task: type[Task]) -> None:
     module, name = task.__module__, task.__name__
     where = "MODULE (the file that registers it)" if module == "__main__" else module
     plug_in = "" if module.startswith("motley.envs.") else f" --import {where}"
     warnings.warn(
-        f"{name} has no calibration for level {level}, ood={ood}, {variant}: score01 is NaN. Make "
-        f"one: motley audit {name} --calibrate{plug_in}",
+        f"{name} has no calibration as it is set: score01 is NaN. Make one: "
+        f"motley audit {name} --calibrate{plug_in}",
         stacklevel=5,
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from stable_baselines3.common.callbacks import BaseCallback
 
-from motley.agents import Agent
+from motley.agents import Agent, storage
 from motley.agents.files import tensors_of
 from motley.envs.sb3 import WorldVecEnv
 
@@ -137,7 +137,7 @@ def test_the_file_holds_json_and_tensors_only(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "model.zip") as archive:
         assert archive.namelist() == ["agent.json", "tensors.safetensors"]
         facts = json.loads(archive.read("agent.json"))
-        assert facts["format_version"] == 1
+        assert facts["format_version"] == storage.FORMAT_VERSION
         whole = b"".join(archive.read(name) for name in archive.namelist())
     # Every pickle of protocol 2 or later begins so and ends with a stop.
     assert not (whole.startswith(b"\x80") and whole.endswith(b"."))
