@@ -113,10 +113,15 @@ def mismatch(config: RunConfig, out: Path) -> str:
     if differing:
         return f"{out} was begun with another configuration: {'; '.join(differing)}"
     facts = read_json(out / "versions.json")
-    then = facts["task_hash"] or facts["environment"]
+    then = facts.get("task_hash") or facts.get("environment")
     now = config.task_hash or versions.environment(config.task)
     if then == now:
         return ""
+    if then is None:
+        return (
+            f"{out} was begun by an older Motley, which did not note the code of {config.task}: "
+            f"train anew in another folder"
+        )
     return (
         f"the task {config.task} has changed since {out} was begun ({then} then, {now} now): "
         f"scores would not compare; train anew in another folder"

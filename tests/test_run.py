@@ -211,6 +211,15 @@ def test_a_changed_task_is_refused(whole: Path, tmp_path: Path) -> None:
         run(SMALL, tmp_path, resume=True)
 
 
+def test_a_run_of_an_older_motley_is_refused_by_what_it_did_not_note(tmp_path: Path) -> None:
+    """Who wrote versions.json did not always note the code of others' environments."""
+    config = RunConfig("CartPole-v1", structure="uniform", costs="reward")
+    write_json(tmp_path / "config.json", config.to_json())
+    write_json(tmp_path / "versions.json", {"task_hash": None})
+    with pytest.raises(FolderError, match="older Motley, which did not note the code of CartPole"):
+        run(config, tmp_path, resume=True)
+
+
 def test_seeds_have_worlds_of_their_own() -> None:
     seeds = [stream(RunConfig(seed=s), *key) for s in range(5) for key in [(0,), (1, 0), (1, 1)]]
     gaps = np.diff(np.sort(seeds))
