@@ -183,6 +183,19 @@ def test_runs_that_have_not_begun_are_counted(
     assert "nan" not in text
 
 
+def test_status_says_where_stored_results_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["study", "status", "spine", "--runs", str(tmp_path), "--results", str(tmp_path)]
+    assert main(words) == 0
+    assert "stored" not in said(capsys)
+    stored = tmp_path / "spine" / "curves.csv"
+    stored.parent.mkdir()
+    stored.touch()
+    assert main(words) == 0
+    assert f"stored results are in {stored}; see: motley study table spine" in said(capsys)
+
+
 def test_a_word_instead_of_a_number(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["train", "--steps", "many"])
