@@ -18,7 +18,7 @@ from motley.agents import checks, files, storage
 from motley.agents.actions import action_distribution
 from motley.agents.blueprints import Blueprint, structure
 from motley.agents.brain import Brain, width_for
-from motley.agents.diary import Diary, record
+from motley.agents.diary import Diary, record, without_folder
 from motley.agents.layers import seed_of
 from motley.agents.lesion import Lesion
 from motley.agents.policy import BrainPolicy, RecurrentState
@@ -275,9 +275,10 @@ class Agent(BaseAlgorithm):
         checks.amount(total_timesteps=total_timesteps)
         iteration, learner = 0, self.learner
         fresh = reset_num_timesteps or self._last_obs is None or self._present is None
-        total_timesteps, callback = self._setup_learn(
-            total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
-        )
+        with without_folder(self):
+            total_timesteps, callback = self._setup_learn(
+                total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
+            )
         assert self.env is not None
         if fresh:
             self._present = self._stand()

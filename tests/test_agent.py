@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +228,21 @@ def test_what_does_not_fit_is_named() -> None:
 def test_an_argument_that_cannot_be_is_named(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"^{name} must be .*, not {re.escape(repr(value))}$"):
         small("DarkHome", **{name: value})
+
+
+def test_learning_leaves_no_folder_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    agent = small("DarkHome").learn(64)
+    assert not capsys.readouterr().out
+    agent.verbose = 1  # SB3's table is still shown
+    agent.learn(64)
+    assert "total_timesteps" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+    agent.tensorboard_log = str(tmp_path / "log")
+    agent.learn(64)
+    assert list((tmp_path / "log").iterdir())
 
 
 @pytest.mark.parametrize("task", OURS)
