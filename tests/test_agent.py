@@ -37,7 +37,7 @@ class Mixed(gym.Env[dict[str, Any], Any]):
         self.observation_space = spaces.Dict({
             "box": spaces.Box(-1.0, 1.0, (2, 3), np.float32),
             "one": spaces.Discrete(3, start=1),
-            "many": spaces.MultiDiscrete([2, 4]),
+            "many": spaces.MultiDiscrete([2, 4], start=[0, 5]),
             "bits": spaces.MultiBinary(3),
             "picture": spaces.Box(0, 255, (4, 4, 3), np.uint8),
         })  # fmt: skip
@@ -228,6 +228,53 @@ def test_what_does_not_fit_is_named() -> None:
 def test_an_argument_that_cannot_be_is_named(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"^{name} must be .*, not {re.escape(repr(value))}$"):
         small("DarkHome", **{name: value})
+
+
+def _change(name: str, value: Any) -> Any:
+    return lambda seen: {**seen, name: value}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_change("box", np.full((2, 2, 3), np.nan, np.float32)), "sense 'box' holds nan"),
+        (_change("box", np.full((2, 2, 3), -np.inf)), "sense 'box' holds -inf"),
+        (_change("box", np.zeros((2, 5))), r"sense 'box' has shape \(2, 5\), not \(2, 3\), or"),
+        (_change("box", np.zeros((2, 3))), r"shape \(2, 3\), not \(2, 2, 3\) as .*'bits'"),
+        (_change("box", np.zeros((4, 2, 3))), r"has shape \(4, 2, 3\), not \(2, 2, 3\) as"),
+        (_change("box", np.zeros((1, 2, 2, 3))), r"'box' has shape \(1, 2, 2, 3\), not \(2, 3\)"),
+        (_change("box", [[1.0], [1.0, 2.0]]), "sense 'box' is no array of one shape"),
+        (_change("box", None), "sense 'box' must hold numbers, not NoneType"),
+        (_change("one", np.array([1, 4])), r"sense 'one' must hold ints from 1 to 3, not \[1 4\]"),
+        (_change("one", np.array([1.0, 2.0])), "sense 'one' must hold ints"),
+        (_change("many", np.array([[0, 5], [2, 5]])), r"'many' must hold ints from \[0 5\]"),
+        (_change("picture", np.zeros((2, 5, 4, 3))), r"sense 'picture' has shape \(2, 5, 4, 3\)"),
+        (_change("bxo", np.zeros((2, 2, 3))), "unknown sense 'bxo'; did you mean box"),
+        (lambda seen: {k: x for k, x in seen.items() if k != "bits"}, "lacks the sense 'bits'"),
+        (lambda seen: seen["box"], "must be a dict of bits, box, .*, not ndarray"),
+    ],
+)  # fmt: skip
+def test_an_observation_that_cannot_be_is_named(change: Any, message: str) -> None:
+    env = DummyVecEnv([Mixed] * 2)
+    agent = small(env)
+    seen = env.reset()
+    agent.predict(seen)
+    with pytest.raises(ValueError, match=message):
+        agent.predict(change(seen))
+
+
+def test_a_sole_observation_that_cannot_be_is_named() -> None:
+    agent = small("CartPole-v1")
+    assert agent.predict(np.zeros(4))[0].shape == ()
+    for seen, message in (
+        (np.array([0, 0, np.nan, 0]), "sense 'observation' holds nan"),
+        (np.zeros((2, 5)), r"sense 'observation' has shape \(2, 5\), not \(4,\)"),
+        (np.zeros((2, 3, 4)), r"has shape \(2, 3, 4\), not \(4,\)"),
+        (3, r"has shape \(\), not \(4,\)"),
+        ({"observation": np.zeros(4)}, "must hold numbers, not dict"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            agent.predict(seen)
 
 
 def test_learning_leaves_no_folder_behind(
