@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import torch
 from stable_baselines3.common.type_aliases import GymEnv
-from stable_baselines3.common.utils import get_device
 
-from motley.agents import spaces, storage
+from motley.agents import checks, spaces, storage
 from motley.agents.blueprints import Blueprint
 from motley.agents.rollout import Present
+from motley.agents.worlds import worlds_of
 from motley.costs import sets
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def take_tensors(agent: Agent, tensors: Mapping[str, torch.Tensor]) -> None:
 def load(
     cls: type[A],
     path: storage.PathLike,
-    env: GymEnv | None,
+    env: GymEnv | str | None,
     device: torch.device | str,
     changed: Mapping[str, Any],
 ) -> A:
@@ -85,11 +85,11 @@ def load(
     Args:
         cls: Agent, or a subclass of it.
         path: the file.
-        env: worlds, or None.
+        env: as the constructor takes it, or None.
         device: of the tensors.
         changed: arguments of the constructor that replace the file's.
     """
-    device = get_device(device)
+    device = checks.device(device)
     facts, tensors = storage.read(path, device)
     given = {name: facts[name] for name in ("n_steps", "clip_range", "learning_rate", "seed")}
     given["development"] = facts["development"]
@@ -101,6 +101,9 @@ def load(
     agent.observation_space = spaces.from_json(facts["observation_space"])
     agent.action_space = spaces.from_json(facts["action_space"])
     agent.n_envs = facts["n_envs"]
+    assert agent.seed is not None
+    n_envs = changed.get("n_envs", agent.n_envs)
+    env = worlds_of(env, n_envs, agent.seed, changed.get("env_kwargs"))
     if env is not None:
         wrapped = cls._wrap_env(env, agent.verbose)
         for name in ("observation_space", "action_space"):

@@ -66,8 +66,11 @@ def read(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not an agent's file, or of another format.
+        ValueError: it is not an agent's file, or of another format, or ``path`` is no such thing.
     """
+    given: Any = path
+    if not isinstance(given, str | Path) and not hasattr(given, "read"):
+        raise ValueError(f"path must be a file's name or an open file, not {given!r}")
     if isinstance(path, str | Path):
         path = Path(path)
         path = path if path.is_file() else _named(path)

@@ -10,13 +10,15 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium import spaces
+from gymnasium.envs.classic_control import CartPoleEnv
 from stable_baselines3.common.callbacks import CheckpointCallback, EvalCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from motley.agents import BLUEPRINTS, WIDTH, Agent, Blueprint, Node
+from motley.agents import BLUEPRINTS, WIDTH, Agent, Blueprint, Node, make_worlds
 from motley.agents.actions import action_distribution
 from motley.agents.areas import GRU, Actor, Perceptron
 from motley.agents.blueprints import PROBLEMS
@@ -223,11 +225,52 @@ def test_what_does_not_fit_is_named() -> None:
         ("learning_rate", "fast"),
         ("budget", 0.5),
         ("structure", None),
+        ("env_kwargs", "level"),
     ],
 )
 def test_an_argument_that_cannot_be_is_named(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"^{name} must be .*, not {re.escape(repr(value))}$"):
         small("DarkHome", **{name: value})
+
+
+@pytest.mark.parametrize("env", [5, CartPoleEnv, gym.make_vec("CartPole-v1", 2)], ids=str)
+def test_what_is_no_environment_is_named(env: Any) -> None:
+    with pytest.raises(ValueError, match=f"^env must be .*, not {re.escape(repr(env))}$"):
+        Agent("matched", env)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"level": "a"}, "DarkHome has levels 0 to 4, not 'a'"),
+        ({"level": 1.5}, "DarkHome has levels 0 to 4, not 1.5"),
+        ({"levle": 1}, "unexpected keyword argument 'levle'; it takes level, ood"),
+    ],
+)
+def test_a_setting_that_a_task_does_not_take_is_named(
+    settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_worlds("DarkHome", 2, 0, **settings)
+    with pytest.raises(ValueError, match=message):
+        small("DarkHome", env_kwargs=settings)
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("gpu0", "device 'gpu0' is not known: give cpu, cuda or mps"),
+        (None, "device None is not known: give cpu, cuda or mps"),
+        (f"cuda:{torch.cuda.device_count()}", "torch sees no such GPU; give cpu"),
+        ("meta", "device 'meta' is not here"),
+    ],
+)
+def test_a_device_that_is_not_here_is_named(device: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        small("DarkHome", device=device)
+    small("DarkHome").save(tmp_path / "model")
+    with pytest.raises(ValueError, match=message):
+        Agent.load(tmp_path / "model", device=device)
 
 
 def _change(name: str, value: Any) -> Any:

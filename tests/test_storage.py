@@ -169,6 +169,28 @@ def test_other_spaces_are_refused(tmp_path: Path) -> None:
         Agent.load(tmp_path / "model", env=gym.make("CartPole-v1"))
 
 
+def test_a_loaded_agent_takes_worlds_as_the_constructor_does(tmp_path: Path) -> None:
+    build("uniform", "reward").save(tmp_path / "model")
+    loaded = Agent.load(tmp_path / "model", env="DarkHome", env_kwargs={"level": 1})
+    worlds = loaded.get_env()
+    assert isinstance(worlds, WorldVecEnv)
+    assert (worlds.num_envs, worlds.task.level) == (N, 1)
+    assert loaded.learn(UPDATE).num_timesteps == UPDATE
+    assert Agent.load(tmp_path / "model", env="DarkHome", n_envs=3).n_envs == 3
+    with pytest.raises(ValueError, match="did you mean DarkHome"):
+        Agent.load(tmp_path / "model", env="DarkHouse")
+    with pytest.raises(ValueError, match=r"env must be an id .*, not 5"):
+        Agent.load(tmp_path / "model", env=5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [3, None])
+def test_what_is_no_path_is_refused(given: Any) -> None:
+    with pytest.raises(
+        ValueError, match=f"path must be a file's name or an open file, not {given}"
+    ):
+        Agent.load(given)
+
+
 def test_what_is_no_agent_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no agent at"):
         Agent.load(tmp_path / "nothing")
