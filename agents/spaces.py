@@ -215,8 +215,8 @@ def to_json(space: spaces.Space[Any]) -> dict[str, Any]:
     if isinstance(space, spaces.Discrete):
         return {"type": "Discrete", "n": int(space.n), "start": int(space.start)}
     if isinstance(space, spaces.MultiDiscrete):
-        nvec, start = space.nvec.tolist(), space.start.tolist()
-        return {"type": "MultiDiscrete", "nvec": nvec, "start": start}
+        start = {"start": space.start.tolist()} if space.start.any() else {}
+        return {"type": "MultiDiscrete", "nvec": space.nvec.tolist(), **start}
     if isinstance(space, spaces.MultiBinary):
         return {"type": "MultiBinary", "n": list(space.shape)}
     raise ValueError(f"a {type(space).__name__} space cannot be saved")
@@ -251,7 +251,8 @@ def from_json(data: Mapping[str, Any]) -> spaces.Space[Any]:
     if kind == "MultiDiscrete":
         return spaces.MultiDiscrete(data["nvec"], start=data.get("start"))
     if kind == "MultiBinary":
-        return spaces.MultiBinary(data["n"])
+        shape = data["n"]  # Gymnasium tells MultiBinary(3) and MultiBinary((3,)) apart
+        return spaces.MultiBinary(shape[0] if len(shape) == 1 else shape)
     raise ValueError(
         unknown("space", kind, ("Dict", "Box", "Discrete", "MultiDiscrete", "MultiBinary"))
     )

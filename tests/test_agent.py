@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from pathlib import Path
@@ -23,6 +24,7 @@ from motley.agents.actions import action_distribution
 from motley.agents.areas import GRU, Actor, Perceptron
 from motley.agents.blueprints import PROBLEMS
 from motley.agents.brain import Brain
+from motley.agents.spaces import from_json, to_json
 from motley.costs import Entropy
 from motley.envs.sb3 import WorldVecEnv
 from motley.envs.tasks import TASKS
@@ -304,6 +306,11 @@ def test_an_observation_that_cannot_be_is_named(change: Any, message: str) -> No
     agent.predict(seen)
     with pytest.raises(ValueError, match=message):
         agent.predict(change(seen))
+
+
+def test_a_space_with_every_part_survives_its_file() -> None:
+    space = Mixed().observation_space
+    assert from_json(json.loads(json.dumps(to_json(space)))) == space
 
 
 def test_a_sole_observation_that_cannot_be_is_named() -> None:
