@@ -17,13 +17,19 @@ from stable_baselines3.common.type_aliases import GymEnv
 from motley.agents import checks, spaces, storage
 from motley.agents.blueprints import Blueprint
 from motley.agents.rollout import Present
-from motley.agents.worlds import worlds_of
+from motley.agents.worlds import task_of, worlds_of
 from motley.costs import sets
 
 if TYPE_CHECKING:
     from motley.agents.agent import Agent
 
 A = TypeVar("A", bound="Agent")
+
+CHECKPOINTED = (
+    *("blueprint", "costs", "width", "settings", "development", "n_steps", "seed"),
+    *("n_envs", "task", "observation_space", "action_space"),
+)
+"""Facts in which an agent must agree with a checkpoint that it takes up."""
 
 
 def facts_of(agent: Agent) -> dict[str, Any]:
@@ -46,6 +52,7 @@ def facts_of(agent: Agent) -> dict[str, Any]:
         else rate,
         "seed": agent.seed,
         "n_envs": agent.n_envs,
+        "task": task_of(agent.env),
         "observation_space": spaces.to_json(agent.observation_space),
         "action_space": spaces.to_json(agent.action_space),
         "num_timesteps": agent.num_timesteps,
@@ -171,8 +178,8 @@ def read_checkpoint(agent: Agent, path: str | Path) -> None:
     """
     facts, tensors = storage.read(path, agent.device)
     mine = facts_of(agent)
-    for name in ("blueprint", "costs", "width", "settings", "development", "n_steps", "seed"):
-        if _plain(facts[name]) != _plain(mine[name]):
+    for name in CHECKPOINTED:
+        if name in facts and _plain(facts[name]) != _plain(mine[name]):  # older ones have no task
             raise ValueError(
                 f"{path} was written with another {name}: {facts[name]}, not {mine[name]}"
             )

@@ -13,6 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from motley.agents.readable import Readable
 from motley.costs.registry import unknown
 from motley.envs.sb3 import WorldVecEnv
+from motley.envs.task import Task
 from motley.envs.tasks import TASKS
 
 
@@ -74,6 +75,17 @@ def problem_of(env: VecEnv | None) -> str | None:
     """Return the problem that the environment's task poses, where it says."""
     task = getattr(env, "task", None)
     return getattr(task, "problem", None)
+
+
+def task_of(env: GymEnv | None) -> dict[str, Any] | None:
+    """Return which of our tasks the worlds are of, as JSON values; None for other worlds."""
+    task = getattr(env, "task", None)
+    return as_json(task) if isinstance(task, Task) else None
+
+
+def as_json(task: Task) -> dict[str, Any]:
+    """Return a task's name, level and whether it is the out-of-distribution variant."""
+    return {"name": task.name, "level": task.level, "ood": task.ood}
 
 
 def delay_of(env: VecEnv | None) -> int:

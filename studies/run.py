@@ -35,6 +35,7 @@ from motley.studies.folder import (
     write_json,
 )
 from motley.studies.listener import Listener
+from motley.studies.model import refuse_foreign
 from motley.studies.statistics import steps_to_solved
 
 PROGRESS = ("steps", "wall_s", "return", "score01", "success")
@@ -67,7 +68,8 @@ def run(
 
     Raises:
         ConfigError: the configuration cannot be.
-        FolderError: the folder holds something else, or another process trains in it.
+        FolderError: the folder holds something else, its checkpoint is another run's, or another
+            process trains in it.
         InterruptedRunError: ctrl-C was pressed.
     """
     peer = config.structure in peers.PEERS
@@ -140,6 +142,7 @@ def _train(agent: Agent, config: RunConfig, out: Path, listeners: Sequence[Liste
     wall = 0.0
     if (out / "checkpoint.json").exists():
         saved = read_json(out / "checkpoint.json")
+        refuse_foreign(config, out, out / saved["file"])
         agent.restore(out / saved["file"])
         wall = saved["wall_s"]
     agent.set_logger(configure(str(out / "tensorboard"), ["tensorboard"]))

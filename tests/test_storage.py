@@ -96,6 +96,10 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
         build(costs="reward").restore(tmp_path / "at")
     with pytest.raises(ValueError, match="another settings"):
         build(gamma=0.5).restore(tmp_path / "at")
+    with pytest.raises(ValueError, match="another n_envs: 8, not 4"):
+        build(n_envs=4).restore(tmp_path / "at")
+    with pytest.raises(ValueError, match=r"another task: \{'name': 'DarkHome', 'level': 2"):
+        build(env_kwargs={"level": 1}).restore(tmp_path / "at")
 
 
 @pytest.mark.parametrize("final_rate", [1.0, 0.1])
