@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -18,18 +17,17 @@ from motley.agents import checks, files, storage
 from motley.agents.actions import action_distribution
 from motley.agents.blueprints import Blueprint, structure
 from motley.agents.brain import Brain, width_for
-from motley.agents.diary import Diary, record
+from motley.agents.diary import Diary, record, without_folder
 from motley.agents.layers import seed_of
 from motley.agents.lesion import Lesion
 from motley.agents.policy import BrainPolicy, RecurrentState
-from motley.agents.readable import Readable
 from motley.agents.remarks import remarks
 from motley.agents.rollout import Present, collect
 from motley.agents.scoring import scored
 from motley.agents.spaces import Senses
 from motley.agents.update import Learner, Settings
 from motley.agents.wiring import needed_by
-from motley.agents.worlds import delay_of, make_worlds, problem_of
+from motley.agents.worlds import delay_of, problem_of, worlds_of
 from motley.costs import Cost, Development, cost_set
 from motley.costs import routing as routes
 from motley.costs.controls import ROUTINGS, shuffled
@@ -88,8 +86,8 @@ class Agent(BaseAlgorithm):
         env_kwargs: constructor arguments of the environment, where ``env`` is an id.
 
     Raises:
-        ValueError: an unknown name (the nearest are named), a number that cannot be, or an area
-            without the sense it needs.
+        ValueError: an unknown name (the nearest are named), a number, environment or device that
+            cannot be, or an area without the sense it needs.
     """
 
     policy_aliases: ClassVar[dict[str, Any]] = {}
@@ -151,10 +149,8 @@ class Agent(BaseAlgorithm):
         if routing not in ROUTINGS:
             raise ValueError(unknown("routing", routing, ROUTINGS))
         seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-        if isinstance(env, str):
-            env = make_worlds(env, n_envs, seed, **(env_kwargs or {}))
-        elif isinstance(env, gym.Env):
-            env = Readable(env)
+        device = checks.device(device)
+        env = worlds_of(env, n_envs, seed, env_kwargs)
         if isinstance(learning_rate, int | float) and final_rate != 1:
             learning_rate = LinearSchedule(learning_rate, final_rate * learning_rate, 1.0)
         self._structure, self._costs = structure, costs
@@ -275,9 +271,10 @@ class Agent(BaseAlgorithm):
         checks.amount(total_timesteps=total_timesteps)
         iteration, learner = 0, self.learner
         fresh = reset_num_timesteps or self._last_obs is None or self._present is None
-        total_timesteps, callback = self._setup_learn(
-            total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
-        )
+        with without_folder(self):
+            total_timesteps, callback = self._setup_learn(
+                total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
+            )
         assert self.env is not None
         if fresh:
             self._present = self._stand()
@@ -390,7 +387,7 @@ class Agent(BaseAlgorithm):
     def load(
         cls,
         path: storage.PathLike,
-        env: GymEnv | None = None,
+        env: GymEnv | str | None = None,
         device: torch.device | str = "cpu",
         custom_objects: Mapping[str, Any] | None = None,
         print_system_info: bool = False,
@@ -401,7 +398,8 @@ class Agent(BaseAlgorithm):
 
         Args:
             path: the file.
-            env: worlds to act or go on learning in; their spaces must be the agent's.
+            env: worlds to act or go on learning in, as the constructor takes them; their spaces
+                must be the agent's. Where it is an id, ``n_envs`` is the file's unless given.
             device: of the tensors.
             custom_objects: refused, since nothing in the file is pickled.
             print_system_info: for SB3's signature only.
@@ -410,7 +408,8 @@ class Agent(BaseAlgorithm):
                 one that was reached, and stays; give ``final_rate`` to let it fall again.
 
         Raises:
-            ValueError: not an agent's file, other spaces, or an unregistered area or cost.
+            ValueError: not an agent's file, other spaces, an unregistered area or cost, or
+                ``env`` or ``device`` cannot be.
         """
         if custom_objects is not None:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Blueprints: which areas, wired how. A dict of areas, in the order data flows.
+"""Blueprints: which areas, wired how. Areas by name, in the order data flows.
 
 A structure is a function from the senses' sizes to a blueprint, known by name: one file in
 ``motley/agents/structures/``, which calls :func:`register`, and a line in its ``__init__``.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import HumanOutputFormat, Logger
 from stable_baselines3.common.utils import safe_mean
 
 from motley.costs.development import Competence
@@ -87,3 +90,19 @@ def record(agent: Agent, facts: Mapping[str, float], dump: bool) -> None:
     if agent.ep_success_buffer:
         logger.record("rollout/success_rate", safe_mean(agent.ep_success_buffer))
     logger.dump(step=agent.num_timesteps)
+
+
+@contextmanager
+def without_folder(model: BaseAlgorithm) -> Iterator[None]:
+    """Let a model that logs to no file learn without SB3's empty folder in the temporary directory.
+
+    SB3 makes such a folder at each call of ``learn``, even where nothing is logged.
+    """
+    given = model._custom_logger
+    if not given and model.tensorboard_log is None:
+        shown = [HumanOutputFormat(sys.stdout)] if model.verbose else []
+        model.set_logger(Logger(None, [*shown]))
+    try:
+        yield
+    finally:
+        model._custom_logger = given  # `verbose` and `tensorboard_log` may still be changed

@@ -13,17 +13,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import torch
 from stable_baselines3.common.type_aliases import GymEnv
-from stable_baselines3.common.utils import get_device
 
-from motley.agents import spaces, storage
+from motley.agents import checks, spaces, storage
 from motley.agents.blueprints import Blueprint
 from motley.agents.rollout import Present
+from motley.agents.worlds import task_of, worlds_of
 from motley.costs import sets
 
 if TYPE_CHECKING:
     from motley.agents.agent import Agent
 
 A = TypeVar("A", bound="Agent")
+
+CHECKPOINTED = (
+    *("blueprint", "costs", "width", "settings", "development", "n_steps", "seed"),
+    *("n_envs", "task", "observation_space", "action_space"),
+)
+"""Facts in which an agent must agree with a checkpoint that it takes up."""
 
 
 def facts_of(agent: Agent) -> dict[str, Any]:
@@ -46,6 +52,7 @@ def facts_of(agent: Agent) -> dict[str, Any]:
         else rate,
         "seed": agent.seed,
         "n_envs": agent.n_envs,
+        "task": task_of(agent.env),
         "observation_space": spaces.to_json(agent.observation_space),
         "action_space": spaces.to_json(agent.action_space),
         "num_timesteps": agent.num_timesteps,
@@ -76,7 +83,7 @@ def take_tensors(agent: Agent, tensors: Mapping[str, torch.Tensor]) -> None:
 def load(
     cls: type[A],
     path: storage.PathLike,
-    env: GymEnv | None,
+    env: GymEnv | str | None,
     device: torch.device | str,
     changed: Mapping[str, Any],
 ) -> A:
@@ -85,11 +92,11 @@ def load(
     Args:
         cls: Agent, or a subclass of it.
         path: the file.
-        env: worlds, or None.
+        env: as the constructor takes it, or None.
         device: of the tensors.
         changed: arguments of the constructor that replace the file's.
     """
-    device = get_device(device)
+    device = checks.device(device)
     facts, tensors = storage.read(path, device)
     given = {name: facts[name] for name in ("n_steps", "clip_range", "learning_rate", "seed")}
     given["development"] = facts["development"]
@@ -101,6 +108,9 @@ def load(
     agent.observation_space = spaces.from_json(facts["observation_space"])
     agent.action_space = spaces.from_json(facts["action_space"])
     agent.n_envs = facts["n_envs"]
+    assert agent.seed is not None
+    n_envs = changed.get("n_envs", agent.n_envs)
+    env = worlds_of(env, n_envs, agent.seed, changed.get("env_kwargs"))
     if env is not None:
         wrapped = cls._wrap_env(env, agent.verbose)
         for name in ("observation_space", "action_space"):
@@ -168,8 +178,8 @@ def read_checkpoint(agent: Agent, path: str | Path) -> None:
     """
     facts, tensors = storage.read(path, agent.device)
     mine = facts_of(agent)
-    for name in ("blueprint", "costs", "width", "settings", "development", "n_steps", "seed"):
-        if _plain(facts[name]) != _plain(mine[name]):
+    for name in CHECKPOINTED:
+        if name in facts and _plain(facts[name]) != _plain(mine[name]):  # older ones have no task
             raise ValueError(
                 f"{path} was written with another {name}: {facts[name]}, not {mine[name]}"
             )

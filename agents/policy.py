@@ -71,6 +71,10 @@ class BrainPolicy(BasePolicy):
             state: what the last call returned; None at the start of every episode.
             episode_start: (worlds,) bool, where an episode starts.
             deterministic: the mean or most likely action instead of a sample.
+
+        Raises:
+            ValueError: a sense is missing or unknown, has another shape than the agent's, or
+                holds what is not finite; the message names it.
         """
         only = self.learner.brain.acting
         return self.observe(observation, state, episode_start, deterministic, only)[:2]
@@ -96,14 +100,7 @@ class BrainPolicy(BasePolicy):
         Returns:
             Actions, the state, and the output of each area that ran, (worlds, size).
         """
-        single = self.senses.is_single(observation)
-        if single:
-            observation = (
-                {name: np.asarray(x)[None] for name, x in observation.items()}
-                if isinstance(observation, dict)
-                else np.asarray(observation)[None]
-            )
-        arrays = self.senses(observation)
+        arrays, single = self.senses.checked(observation)
         n = len(next(iter(arrays.values())))
         brain, distribution = self.learner.brain, self.distribution
         if state is None:

@@ -60,6 +60,7 @@ class Senses:
             {name: shape for name, shape in images.items() if shape is not None},
         )
 
+        self._shapes = {name: entry.shape or () for name, entry in self.entries.items()}
         boxes = ((n, e) for n, e in self.entries.items() if isinstance(e, spaces.Box))
         self._vectors = {name: entry.shape for name, entry in boxes if len(entry.shape) == 1}
 
@@ -97,16 +98,85 @@ class Senses:
         if isinstance(entry, spaces.MultiDiscrete):
             parts = [
                 np.eye(int(n), dtype=np.float32)[column]
-                for n, column in zip(entry.nvec, batch.reshape(len(batch), -1).T, strict=True)
+                for n, column in zip(entry.nvec, (batch - entry.start).T, strict=True)
             ]
             return np.concatenate(parts, 1)
         return batch.reshape(len(batch), -1).astype(np.float32)
 
-    def is_single(self, observation: Any) -> bool:
-        """Whether ``observation`` is of one environment, without the axis of worlds."""
-        name, entry = next(iter(self.entries.items()))
-        one = observation[name] if isinstance(self.space, spaces.Dict) else observation
-        return bool(maybe_transpose(np.asarray(one), entry).shape == (entry.shape or ()))
+    def checked(self, observation: Any) -> tuple[Arrays, bool]:
+        """Return the senses of a batch or of one environment, and whether it was of one.
+
+        For observations from anywhere; calling trusts its worlds instead, and is faster.
+
+        Returns:
+            Each sense (worlds, features), one world where ``observation`` has no axis of worlds.
+
+        Raises:
+            ValueError: a sense is missing or unknown, has another shape than the space's or other
+                senses', or holds what is not finite or not in the space; the message names it.
+        """
+        given = observation if isinstance(self.space, spaces.Dict) else {SOLE: observation}
+        if not isinstance(given, Mapping):
+            raise ValueError(
+                f"the observation must be a dict of {', '.join(self.entries)}, "
+                f"not {type(given).__name__}"
+            )
+        for name in given:
+            if name not in self.entries:
+                raise ValueError(unknown("sense", name, self.entries))
+        batch: dict[str, npt.NDArray[Any]] = {}
+        worlds: tuple[int, ...] | None = None
+        for name, entry in self.entries.items():
+            if name not in given:
+                raise ValueError(f"the observation lacks the sense {name!r}")
+            x, shape = _array(name, given[name], entry), self._shapes[name]
+            before = x.shape[: x.ndim - len(shape)]
+            if len(before) > 1 or x.shape != before + shape:
+                raise ValueError(
+                    f"sense {name!r} has shape {x.shape}, not {shape}, or with an axis of worlds "
+                    f"before that"
+                )
+            worlds = before if worlds is None else worlds
+            if before != worlds:
+                first = next(iter(batch))
+                raise ValueError(
+                    f"sense {name!r} has shape {x.shape}, not {worlds + shape} as the sense "
+                    f"{first!r} of shape {batch[first].shape} asks for"
+                )
+            _refuse_values(name, x, entry)
+            batch[name] = x
+        single = worlds == ()
+        return {
+            name: self._numbers(name, x[None] if single else x) for name, x in batch.items()
+        }, single
+
+
+def _array(name: str, given: Any, entry: spaces.Space[Any]) -> npt.NDArray[Any]:
+    """Return what is given for a sense as an array of numbers, an image's channels first."""
+    if isinstance(given, np.ndarray) and given.dtype == np.float32 and given.ndim < 3:
+        return given
+    try:
+        x = np.asarray(given)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"sense {name!r} is no array of one shape: {error}") from error
+    if x.dtype.kind not in "biuf":
+        raise ValueError(f"sense {name!r} must hold numbers, not {type(given).__name__}")
+    return maybe_transpose(x, entry) if x.ndim in (3, 4) else x
+
+
+def _refuse_values(name: str, x: npt.NDArray[Any], entry: spaces.Space[Any]) -> None:
+    """Refuse numbers that are not finite, and choices that the space has not."""
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        raise ValueError(f"sense {name!r} holds {x[~np.isfinite(x)][0]}: give finite numbers")
+    if isinstance(entry, spaces.Discrete):
+        low, count = entry.start, entry.n
+    elif isinstance(entry, spaces.MultiDiscrete):
+        low, count = entry.start, entry.nvec
+    else:
+        return
+    high: Any = low + count - 1
+    if x.dtype.kind == "f" or ((x < low) | (x > high)).any():
+        raise ValueError(f"sense {name!r} must hold ints from {low} to {high}, not {x}")
 
 
 def _image(space: spaces.Space[Any]) -> tuple[int, int, int] | None:
@@ -145,7 +215,8 @@ def to_json(space: spaces.Space[Any]) -> dict[str, Any]:
     if isinstance(space, spaces.Discrete):
         return {"type": "Discrete", "n": int(space.n), "start": int(space.start)}
     if isinstance(space, spaces.MultiDiscrete):
-        return {"type": "MultiDiscrete", "nvec": space.nvec.tolist()}
+        start = {"start": space.start.tolist()} if space.start.any() else {}
+        return {"type": "MultiDiscrete", "nvec": space.nvec.tolist(), **start}
     if isinstance(space, spaces.MultiBinary):
         return {"type": "MultiBinary", "n": list(space.shape)}
     raise ValueError(f"a {type(space).__name__} space cannot be saved")
@@ -178,9 +249,10 @@ def from_json(data: Mapping[str, Any]) -> spaces.Space[Any]:
     if kind == "Discrete":
         return spaces.Discrete(data["n"], start=data["start"])
     if kind == "MultiDiscrete":
-        return spaces.MultiDiscrete(data["nvec"])
+        return spaces.MultiDiscrete(data["nvec"], start=data.get("start"))
     if kind == "MultiBinary":
-        return spaces.MultiBinary(data["n"])
+        shape = data["n"]  # Gymnasium tells MultiBinary(3) and MultiBinary((3,)) apart
+        return spaces.MultiBinary(shape[0] if len(shape) == 1 else shape)
     raise ValueError(
         unknown("space", kind, ("Dict", "Box", "Discrete", "MultiDiscrete", "MultiBinary"))
     )

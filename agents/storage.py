@@ -66,8 +66,25 @@ def read(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not an agent's file, or of another format.
+        ValueError: it is not an agent's file, or of another format, or ``path`` is no such thing.
     """
+    with _opened(path) as archive:
+        facts = _facts(archive, path)
+        tensors = safetensors.torch.load(archive.read(TENSORS))
+    return facts, {name: x.to(device) for name, x in tensors.items()}
+
+
+def read_facts(path: PathLike) -> dict[str, Any]:
+    """Read the JSON values alone; raises as :func:`read` does."""
+    with _opened(path) as archive:
+        return _facts(archive, path)
+
+
+@contextmanager
+def _opened(path: PathLike) -> Iterator[zipfile.ZipFile]:
+    given: Any = path
+    if not isinstance(given, str | Path) and not hasattr(given, "read"):
+        raise ValueError(f"path must be a file's name or an open file, not {given!r}")
     if isinstance(path, str | Path):
         path = Path(path)
         path = path if path.is_file() else _named(path)
@@ -75,17 +92,20 @@ def read(
             raise FileNotFoundError(f"no agent at {path}")
     try:
         with zipfile.ZipFile(path) as archive:
-            facts = json.loads(archive.read(FACTS))
-            tensors = safetensors.torch.load(archive.read(TENSORS))
+            yield archive
     except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
         raise ValueError(
             f"{path} is not an agent's file ({FACTS} and {TENSORS} in a zip)"
         ) from error
+
+
+def _facts(archive: zipfile.ZipFile, path: PathLike) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(archive.read(FACTS))
     if facts["format_version"] != FORMAT_VERSION:
         raise ValueError(
             f"{path} has format {facts['format_version']}, this version reads {FORMAT_VERSION}"
         )
-    return facts, {name: x.to(device) for name, x in tensors.items()}
+    return facts
 
 
 def _named(path: str | Path) -> Path:

@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.common.vec_env import VecEnv
 
 from motley.agents.readable import Readable
 from motley.costs.registry import unknown
 from motley.envs.sb3 import WorldVecEnv
+from motley.envs.task import Task
 from motley.envs.tasks import TASKS
+
+
+def worlds_of(
+    env: Any, n_envs: int, seed: int, env_kwargs: Mapping[str, Any] | None = None
+) -> GymEnv | None:
+    """Return the worlds that an agent is given: those of an id, or an environment made readable.
+
+    Args:
+        env: an id, an environment or a VecEnv; None is none.
+        n_envs: how many worlds of an id.
+        seed: see :func:`make_worlds`.
+        env_kwargs: likewise.
+
+    Raises:
+        ValueError: ``env`` or ``env_kwargs`` is something else, or see :func:`make_worlds`.
+    """
+    if not isinstance(env_kwargs, Mapping | None):
+        raise ValueError(f"env_kwargs must be a dict, not {env_kwargs!r}")
+    if isinstance(env, str):
+        return make_worlds(env, n_envs, seed, **(env_kwargs or {}))
+    if isinstance(env, gym.Env):
+        return Readable(env)
+    if env is None or isinstance(env, VecEnv):
+        return env
+    raise ValueError(
+        f"env must be an id such as 'DarkHome', a gymnasium.Env or a VecEnv of SB3, not {env!r}"
+    )
 
 
 def make_worlds(id: str, n_envs: int, seed: int, **kwargs: Any) -> VecEnv:
@@ -25,7 +55,8 @@ def make_worlds(id: str, n_envs: int, seed: int, **kwargs: Any) -> VecEnv:
         **kwargs: constructor arguments of the environment.
 
     Raises:
-        ValueError: there is no such environment; the nearest are named.
+        ValueError: there is no such environment (the nearest are named), or our task takes no such
+            argument.
     """
     name = id.removeprefix("motley.envs:").removeprefix("motley/").removesuffix("-v0")
     # An unknown id of ours goes the same way: the door says which names there are.
@@ -44,6 +75,17 @@ def problem_of(env: VecEnv | None) -> str | None:
     """Return the problem that the environment's task poses, where it says."""
     task = getattr(env, "task", None)
     return getattr(task, "problem", None)
+
+
+def task_of(env: GymEnv | None) -> dict[str, Any] | None:
+    """Return which of our tasks the worlds are of, as JSON values; None for other worlds."""
+    task = getattr(env, "task", None)
+    return as_json(task) if isinstance(task, Task) else None
+
+
+def as_json(task: Task) -> dict[str, Any]:
+    """Return a task's name, level and whether it is the out-of-distribution variant."""
+    return {"name": task.name, "level": task.level, "ood": task.ood}
 
 
 def delay_of(env: VecEnv | None) -> int:

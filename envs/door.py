@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class Door:
         **settings: constructor arguments of the task: ``level``, ``ood`` and its variants.
 
     Raises:
-        ValueError: unknown task, level or render mode.
+        ValueError: unknown task, level or render mode, or a setting that the task does not take.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Door:
             raise ValueError(f"render_mode is one of {RENDER_MODES} or None, not {render_mode!r}")
         if isinstance(task, str):
             task = tasks.find(task)
-        self.task = task(**settings) if isinstance(task, type) else task
+        self.task = _made(task, settings) if isinstance(task, type) else task
         self.world = World(self.task, n)
         self.render_mode = render_mode
         self.render_size = render_size
@@ -171,3 +172,15 @@ class Door:
         if self._window is not None:
             self._window.close()
             self._window = None
+
+
+def _made(task: type[Task], settings: dict[str, Any]) -> Task:
+    """Return the task with its settings; one that it does not take is named."""
+    takes = inspect.signature(task)
+    try:
+        takes.bind(**settings)
+    except TypeError as error:
+        raise ValueError(
+            f"{task.__name__}: {error}; it takes {', '.join(takes.parameters)}"
+        ) from error
+    return task(**settings)

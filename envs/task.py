@@ -152,11 +152,12 @@ class Task(ABC):
     body: Body = Body()
 
     def __init__(self, level: int | None = None, ood: bool = False) -> None:
-        self.level = self.default_level if level is None else int(level)
-        if not 0 <= self.level < len(self.levels):
+        level = self.default_level if level is None else level
+        if level not in range(len(self.levels)):
             raise ValueError(
-                f"{type(self).__name__} has levels 0 to {len(self.levels) - 1}, not {level}"
+                f"{type(self).__name__} has levels 0 to {len(self.levels) - 1}, not {level!r}"
             )
+        self.level = int(level)
         self.ood = bool(ood)
 
     @property

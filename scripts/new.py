@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import keyword
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from typing import Annotated, Any, Literal
 
 import tyro
@@ -14,7 +16,7 @@ import tyro
 Kind = Literal["task", "area", "cost", "study"]
 TEMPLATES = Path(__file__).parent / "templates"
 NAMES: dict[Kind, str] = {"task": "Feeders", "area": "Leaky", "cost": "Calm", "study": "Bends"}
-"""What each template is called, and the default name."""
+"""The default name of each kind."""
 NEXT: dict[Kind, str] = {
     "task": "motley train --import {module} --task {name} --structure uniform --costs reward",
     "area": "motley train --import {module} --structure {module} --costs reward",
@@ -48,14 +50,16 @@ def main(args: New) -> None:
     from motley.studies.config import ConfigError
     from motley.studies.study import Study
 
-    template = NAMES[args.kind]
-    name = args.name or template
-    if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", name) or keyword.iskeyword(name):
+    name = args.name or NAMES[args.kind]
+    module = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    words = {name, module}
+    if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", name) or any(map(keyword.iskeyword, words)):
         raise ConfigError(
             f"{name!r} cannot be the name: begin with a capital and use letters and digits, "
-            f"such as {template}"
+            f"no word of Python's own, such as {NAMES[args.kind]}"
         )
-    module = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    if module in sys.stdlib_module_names:
+        raise ConfigError(f"Python has a module {module} already: choose another name")
     registered: Mapping[str, Mapping[str, Any]] = {
         "task": TASKS,
         "area": {**AREAS, **BLUEPRINTS},
@@ -63,16 +67,12 @@ def main(args: New) -> None:
         "study": {study.name: Study for study in SHIPPED},
     }
     ours = {k for k, v in registered[args.kind].items() if v.__module__.startswith("motley.")}
-    if ours & {name, module}:
+    if ours & words:
         raise ConfigError(f"Motley has the {args.kind} {name} already: choose another name")
     path = Path(f"{module}.py")
-    text = (TEMPLATES / f"{args.kind}.txt").read_text()
-    for old, new in (
-        (template, name),
-        (template.lower(), module),
-        (template.upper(), module.upper()),
-    ):
-        text = re.sub(rf"(?<![A-Za-z]){old}(?![a-z])", new, text)
+    text = Template((TEMPLATES / f"{args.kind}.txt").read_text()).substitute(
+        Name=name, module=module, MODULE=module.upper()
+    )
     try:
         with path.open("x") as file:
             file.write(text)

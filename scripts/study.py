@@ -76,6 +76,9 @@ def main(args: StudyCommand) -> int:
             waiting += not steps
         if waiting:
             console.print(f"{waiting} not begun in {runs}")
+        stored = results / "curves.csv"
+        if stored.exists():
+            console.print(f"stored results are in {stored}; see: motley study table {args.name}")
         return 0
     if args.action == "table":
         titles = ("task", "arm", "solved", "steps to solved", "final score01", "out of distr.")

@@ -18,6 +18,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from motley.agents import Agent, Blueprint, Node
 from motley.agents.areas import Actor, Perceptron
+from motley.agents.diary import without_folder
 from motley.envs import TASKS, World
 from motley.envs.sb3 import WorldVecEnv
 from motley.studies.bench_roof import Roof, experience, rollout_of
@@ -300,7 +301,8 @@ def _learning(key: str, title: str, learner: Any, rollouts: int) -> Case:
     def run() -> None:
         # One thread: setting it here undoes what a learner's constructor may have set.
         torch.set_num_threads(1)
-        learner.learn(steps, reset_num_timesteps=False)
+        with without_folder(learner):
+            learner.learn(steps, reset_num_timesteps=False)
 
     note = f"{parameters(learner):,} parameters"
     return Case(key, title, note, steps, run)

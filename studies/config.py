@@ -12,10 +12,9 @@ from typing import Any, Self
 
 import gymnasium as gym
 import numpy as np
-import torch
 from stable_baselines3.common.vec_env import VecEnv
 
-from motley.agents import Agent
+from motley.agents import Agent, checks
 from motley.agents.blueprints import BLUEPRINTS
 from motley.agents.credit import credit_rule
 from motley.agents.worlds import make_worlds
@@ -192,11 +191,9 @@ def check_run(config: RunConfig) -> None:
         if value < 1:
             raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
     try:
-        device = torch.device("cpu" if config.device == "auto" else config.device).type
-    except RuntimeError as error:
-        raise ConfigError(f"--device {config.device}: give cpu, cuda or mps") from error
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"--device {config.device}: torch sees no GPU here; give --device cpu")
+        checks.device(config.device)
+    except ValueError as error:
+        raise ConfigError(f"--{error}") from error
     if config.seed < 0:
         raise ConfigError(f"--seed must be 0 or more, not {config.seed}")
     check_task(config.task, config.level, config.ood)

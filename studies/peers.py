@@ -21,6 +21,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.preprocessing import is_image_space
 
+from motley.agents.diary import without_folder
 from motley.studies import versions
 from motley.studies.config import (
     TRAINING,
@@ -148,7 +149,8 @@ def train(config: RunConfig, out: Path, listeners: Sequence[Listener]) -> None:
     for listener in listeners:
         listener.started(config, out, 0, size)
     try:
-        model.learn(config.steps, callback=recorder)
+        with without_folder(model):
+            model.learn(config.steps, callback=recorder)
     finally:
         for listener in listeners:
             listener.stopped()

@@ -14,7 +14,7 @@ from motley.envs.streams import Bools, Floats
 from motley.envs.trace import Act, Trace
 from motley.envs.world import World
 from motley.studies.config import ConfigError, RunConfig
-from motley.studies.video import open_run
+from motley.studies.model import open_run
 
 
 def acting(agent: Agent, deterministic: bool = True) -> Act:
@@ -55,7 +55,7 @@ def open_lesioned(folder: Path, lesion: Sequence[str]) -> tuple[RunConfig, Agent
     """The configuration and the agent of a run folder, with areas held at zero.
 
     Raises:
-        FolderError: it is no run folder, or has no model yet.
+        FolderError: it is no run folder, has no model yet, or has that of another run.
         ConfigError: the agent has no such area; the nearest are named.
     """
     config, agent = open_run(folder)

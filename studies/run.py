@@ -35,6 +35,7 @@ from motley.studies.folder import (
     write_json,
 )
 from motley.studies.listener import Listener
+from motley.studies.model import refuse_foreign
 from motley.studies.statistics import steps_to_solved
 
 PROGRESS = ("steps", "wall_s", "return", "score01", "success")
@@ -67,7 +68,8 @@ def run(
 
     Raises:
         ConfigError: the configuration cannot be.
-        FolderError: the folder holds something else, or another process trains in it.
+        FolderError: the folder holds something else, its checkpoint is another run's, or another
+            process trains in it.
         InterruptedRunError: ctrl-C was pressed.
     """
     peer = config.structure in peers.PEERS
@@ -113,10 +115,15 @@ def mismatch(config: RunConfig, out: Path) -> str:
     if differing:
         return f"{out} was begun with another configuration: {'; '.join(differing)}"
     facts = read_json(out / "versions.json")
-    then = facts["task_hash"] or facts["environment"]
+    then = facts.get("task_hash") or facts.get("environment")
     now = config.task_hash or versions.environment(config.task)
     if then == now:
         return ""
+    if then is None:
+        return (
+            f"{out} was begun by an older Motley, which did not note the code of {config.task}: "
+            f"train anew in another folder"
+        )
     return (
         f"the task {config.task} has changed since {out} was begun ({then} then, {now} now): "
         f"scores would not compare; train anew in another folder"
@@ -135,6 +142,7 @@ def _train(agent: Agent, config: RunConfig, out: Path, listeners: Sequence[Liste
     wall = 0.0
     if (out / "checkpoint.json").exists():
         saved = read_json(out / "checkpoint.json")
+        refuse_foreign(config, out, out / saved["file"])
         agent.restore(out / saved["file"])
         wall = saved["wall_s"]
     agent.set_logger(configure(str(out / "tensorboard"), ["tensorboard"]))

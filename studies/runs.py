@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from motley.agents import storage
 from motley.studies.config import RunConfig
 from motley.studies.folder import Columns, FolderError, read_csv, read_json
 from motley.studies.statistics import Interval, Solved, bootstrap, bootstrap_curve, steps_to_solved
@@ -145,7 +145,7 @@ def gather(folder: Path, on_left_out: Callable[[str], None] = lambda text: None)
     for path in paths:
         try:
             run = read(path)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError) as error:
             on_left_out(f"{path}: {error}")
         else:
             runs += [run] if len(run.eval.get("steps", ())) else []
@@ -202,7 +202,4 @@ def arms(runs: Sequence[Run]) -> list[Arm]:
 
 
 def _n_parameters(model: Path) -> int | None:
-    if not model.exists():
-        return None
-    with zipfile.ZipFile(model) as archive:
-        return int(json.loads(archive.read("agent.json"))["n_parameters"])
+    return int(storage.read_facts(model)["n_parameters"]) if model.exists() else None

@@ -1,4 +1,4 @@
-"""An agent at work: frames, videos, and the run it comes from."""
+"""An agent at work: frames and videos."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from motley.agents import Agent
 from motley.agents.readable import Readable
 from motley.studies.config import ConfigError, RunConfig, plain
 from motley.studies.folder import FolderError, read_json, write_json
+from motley.studies.model import open_run
 from motley.studies.seeds import SEED
 
 FORMATS = (".mp4", ".gif")
@@ -37,27 +38,6 @@ class End(NamedTuple):
     score: float
     score01: float
     success: bool | None
-
-
-def open_run(folder: Path) -> tuple[RunConfig, Agent]:
-    """The configuration and the agent of a run folder.
-
-    Raises:
-        FolderError: it is no run folder, or has no model yet.
-    """
-    if not (folder / "config.json").exists():
-        inside = sorted(str(p.parent) for p in folder.glob("**/config.json"))[:5]
-        hint = f"; runs below it: {', '.join(inside)}" if inside else ""
-        missing = "does not exist" if not folder.exists() else "is no run folder (no config.json)"
-        raise FolderError(f"{folder} {missing}{hint}. Make one: motley train --out {folder}")
-    config = RunConfig.from_json(read_json(folder / "config.json"))
-    model = folder / "model.zip"
-    if not model.exists():
-        raise FolderError(
-            f"{folder} has no model yet (model.zip); go on training it: "
-            f"motley train --resume --out {folder}"
-        )
-    return config, Agent.load(model)
 
 
 def make_env(
@@ -171,7 +151,7 @@ def film(folder: Path, count: int = 4) -> Path:
     ``video.json`` beside it tells how its episodes went.
 
     Raises:
-        FolderError: there is no model, or the task has changed since the run.
+        FolderError: there is no model or it is another run's, or the task has changed since.
     """
     path, model = folder / "video.mp4", folder / "model.zip"
     if path.exists() and model.exists() and path.stat().st_mtime >= model.stat().st_mtime:

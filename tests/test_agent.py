@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium import spaces
+from gymnasium.envs.classic_control import CartPoleEnv
 from stable_baselines3.common.callbacks import CheckpointCallback, EvalCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from motley.agents import BLUEPRINTS, WIDTH, Agent, Blueprint, Node
+from motley.agents import BLUEPRINTS, WIDTH, Agent, Blueprint, Node, make_worlds
 from motley.agents.actions import action_distribution
 from motley.agents.areas import GRU, Actor, Perceptron
 from motley.agents.blueprints import PROBLEMS
 from motley.agents.brain import Brain
+from motley.agents.spaces import from_json, to_json
 from motley.costs import Entropy
 from motley.envs.sb3 import WorldVecEnv
 from motley.envs.tasks import TASKS
@@ -36,7 +41,7 @@ class Mixed(gym.Env[dict[str, Any], Any]):
         self.observation_space = spaces.Dict({
             "box": spaces.Box(-1.0, 1.0, (2, 3), np.float32),
             "one": spaces.Discrete(3, start=1),
-            "many": spaces.MultiDiscrete([2, 4]),
+            "many": spaces.MultiDiscrete([2, 4], start=[0, 5]),
             "bits": spaces.MultiBinary(3),
             "picture": spaces.Box(0, 255, (4, 4, 3), np.uint8),
         })  # fmt: skip
@@ -222,11 +227,119 @@ def test_what_does_not_fit_is_named() -> None:
         ("learning_rate", "fast"),
         ("budget", 0.5),
         ("structure", None),
+        ("env_kwargs", "level"),
     ],
 )
 def test_an_argument_that_cannot_be_is_named(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"^{name} must be .*, not {re.escape(repr(value))}$"):
         small("DarkHome", **{name: value})
+
+
+@pytest.mark.parametrize("env", [5, CartPoleEnv, gym.make_vec("CartPole-v1", 2)], ids=str)
+def test_what_is_no_environment_is_named(env: Any) -> None:
+    with pytest.raises(ValueError, match=f"^env must be .*, not {re.escape(repr(env))}$"):
+        Agent("matched", env)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"level": "a"}, "DarkHome has levels 0 to 4, not 'a'"),
+        ({"level": 1.5}, "DarkHome has levels 0 to 4, not 1.5"),
+        ({"levle": 1}, "unexpected keyword argument 'levle'; it takes level, ood"),
+    ],
+)
+def test_a_setting_that_a_task_does_not_take_is_named(
+    settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_worlds("DarkHome", 2, 0, **settings)
+    with pytest.raises(ValueError, match=message):
+        small("DarkHome", env_kwargs=settings)
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("gpu0", "device 'gpu0' is not known: give cpu, cuda or mps"),
+        (None, "device None is not known: give cpu, cuda or mps"),
+        (f"cuda:{torch.cuda.device_count()}", "torch sees no such GPU; give cpu"),
+        ("meta", "device 'meta' is not here"),
+    ],
+)
+def test_a_device_that_is_not_here_is_named(device: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        small("DarkHome", device=device)
+    small("DarkHome").save(tmp_path / "model")
+    with pytest.raises(ValueError, match=message):
+        Agent.load(tmp_path / "model", device=device)
+
+
+def _change(name: str, value: Any) -> Any:
+    return lambda seen: {**seen, name: value}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_change("box", np.full((2, 2, 3), np.nan, np.float32)), "sense 'box' holds nan"),
+        (_change("box", np.full((2, 2, 3), -np.inf)), "sense 'box' holds -inf"),
+        (_change("box", np.zeros((2, 5))), r"sense 'box' has shape \(2, 5\), not \(2, 3\), or"),
+        (_change("box", np.zeros((2, 3))), r"shape \(2, 3\), not \(2, 2, 3\) as .*'bits'"),
+        (_change("box", np.zeros((4, 2, 3))), r"has shape \(4, 2, 3\), not \(2, 2, 3\) as"),
+        (_change("box", np.zeros((1, 2, 2, 3))), r"'box' has shape \(1, 2, 2, 3\), not \(2, 3\)"),
+        (_change("box", [[1.0], [1.0, 2.0]]), "sense 'box' is no array of one shape"),
+        (_change("box", None), "sense 'box' must hold numbers, not NoneType"),
+        (_change("one", np.array([1, 4])), r"sense 'one' must hold ints from 1 to 3, not \[1 4\]"),
+        (_change("one", np.array([1.0, 2.0])), "sense 'one' must hold ints"),
+        (_change("many", np.array([[0, 5], [2, 5]])), r"'many' must hold ints from \[0 5\]"),
+        (_change("picture", np.zeros((2, 5, 4, 3))), r"sense 'picture' has shape \(2, 5, 4, 3\)"),
+        (_change("bxo", np.zeros((2, 2, 3))), "unknown sense 'bxo'; did you mean box"),
+        (lambda seen: {k: x for k, x in seen.items() if k != "bits"}, "lacks the sense 'bits'"),
+        (lambda seen: seen["box"], "must be a dict of bits, box, .*, not ndarray"),
+    ],
+)  # fmt: skip
+def test_an_observation_that_cannot_be_is_named(change: Any, message: str) -> None:
+    env = DummyVecEnv([Mixed] * 2)
+    agent = small(env)
+    seen = env.reset()
+    agent.predict(seen)
+    with pytest.raises(ValueError, match=message):
+        agent.predict(change(seen))
+
+
+def test_a_space_with_every_part_survives_its_file() -> None:
+    space = Mixed().observation_space
+    assert from_json(json.loads(json.dumps(to_json(space)))) == space
+
+
+def test_a_sole_observation_that_cannot_be_is_named() -> None:
+    agent = small("CartPole-v1")
+    assert agent.predict(np.zeros(4))[0].shape == ()
+    for seen, message in (
+        (np.array([0, 0, np.nan, 0]), "sense 'observation' holds nan"),
+        (np.zeros((2, 5)), r"sense 'observation' has shape \(2, 5\), not \(4,\)"),
+        (np.zeros((2, 3, 4)), r"has shape \(2, 3, 4\), not \(4,\)"),
+        (3, r"has shape \(\), not \(4,\)"),
+        ({"observation": np.zeros(4)}, "must hold numbers, not dict"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            agent.predict(seen)
+
+
+def test_learning_leaves_no_folder_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    agent = small("DarkHome").learn(64)
+    assert not capsys.readouterr().out
+    agent.verbose = 1  # SB3's table is still shown
+    agent.learn(64)
+    assert "total_timesteps" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+    agent.tensorboard_log = str(tmp_path / "log")
+    agent.learn(64)
+    assert list((tmp_path / "log").iterdir())
 
 
 @pytest.mark.parametrize("task", OURS)

@@ -13,6 +13,7 @@ from typing import get_type_hints
 import imageio_ffmpeg  # type: ignore[import-untyped]
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageSequence
 
 from motley.scripts.main import COMMANDS, main
@@ -183,6 +184,19 @@ def test_runs_that_have_not_begun_are_counted(
     assert "nan" not in text
 
 
+def test_status_says_where_stored_results_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["study", "status", "spine", "--runs", str(tmp_path), "--results", str(tmp_path)]
+    assert main(words) == 0
+    assert "motley study table" not in said(capsys)
+    stored = tmp_path / "spine" / "curves.csv"
+    stored.parent.mkdir()
+    stored.touch()
+    assert main(words) == 0
+    assert f"stored results are in {stored}; see: motley study table spine" in said(capsys)
+
+
 def test_a_word_instead_of_a_number(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["train", "--steps", "many"])
@@ -210,7 +224,10 @@ def test_what_cannot_be_trained_is_refused(
 ) -> None:
     out = tmp_path / "none"
     assert "holds no run to go on with" in fails(capsys, "train", "--resume", "--out", out)
-    assert "give cpu, cuda or mps" in fails(capsys, "train", "--device", "quux", "--out", out)
+    assert "give cpu, cuda or mps" in fails(capsys, "train", "--device", "gpu0", "--out", out)
+    gpu = f"cuda:{torch.cuda.device_count()}"
+    message = fails(capsys, "train", "--device", gpu, "--out", out)
+    assert f"--device '{gpu}' is not here: torch sees no such GPU; give cpu" in message
     (tmp_path / "file").touch()
     small = ("--n-envs", 2, "--steps", 64, "--eval-episodes", 2)
     message = fails(capsys, "train", *small, "--out", tmp_path / "file")

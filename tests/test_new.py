@@ -50,14 +50,31 @@ def test_a_name_that_motley_has_is_refused(
     assert not list(here.glob("*.py"))
 
 
+@pytest.mark.parametrize("name", ["HTTPServer2", "A"])
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("task", "which of two feeders pays"),
+        ("area", "Leaky integrators, each with a time constant"),
+        ("cost", "Mean square of the core's activity"),
+        ("study", "the more bends there are on the way"),
+    ],
+)
+def test_what_is_said_reads_right_under_any_name(kind: str, said: str, name: str) -> None:
+    """The name stands where the thing is named, and no word of a sentence gives way to it."""
+    assert main(["new", kind, name]) == 0
+    text = Path(f"{name.lower()}.py").read_text()
+    assert text.startswith(f'"""{name}: a')
+    assert said in text
+    assert "$" not in text
+    compile(text, name, "exec")
+
+
 @pytest.mark.parametrize("kind", FLAGS)
 @pytest.mark.filterwarnings("ignore:.*has no calibration")
 def test_it_trains_at_once_under_another_name(kind: str, here: Path) -> None:
     _forget(kind)
     assert main(["new", kind, "GoodOne"]) == 0
-    text = (here / "good_one.py").read_text()
-    assert NAMES[kind] not in text  # type: ignore[index]
-    assert NAMES[kind].lower() not in text  # type: ignore[index]
     assert main(["train", "--import", "good_one", *FLAGS[kind], *TRAIN]) == 0
     assert (here / "run" / "done").exists()
     _forget(kind)
@@ -96,9 +113,11 @@ def test_nothing_is_overwritten_and_bad_names_are_refused(
     assert main(["new", "cost"]) == 2
     assert "calm.py exists already" in " ".join(capsys.readouterr().err.split())
     assert (here / "calm.py").read_text() == "mine"
-    for name in ("lower", "Two Words", "Not-This", "None", "9Lives"):
+    for name in ("lower", "Two Words", "Not-This", "None", "9Lives", "Lambda"):
         assert main(["new", "task", name]) == 2
         assert "cannot be the name" in " ".join(capsys.readouterr().err.split())
+    assert main(["new", "task", "Random"]) == 2  # importing it would find Python's own
+    assert "Python has a module random already" in " ".join(capsys.readouterr().err.split())
     assert [path.name for path in here.iterdir()] == ["calm.py"]
 
 

@@ -1,6 +1,7 @@
 """Peers: others' algorithms run, are evaluated and collected like ours."""
 
 import csv
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +42,14 @@ def test_a_peer_leaves_a_run_folder(name: str, tmp_path: Path) -> None:
     done = read_json(tmp_path / "run" / "done")
     assert done["n_epochs"] == 2
     assert done["n_parameters"] > 5_000
+
+
+def test_a_peer_leaves_no_folder_in_the_temporary_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    run(SHORT, tmp_path / "run")
+    assert not (tmp_path / "temporary").exists()
 
 
 def test_equal_seeds_equal_numbers_and_a_killed_run_begins_anew(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from motley.studies.config import ConfigError, RunConfig, build_agent, check, st
 from motley.studies.evaluate import EVAL, play, undisturbed
 from motley.studies.folder import FORMAT_VERSION, FolderError, read_csv, read_json, write_json
 from motley.studies.listener import Listener
+from motley.studies.model import open_run
 from motley.studies.run import PROGRESS, run
 from motley.studies.runs import gather
 from motley.studies.statistics import steps_to_solved
@@ -209,6 +211,56 @@ def test_a_changed_task_is_refused(whole: Path, tmp_path: Path) -> None:
     write_json(tmp_path / "versions.json", versions | {"task_hash": "0" * 16})
     with pytest.raises(FolderError, match="has changed since"):
         run(SMALL, tmp_path, resume=True)
+
+
+def test_a_run_of_an_older_motley_is_refused_by_what_it_did_not_note(tmp_path: Path) -> None:
+    """Who wrote versions.json did not always note the code of others' environments."""
+    config = RunConfig("CartPole-v1", structure="uniform", costs="reward")
+    write_json(tmp_path / "config.json", config.to_json())
+    write_json(tmp_path / "versions.json", {"task_hash": None})
+    with pytest.raises(FolderError, match="older Motley, which did not note the code of CartPole"):
+        run(config, tmp_path, resume=True)
+
+
+OTHERS: list[dict[str, Any]] = [
+    {"seed": 3},
+    {"structure": "uniform"},
+    {"costs": "reward"},
+    {"costs": "placebo"},
+    {"routing": "global"},
+    {"credit": "bptt_4"},
+    {"task": "CacheRecall", "structure": "path_integration", "costs": "reward"},
+    {"level": 1},
+    {"n_envs": 4},
+    {"agent": {"n_steps": 16, "budget": 20_000}},
+    {"agent": {"n_steps": 32, "budget": 30_000}},
+]
+
+
+@pytest.mark.parametrize("changes", OTHERS, ids=str)
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+def test_another_runs_agent_is_refused_by_name(
+    changes: dict[str, Any], whole: Path, tmp_path: Path
+) -> None:
+    """Wherever an agent is opened to be evaluated, recorded or filmed, and where a run goes on."""
+    for name in ("config.json", "versions.json", "checkpoint.json"):
+        shutil.copy(whole / name, tmp_path)
+    other = build_agent(replace(SMALL, **changes))
+    other.save(tmp_path / "model.zip")
+    other.checkpoint(tmp_path / read_json(whole / "checkpoint.json")["file"])
+    name = "n_parameters" if changes == OTHERS[-1] else next(iter(changes))
+    named = rf"of another run than .*: (.*; )?{'n_steps' if name == 'agent' else name} is .*, not"
+    named = named.replace("level is", "task is")
+    with pytest.raises(FolderError, match=named):
+        open_run(tmp_path)
+    with pytest.raises(FolderError, match=named):
+        run(SMALL, tmp_path, resume=True)
+
+
+def test_its_own_agent_is_taken(whole: Path) -> None:
+    config, agent = open_run(whole)
+    assert config == SMALL
+    assert agent.num_timesteps == SMALL.steps
 
 
 def test_seeds_have_worlds_of_their_own() -> None:

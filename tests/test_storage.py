@@ -96,6 +96,10 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
         build(costs="reward").restore(tmp_path / "at")
     with pytest.raises(ValueError, match="another settings"):
         build(gamma=0.5).restore(tmp_path / "at")
+    with pytest.raises(ValueError, match="another n_envs: 8, not 4"):
+        build(n_envs=4).restore(tmp_path / "at")
+    with pytest.raises(ValueError, match=r"another task: \{'name': 'DarkHome', 'level': 2"):
+        build(env_kwargs={"level": 1}).restore(tmp_path / "at")
 
 
 @pytest.mark.parametrize("final_rate", [1.0, 0.1])
@@ -167,6 +171,28 @@ def test_other_spaces_are_refused(tmp_path: Path) -> None:
     build().save(tmp_path / "model")
     with pytest.raises(ValueError, match="observation_space"):
         Agent.load(tmp_path / "model", env=gym.make("CartPole-v1"))
+
+
+def test_a_loaded_agent_takes_worlds_as_the_constructor_does(tmp_path: Path) -> None:
+    build("uniform", "reward").save(tmp_path / "model")
+    loaded = Agent.load(tmp_path / "model", env="DarkHome", env_kwargs={"level": 1})
+    worlds = loaded.get_env()
+    assert isinstance(worlds, WorldVecEnv)
+    assert (worlds.num_envs, worlds.task.level) == (N, 1)
+    assert loaded.learn(UPDATE).num_timesteps == UPDATE
+    assert Agent.load(tmp_path / "model", env="DarkHome", n_envs=3).n_envs == 3
+    with pytest.raises(ValueError, match="did you mean DarkHome"):
+        Agent.load(tmp_path / "model", env="DarkHouse")
+    with pytest.raises(ValueError, match=r"env must be an id .*, not 5"):
+        Agent.load(tmp_path / "model", env=5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [3, None])
+def test_what_is_no_path_is_refused(given: Any) -> None:
+    with pytest.raises(
+        ValueError, match=f"path must be a file's name or an open file, not {given}"
+    ):
+        Agent.load(given)
 
 
 def test_what_is_no_agent_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,118 @@
+"""The agent of a run folder: loaded where it is the folder's, refused where it is another run's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from gymnasium import Space
+
+from motley.agents import Agent, spaces, storage
+from motley.agents.blueprints import structure
+from motley.agents.worlds import as_json
+from motley.costs import Cost, cost_set, sets
+from motley.costs.controls import retimed
+from motley.costs.development import Development
+from motley.envs.senses import observation_space
+from motley.studies.config import TRAINING, RunConfig, stream
+from motley.studies.folder import FolderError, read_json
+
+
+def open_run(folder: Path) -> tuple[RunConfig, Agent]:
+    """The configuration and the agent of a run folder.
+
+    Raises:
+        FolderError: it is no run folder, has no model yet, or has that of another run.
+    """
+    if not (folder / "config.json").exists():
+        inside = sorted(str(p.parent) for p in folder.glob("**/config.json"))[:5]
+        hint = f"; runs below it: {', '.join(inside)}" if inside else ""
+        missing = "does not exist" if not folder.exists() else "is no run folder (no config.json)"
+        raise FolderError(f"{folder} {missing}{hint}. Make one: motley train --out {folder}")
+    config = RunConfig.from_json(read_json(folder / "config.json"))
+    model = folder / "model.zip"
+    if not model.exists():
+        raise FolderError(
+            f"{folder} has no model yet (model.zip); go on training it: "
+            f"motley train --resume --out {folder}"
+        )
+    refuse_foreign(config, folder, model)
+    return config, Agent.load(model)
+
+
+def refuse_foreign(config: RunConfig, folder: Path, file: Path) -> None:
+    """Refuse a saved agent or a checkpoint that lies in a run folder and is of another run.
+
+    Args:
+        config: the folder's.
+        folder: of the run.
+        file: in it.
+
+    Raises:
+        FolderError: names each difference.
+    """
+    facts = storage.read_facts(file)
+    # The parameter budget is not in the file, what it comes to is.
+    size = read_json(folder / "versions.json").get("n_parameters")
+    found = [*_differences(config, facts)]
+    if size is not None and facts["n_parameters"] != size:
+        found.append(f"n_parameters is {facts['n_parameters']}, not {size}")
+    if found:
+        raise FolderError(
+            f"{file} is of another run than the config.json beside it: {'; '.join(found)}; put the "
+            f"run's own file back, or train anew in another folder"
+        )
+
+
+def _differences(config: RunConfig, facts: Mapping[str, Any]) -> Iterator[str]:
+    """Give what a file says that the configuration does not, in words.
+
+    Structure and costs are held against each other by their names and switches alone, since a
+    newer Motley may give them other constants.
+    """
+    due = _due(config, facts)
+    found = {"structure": facts["blueprint"]["name"], "seed": facts["seed"]}
+    found |= {"costs": _named(sets.from_json(facts["costs"])), "n_envs": facts["n_envs"]}
+    found |= {name: facts[name] for name in ("development", "n_steps", "clip_range", "width")}
+    found |= {"task": facts.get("task"), **facts["settings"]}
+    for name, value in due.items():
+        if found[name] != value:
+            yield f"{name} is {found[name]!r}, not {value!r}"
+
+
+def _due(config: RunConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the file of a run of this configuration says, as far as the latter tells."""
+    due: dict[str, Any] = {"seed": stream(config, TRAINING), "n_envs": config.n_envs}
+    due |= {"routing": config.routing, "credit": config.credit}
+    held = (*facts["settings"], "n_steps", "clip_range")
+    due |= {name: value for name, value in config.agent.items() if name in held}
+    if config.agent.get("budget", "") is None and "width" in config.agent:
+        due["width"] = config.agent["width"]
+    development = Development.from_json(config.agent.get("development") or {})
+    timed = retimed(development, config.time, config.steps, config.seed)
+    due["development"] = json.loads(json.dumps(timed.to_json()))
+    if config.ours is None:
+        problem, delay = None, 0
+        space: Space[Any] = spaces.from_json(facts["observation_space"])
+    else:
+        task = config.ours(level=config.level, ood=config.ood)
+        problem, delay = task.problem, getattr(task, "delay", 0)
+        space = observation_space(task.senses)
+        if "task" in facts:  # older files do not say
+            due["task"] = as_json(task)
+    senses = spaces.Senses(space).sizes
+    due["structure"] = structure(config.structure, senses, problem).name
+    due["costs"] = _named(cost_set(config.costs, senses, problem, delay))
+    return due
+
+
+def _named(costs: Iterable[Cost]) -> list[str]:
+    """Return each cost's class, name and switches that are on, as in ``rnd meaningless``."""
+    found = []
+    for cost in costs:
+        switches = (f.name for f in fields(cost) if getattr(cost, f.name) is True)
+        found.append(" ".join(dict.fromkeys((cost.label(), cost.name, *switches))))
+    return found
