@@ -37,6 +37,11 @@ class ActionDistribution(ABC):
     features: int
     noise: int
 
+    @property
+    def preference(self) -> int:
+        """Numbers that tell one action among those to choose from."""
+        return self.parameters
+
     @abstractmethod
     def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Return noise for samples of ``shape``, with ``noise`` numbers as last axis."""
@@ -64,6 +69,12 @@ class ActionDistribution(ABC):
     @abstractmethod
     def to_environment(self, action: Tensor) -> npt.NDArray[Any]:
         """Return actions as the environment takes them, (worlds, ...)."""
+
+
+def gumbel(shape: tuple[int, ...], count: int, generator: torch.Generator) -> Tensor:
+    """Return Gumbel noise, (*shape, count): the largest of logits plus it is a categorical draw."""
+    uniform = torch.rand(*shape, count, generator=generator, device=generator.device)
+    return -torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
 
 
 class _GaussianLogProb(torch.autograd.Function):
@@ -138,8 +149,7 @@ class Categorical(ActionDistribution):
 
     def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Return Gumbel noise; see :class:`ActionDistribution`."""
-        uniform = torch.rand(*shape, self.noise, generator=generator, device=generator.device)
-        return -torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
+        return gumbel(shape, self.noise, generator)
 
     def sample(self, x: Tensor, log_std: Tensor, noise: Tensor | None) -> Tensor:
         """See :class:`ActionDistribution`; the argument of the largest, with Gumbel noise."""
@@ -182,12 +192,89 @@ class Categorical(ActionDistribution):
         return whole.reshape(-1, *(self.space.shape or ())).astype(self.space.dtype)
 
 
-def action_distribution(space: spaces.Space[Any]) -> ActionDistribution:
-    """Return the distribution over an action space.
+class Mixture(ActionDistribution):
+    """One of several actions, each with a distribution of its own: which one is drawn first.
+
+    The log-probability is the mixture's, whichever was drawn: nobody needs to know. A mixture of
+    experts (Jacobs et al. 1991). Its entropy has no closed form: what is given is that of the draw
+    and of the action together, which is no less.
+
+    Args:
+        part: the distribution of each.
+        count: how many. The actor gives for each the logit of its weight, and then its numbers.
+    """
+
+    def __init__(self, part: ActionDistribution, count: int):
+        self.part, self.count = part, count
+        self.parameters = count * (1 + part.parameters)
+        self.noise = count + part.noise
+        self.deviations, self.size, self.features = part.deviations, part.size, part.features
+
+    @property
+    def preference(self) -> int:
+        """See :class:`ActionDistribution`."""
+        return self.part.preference
+
+    def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """See :class:`ActionDistribution`; Gumbel noise of the weights first."""
+        return torch.cat(
+            (gumbel(shape, self.count, generator), self.part.draw(shape, generator)), -1
+        )
+
+    def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits (..., count) and the numbers of each (..., count, parameters)."""
+        x = torch.unflatten(x, -1, (self.count, -1))
+        return x[..., 0], x[..., 1:]
+
+    def sample(self, x: Tensor, log_std: Tensor, noise: Tensor | None) -> Tensor:
+        """See :class:`ActionDistribution`; without noise the likeliest one's mode."""
+        logits, each = self._split(x)
+        rest = None
+        if noise is not None:
+            logits, rest = logits + noise[..., : self.count], noise[..., self.count :]
+        chosen = logits.argmax(-1)[..., None, None].expand(*logits.shape[:-1], 1, each.shape[-1])
+        return self.part.sample(each.gather(-2, chosen).squeeze(-2), log_std, rest)
+
+    def log_prob(self, x: Tensor, log_std: Tensor, action: Tensor) -> Tensor:
+        """See :class:`ActionDistribution`."""
+        logits, each = self._split(x)
+        same = action.unsqueeze(-2).expand(*action.shape[:-1], self.count, -1)
+        by_each = self.part.log_prob(each, log_std, same)
+        return (logits.log_softmax(-1) + by_each).logsumexp(-1)
+
+    def entropy(self, x: Tensor, log_std: Tensor) -> Tensor:
+        """See :class:`ActionDistribution`; of the draw and the action together."""
+        logits, each = self._split(x)
+        log_weight = logits.log_softmax(-1)
+        weight = log_weight.exp()
+        own = self.part.entropy(each, log_std)
+        return (weight * (own - log_weight)).sum(-1)
+
+    def encode(self, action: Tensor) -> Tensor:
+        """See :class:`ActionDistribution`."""
+        return self.part.encode(action)
+
+    def from_environment(self, action: Tensor) -> Tensor:
+        """See :class:`ActionDistribution`."""
+        return self.part.from_environment(action)
+
+    def to_environment(self, action: Tensor) -> npt.NDArray[Any]:
+        """See :class:`ActionDistribution`."""
+        return self.part.to_environment(action)
+
+
+def action_distribution(space: spaces.Space[Any], choices: int = 1) -> ActionDistribution:
+    """Return the distribution over an action space; of several choices a :class:`Mixture`.
 
     Raises:
         ValueError: there is none for this kind of space.
     """
+    one = _over(space)
+    return one if choices == 1 else Mixture(one, choices)
+
+
+def _over(space: spaces.Space[Any]) -> ActionDistribution:
+    """Return the distribution of one action; see :func:`action_distribution`."""
     if isinstance(space, spaces.Box):
         return Gaussian(space)
     if isinstance(space, spaces.Discrete):

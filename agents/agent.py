@@ -195,12 +195,12 @@ class Agent(BaseAlgorithm):
         self._setup_lr_schedule()
         self.set_random_seed(self.seed)
         senses = Senses(self.observation_space).sizes
-        distribution = action_distribution(self.action_space)
         problem = problem_of(self.env)
         if isinstance(self._structure, str):
             self.blueprint = structure(self._structure, senses, problem)
         else:
             self.blueprint = self._structure
+        distribution = action_distribution(self.action_space, self.blueprint.choices)
         self.costs = cost_set(self._costs, senses, problem, delay_of(self.env))
         if self.budget is not None:
             self.width = width_for(self.budget, self.blueprint, senses, distribution)

@@ -72,6 +72,12 @@ class Blueprint(Mapping[str, Node]):
             roles.setdefault(node.role, name)
         return roles
 
+    @property
+    def choices(self) -> int:
+        """Between how many actions the actor chooses."""
+        node = self.areas[self.roles["actor"]]
+        return node.area.choices(len(node.inputs)) if issubclass(node.area, Actor) else 1
+
     def to_json(self) -> dict[str, Any]:
         """Return the blueprint as JSON values; the inverse of :meth:`from_json`."""
         areas = {

@@ -106,7 +106,7 @@ class Brain(nn.Module):
         default = inspect.signature(node.area).parameters.get("size")
         size = node.options_at(self.width).get("size", default and default.default)
         if node.area.of_action:
-            size = actions.parameters
+            size = _numbers(node, actions)
         if not isinstance(size, int):
             raise ValueError(
                 f"area {name!r} is read before it is built, and {node.area.__name__} takes no "
@@ -120,7 +120,7 @@ class Brain(nn.Module):
     ) -> Area:
         options = node.options_at(width)
         if node.area.of_action:
-            options = {"size": actions.parameters} | options
+            options = {"size": _numbers(node, actions)} | options
         if issubclass(node.area, Actor):
             options = {"deviations": actions.deviations} | options
         return node.area(sizes, **options)
@@ -263,6 +263,11 @@ class Brain(nn.Module):
     def n_parameters(self) -> int:
         """Trainable numbers in the areas."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+
+def _numbers(node: Node, actions: ActionDistribution) -> int:
+    """Return how many numbers an area of the action gives: the actor's tell of all choices."""
+    return actions.parameters if issubclass(node.area, Actor) else actions.preference
 
 
 def width_for(

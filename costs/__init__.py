@@ -32,6 +32,7 @@ from motley.costs.latent_self_prediction import LatentSelfPrediction as LatentSe
 from motley.costs.learning_progress import LearningProgress as LearningProgress
 from motley.costs.local_td_error import LocalTDError as LocalTDError
 from motley.costs.match_prediction import MatchPrediction as MatchPrediction
+from motley.costs.meal_appearance import MealAppearance as MealAppearance
 from motley.costs.motor_prediction import MotorPrediction as MotorPrediction
 from motley.costs.mover_event import MoverEvent as MoverEvent
 from motley.costs.next_observation import NextObservation as NextObservation

@@ -20,6 +20,7 @@ ROLES |= {
     "place": "tells where the body is",
     "memory": "keeps what happened once",
     "drive": "values and wants for one need",
+    "food": "finds what fills the needs",
     "gate": "decides what is let in",
     "binding": "ties fillers to roles",
     "tracker": "keeps what is out of sight",

@@ -24,6 +24,7 @@ from motley.costs.latent_self_prediction import LatentSelfPrediction
 from motley.costs.learning_progress import LearningProgress
 from motley.costs.local_td_error import LocalTDError
 from motley.costs.match_prediction import MatchPrediction
+from motley.costs.meal_appearance import MealAppearance
 from motley.costs.motor_prediction import MotorPrediction
 from motley.costs.mover_event import MoverEvent
 from motley.costs.next_observation import NextObservation
@@ -92,6 +93,7 @@ for _cost in (
     SelfLocalisation,
     LocalTDError,
     HeldContent,
+    MealAppearance,
     MatchPrediction,
     SensoryPrediction,
     MotorPrediction,

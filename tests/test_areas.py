@@ -25,12 +25,15 @@ from motley.agents.areas import (
     Convolution,
     DriveHead,
     EpisodicMemory,
+    FoodFinder,
     ForwardModel,
     Gaze,
     HeadDirection,
     InverseModel,
     MinGRU,
+    MotorHead,
     MoverDetector,
+    NeedCritic,
     ObjectTracker,
     PathIntegrator,
     Perceptron,
@@ -41,6 +44,7 @@ from motley.agents.areas import (
     WorkingMemory,
     WorldModel,
 )
+from motley.agents.areas.food_finder import FACTS, LOOKS
 from motley.agents.batch import Batch
 from motley.agents.blueprints import PROBLEMS
 from motley.agents.rollout import Rollout, collect
@@ -103,8 +107,8 @@ def slots() -> Inputs:
     return content, gate.sigmoid()
 
 
-def seen_in(task: str) -> Inputs:
-    """Vision and egomotion of a task in which the body runs about at random."""
+def seen_in(task: str, *names: str) -> Inputs:
+    """Senses of a task in which the body runs about at random; vision and egomotion if not said."""
     world = World(TASKS[task](), WORLDS)
     world.seed(np.arange(WORLDS))
     world.reset()
@@ -112,9 +116,19 @@ def seen_in(task: str) -> Inputs:
     for _ in range(TIME):
         views.append(world.observe())
         world.step(rng.uniform(-1, 1, (WORLDS, 2)).astype(np.float32))
-    names = ("vision", "egomotion")
-    vision, egomotion = (torch.as_tensor(np.stack([o[name] for o in views])) for name in names)
-    return vision, egomotion
+    names = names or ("vision", "egomotion")
+    return tuple(torch.as_tensor(np.stack([o[name] for o in views])) for name in names)
+
+
+def needy() -> Inputs:
+    """Levels of the four needs of ManyNeeds that are there, and vision."""
+    level, vision = seen_in("ManyNeeds", "interoception", "vision")
+    return level[..., :4], vision
+
+
+def found(needs: int) -> Tensor:
+    """What a FoodFinder might say of some needs."""
+    return numbers(needs * (FACTS + LOOKS), seed=3)[0]
 
 
 def held() -> Tensor:
@@ -137,11 +151,24 @@ CASES: dict[str, Callable[[], tuple[Area, Inputs]]] = {
     "convolution": lambda: (Convolution((3 * 6 * 5,), (3, 6, 5), 4, 2), numbers(3 * 6 * 5)),
     "actor": lambda: (Actor((7,), 4, 2), numbers(7)),
     "search": lambda: (VisualSearch((7, 12)), numbers(7, 12)),
-    "drive": lambda: (DriveHead((7, 12), 2), numbers(7, 12)),
-    "arbiter": lambda: (Arbiter((3, 3, 3, 3), 2, 2), (numbers(3)[0].sigmoid(), *numbers(3, 3, 3))),
+    "food": lambda: (FoodFinder((4, 96)), needy()),
+    "drive": lambda: (DriveHead((22,), 2, need=1), (found(2),)),
+    "arbiter": lambda: (
+        Arbiter((3, 7, 33, 2, 2, 2), 9, 2),
+        (numbers(3)[0].sigmoid(), *numbers(7), found(3), *numbers(2, 2, 2)),
+    ),
     "arbiter swapped": lambda: (
-        Arbiter((2, 3, 3), 2, 2, swapped=True),
-        (numbers(2)[0].sigmoid(), *numbers(3, 3)),
+        Arbiter((2, 7, 22, 2, 2), 6, 2, swapped=True),
+        (numbers(2)[0].sigmoid(), *numbers(7), found(2), *numbers(2, 2)),
+    ),
+    "arbiter with more": lambda: (
+        Arbiter((2, 7, 22, 2, 2, 2), 9, 2),
+        (numbers(2)[0].sigmoid(), *numbers(7), found(2), *numbers(2, 2, 2)),
+    ),
+    "motor": lambda: (MotorHead((7, 3), 2), numbers(7, 3)),
+    "need critic": lambda: (
+        NeedCritic((3, 7, 33), 5),
+        (numbers(3)[0].sigmoid(), *numbers(7), found(3)),
     ),
     "ring exact": lambda: (HeadDirection((3,), 8, "exact"), (egomotion(),)),
     "ring noisy": lambda: (HeadDirection((3,), 8, "noisy"), (egomotion(),)),

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from motley.agents import Agent
-from motley.agents.areas import Arbiter
+from motley.agents.actions import action_distribution
+from motley.agents.areas import Arbiter, FoodFinder
+from motley.agents.areas.food_finder import FACTS, LOOKS, by_need
+from motley.agents.areas.over_needs import OverNeeds
 from motley.agents.rollout import collect
 from motley.agents.scoring import scored
-from motley.costs import DriveReduction, Trace
+from motley.costs import DriveReduction, MealAppearance, Trace
+from motley.envs.senses import hue
 
 TIME, WORLDS, NEEDS = 15, 4, 5
 
@@ -89,25 +98,150 @@ def test_the_mixed_control_keeps_the_sum_and_the_variance() -> None:
     assert float((own - mixed).abs().mean()) > 0.1
 
 
-def test_the_strongest_drive_and_the_highest_bid_get_their_way() -> None:
-    area = Arbiter((4, 3, 3, 3, 3), 2, 2, sharpness=10.0)
-    levels, bids = torch.tensor([[[0.2, 0.7, 0.8, 0.0]]]), torch.zeros(1, 1, 4)
+def arbiter(needs: int, **options: Any) -> Arbiter:
+    """Of heads that prefer two numbers, with bids of nothing."""
+    sizes = (needs, 3, needs * (FACTS + LOOKS), *[2] * needs)
+    area = Arbiter(sizes, 3 * needs, 2, **options)
+    torch.nn.init.zeros_(area.bid.weight)
+    return area
+
+
+def asked(area: Arbiter, level: Tensor, heads: Tensor) -> tuple[Tensor, Tensor]:
+    """The chance of each head and what it prefers, of levels (needs,) and heads (needs, 2)."""
+    inputs = level, torch.zeros(3), torch.zeros(area.sizes[2]), *heads
+    one = tuple(x.view(1, 1, -1) for x in inputs)
+    out, _ = area(one, {}, torch.zeros(1, 1, dtype=torch.bool))
+    each = torch.unflatten(out[0, 0].detach(), -1, (-1, 3))
+    return each[:, 0].softmax(-1), each[:, 1:]
+
+
+def test_the_strongest_drive_gets_its_way_whole() -> None:
+    area = arbiter(4, sharpness=10.0)
+    level, heads = torch.tensor([0.2, 0.7, 0.8, 0.0]), torch.randn(4, 2)
+    chance, means = asked(area, level, heads)
     drive = ((np.array([0.2, 0.7, 0.8]) - 0.8) / 0.8) ** 2
-    expected = np.exp(10 * drive) / np.exp(10 * drive).sum()
-    np.testing.assert_allclose(area.weights(levels, bids)[0, 0, :3].detach(), expected, rtol=1e-5)
-    assert area.weights(levels, bids)[0, 0, 3] == 0  # not there
-    bids[..., 2] = 20.0
-    assert area.weights(levels, bids).argmax() == 2
-    none = area.weights(torch.zeros(1, 1, 4), torch.zeros(1, 1, 4))
-    torch.testing.assert_close(none, torch.full((1, 1, 4), 0.25))
-    swapped = Arbiter((4, 3, 3, 3, 3), 2, 2, swapped=True)
-    assert swapped.weights(levels[..., [0, 1, 2, 2]], torch.zeros(1, 1, 4)).argmax() == 1
-    # An action is the mean of what is wanted.
-    heads = torch.tensor([[[1.0, 0.0, 0.0]]]), torch.tensor([[[0.0, 1.0, 0.0]]])
-    out, _ = area((levels, *heads, *heads), {}, torch.zeros(1, 1, dtype=torch.bool))
-    np.testing.assert_allclose(
-        out[0, 0].detach(), [expected[0] + expected[2], expected[1]], rtol=1e-5
+    np.testing.assert_allclose(chance[:3], np.exp(10 * drive) / np.exp(10 * drive).sum(), rtol=1e-5)
+    assert chance[3] == 0  # not there
+    torch.testing.assert_close(means, heads)
+    # The likeliest one's action, not the mean of all.
+    mixture = action_distribution(spaces.Box(-1.0, 1.0, (2,)), choices=4)
+    out, _ = area(
+        tuple(x.view(1, 1, -1) for x in (level, torch.zeros(3), torch.zeros(44), *heads)),
+        {}, torch.zeros(1, 1, dtype=torch.bool),
+    )  # fmt: skip
+    torch.testing.assert_close(mixture.sample(out[0, 0], area.log_std, None), heads[0])
+    nobody, _ = asked(area, torch.zeros(4), heads)
+    torch.testing.assert_close(nobody, torch.full((4,), 0.25))
+    swapped, _ = asked(arbiter(4, swapped=True), torch.tensor([0.2, 0.7, 0.8, 0.8]), heads)
+    assert swapped.argmax() == 1
+    odd, _ = asked(arbiter(3, swapped=True), torch.tensor([0.8, 0.7, 0.2]), heads[:3])
+    assert odd.argmax() == 2
+
+
+def test_what_is_learnt_of_one_need_holds_for_all() -> None:
+    torch.manual_seed(0)
+    net, found, other = OverNeeds(5), torch.randn(2, 3, 4 * (FACTS + LOOKS)), torch.randn(2, 3, 5)
+    present = torch.rand(2, 3, 4) < 0.7
+    order = torch.tensor([2, 0, 3, 1])
+    turned = torch.unflatten(found, -1, (4, -1))[..., order, :].flatten(-2)
+    torch.testing.assert_close(
+        net(found, other, present)[..., order, :], net(turned, other, present[..., order])
     )
+    # A need that is not there says nothing and hears nothing.
+    facts = torch.unflatten(found, -1, (4, -1)).clone()
+    facts[~present] = 99.0
+    torch.testing.assert_close(net(facts.flatten(-2), other, present), net(found, other, present))
+
+
+def test_a_food_is_found_by_its_hue_and_kept_in_mind() -> None:
+    """Two foods on two rays, one dim; then the second slips between rays; then a new episode."""
+    area = FoodFinder((2, 4 * 24))
+    with torch.no_grad():
+        area.looks.copy_(torch.tensor([[1.0, 0.0, 0.0], [0.3, 0.9, 0.0]]))
+    vision = torch.zeros(3, 1, 24, 4)
+    vision[:, 0, 3] = torch.tensor([0.7, 0.4, 0.0, 0.0])  # a dim red at 45 degrees
+    vision[0, 0, 12] = torch.tensor([0.5, 0.25, 0.75, 0.0])  # a green behind
+    vision[:, 0, 6] = torch.tensor([0.9, 0.0, 0.0, 1.0])  # a blue that is nobody's food
+    level = torch.tensor([[0.9, 0.8], [0.88, 0.75], [0.86, 0.70]]).unsqueeze(1)
+    start = torch.tensor([True, False, False]).unsqueeze(1)
+    out, state = area((level, vision.flatten(-2)), area.initial_state(1), start)
+    facts, looks = by_need(out.detach()[:, 0])
+    half = math.sqrt(0.5)
+    torch.testing.assert_close(
+        facts[0, 0, :5], torch.tensor([half, half, 0.7, 0.4, 1.0]), atol=0.05, rtol=0
+    )
+    kept = torch.tensor([-1.0, 0.0, 0.5, math.hypot(0.25, 0.75)])
+    for t in range(3):
+        torch.testing.assert_close(facts[t, 1, :4], kept, atol=0.05, rtol=0)
+    assert facts[0, 1, 4] > 0.9 > 0.1 > facts[1, 1, 4]  # in view, then not
+    torch.testing.assert_close(facts[..., 5], level[:, 0])
+    torch.testing.assert_close(facts[2, :, 6], 40 * torch.tensor([0.02, 0.05]))
+    torch.testing.assert_close(facts[..., 7], ((level[:, 0] - 0.8) / 0.8).square())
+    torch.testing.assert_close(looks.norm(dim=-1), torch.ones(3, 2))
+    again, _ = area((level[:1], vision[1:2].flatten(-2)), state, start[:1])
+    assert by_need(again)[0][0, 0, 1, :4].abs().max() < 1e-3
+
+
+def fed() -> Trace:
+    """Need 1 is filled at the third step, at a yellow; the next episode begins fuller."""
+    level = torch.tensor([[0.5, 0.5], [0.4, 0.4], [0.3, 0.9], [0.9, 0.9]]).unsqueeze(1)
+    vision = torch.rand(4, 1, 24, 4, generator=torch.Generator().manual_seed(0)) * 0.8
+    vision[2, 0, 5] = torch.tensor([1.0, 0.3, 0.3, 0.0])
+    start = torch.tensor([True, False, False, True]).unsqueeze(1)
+    looks = torch.zeros(4, 1, 2 * (FACTS + LOOKS))
+    tensors = {"interoception": level, "vision": vision.flatten(-2), "episode_start": start}
+    return Trace({**tensors, "food": looks}, {"food": "food"})
+
+
+def test_meals_teach_what_food_looks_like() -> None:
+    cost, trace = MealAppearance(), fed()
+    heads = cost.heads({"food": 22, "interoception": 2})
+    notes, _ = cost.annotate(trace, {}, heads)
+    trace = trace.noted({**trace.tensors, **notes})
+    assert cost.mask(trace).squeeze(-1).tolist() == [False, False, True, False]
+    yellow = torch.tensor([0.5, 0.5, 0.0]).sqrt()
+    torch.testing.assert_close(trace["meal_appearance/color"][2, 0], yellow)
+    food = trace["food"].clone().requires_grad_()
+    loss = cost.loss(trace.noted({**trace.tensors, "food": food}), heads)
+    loss.mean().backward()  # type: ignore[no-untyped-call]
+    assert food.grad is not None
+    moved = torch.unflatten(food.grad, -1, (2, -1)) != 0
+    assert moved[2, 0, 1, -3:-1].all()
+    assert moved.sum() == 2  # of need 1 and no other, at the meal, and red and green alone
+    right = torch.unflatten(food.detach().clone(), -1, (2, -1))
+    right[2, 0, 1, -3:] = yellow
+    right = right.flatten(-2)
+    assert cost.loss(trace.noted({**trace.tensors, "food": right}), heads).max() < 1e-9
+
+
+def test_the_placebo_of_meals_says_nothing_of_food() -> None:
+    cost, trace = MealAppearance(meaningless=True), fed()
+    heads, state = cost.heads({"food": 22, "interoception": 2}), dict[str, Tensor]()
+    colors = []
+    for _ in range(20):
+        notes, state = cost.annotate(trace, state, heads)
+        assert notes["meal_appearance/meals"].sum() == 1
+        colors.append(notes["meal_appearance/color"][2, 0])
+    yellow = torch.tensor([0.5, 0.5, 0.0]).sqrt()
+    assert sum(torch.allclose(color, yellow) for color in colors) < 5
+
+
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+def test_an_agent_learns_its_foods_hues_from_meals() -> None:
+    agent = Agent("matched", "ManyNeeds", "heterogeneous", n_envs=64, seed=3)
+    assert agent.learner.routes["meal_appearance"] == {"food"}
+    assert "food" not in agent.learner.routes["reward"]
+    hues = normalize(torch.as_tensor(hue(np.arange(4) * 45.0)), dim=-1).float()
+
+    def alike() -> Tensor:
+        food = agent.brain.areas["food"]
+        assert isinstance(food, FoodFinder)
+        looks = normalize(food.looks.detach()[:4], dim=-1)
+        return (looks * hues).sum(-1)
+
+    assert alike().min() < 0.9
+    agent.learn(30_000)
+    assert alike().min() > 0.98
 
 
 @pytest.mark.filterwarnings("ignore:.*has no calibration")
@@ -117,8 +251,10 @@ def test_each_head_learns_from_its_own_need_and_absent_needs_do_nothing() -> Non
     routes = agent.learner.routes
     for need in range(8):
         assert routes[f"drive_reduction_{need}"] == {f"drive_{need}"}
-    for shared in ("reward", "value_reward", "value_drive_reduction_3"):
-        assert routes[shared] == set(agent.blueprint) - {f"drive_{k}" for k in range(8)}
+    others = set(agent.blueprint) - {"food"} - {f"drive_{k}" for k in range(8)}
+    for shared in ("reward", "value_reward"):
+        assert routes[shared] == others
+    assert routes["value_drive_reduction_3"] == others | {"food"}
     agent._setup_learn(1)
     assert agent.env is not None
     present = agent._stand()

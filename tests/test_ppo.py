@@ -337,6 +337,39 @@ def test_distributions_agree_with_torchs(space: spaces.Space[Any]) -> None:
     assert float(-log_prob.mean()) == pytest.approx(float(entropy[0]), abs=0.05)  # type: ignore[union-attr, index]
 
 
+@pytest.mark.parametrize("space", [ACTIONS["Box"], ACTIONS["Discrete"]], ids=str)
+def test_a_mixture_agrees_with_torchs(space: spaces.Space[Any]) -> None:
+    mixture, one = action_distribution(space, choices=3), action_distribution(space)
+    assert mixture.preference == one.parameters
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(mixture.parameters, generator=generator).expand(40_000, -1)
+    log_std = torch.randn(mixture.deviations, generator=generator) * 0.3 - 1.0
+    action = mixture.sample(x, log_std, mixture.draw((40_000,), generator))
+    each = torch.unflatten(x, -1, (3, -1))
+    choice = torch.distributions.Categorical(logits=each[..., 0])
+    part: torch.distributions.Distribution
+    if isinstance(space, spaces.Box):
+        normal = torch.distributions.Normal(each[..., 1:], log_std.exp())
+        part, given = torch.distributions.Independent(normal, 1), action
+    else:
+        part, given = torch.distributions.Categorical(logits=each[..., 1:]), action[:, 0]
+    peer = torch.distributions.MixtureSameFamily(choice, part)
+    log_prob = mixture.log_prob(x, log_std, action)
+    expected: torch.Tensor = peer.log_prob(given)  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(log_prob, expected, atol=1e-5, rtol=1e-5)
+    if isinstance(space, spaces.Box):
+        torch.testing.assert_close(action.mean(0), peer.mean[0], atol=0.03, rtol=0)
+    # Of the draw and of the action together, which is no less than the mixture's own.
+    entropy = mixture.entropy(x, log_std)
+    each_has: torch.Tensor = part.entropy()  # type: ignore[no-untyped-call]
+    expected = choice.entropy() + (choice.probs * each_has).sum(-1)  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(entropy, expected, atol=1e-5, rtol=1e-5)
+    assert entropy[0] > -log_prob.mean()
+    likeliest = each[:, each[0, :, 0].argmax(), 1:]
+    mode = one.sample(likeliest, log_std, None)
+    torch.testing.assert_close(mixture.sample(x, log_std, None), mode)
+
+
 class Probe(gym.Env[np.ndarray, Any]):
     """Observations, rewards and ends as a table says; see the tests below."""
 

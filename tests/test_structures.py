@@ -91,9 +91,10 @@ def test_every_problem_has_a_structure_and_another_for_control(problem: str) -> 
 def test_the_state_lies_where_the_weights_do(name: str) -> None:
     """Also that of an area with nothing to learn; on another device than the CPU it would fail."""
     task = make_vec("motley/DarkHome-v0", vectorization_mode="vector_entry_point")
-    actions = action_distribution(task.single_action_space)
     senses = Senses(task.single_observation_space).sizes
-    brain = Brain(BLUEPRINTS[name](senses), senses, actions).to("meta")
+    blueprint = BLUEPRINTS[name](senses)
+    actions = action_distribution(task.single_action_space, blueprint.choices)
+    brain = Brain(blueprint, senses, actions).to("meta")
     parts = brain.initial_state(2).values()
     assert all(x.is_meta for state in parts for x in state.values())
 

@@ -12,6 +12,7 @@ from motley.agents.areas.binding_memory import BindingMemory
 from motley.agents.areas.convolution import Convolution
 from motley.agents.areas.drive_head import DriveHead
 from motley.agents.areas.episodic_memory import EpisodicMemory
+from motley.agents.areas.food_finder import FoodFinder
 from motley.agents.areas.forward_model import ForwardModel
 from motley.agents.areas.gaze import Gaze
 from motley.agents.areas.gru import GRU
@@ -19,7 +20,9 @@ from motley.agents.areas.head_direction import HeadDirection
 from motley.agents.areas.inverse_model import InverseModel
 from motley.agents.areas.lstm import LSTM
 from motley.agents.areas.min_gru import MinGRU
+from motley.agents.areas.motor_head import MotorHead
 from motley.agents.areas.mover_detector import MoverDetector
+from motley.agents.areas.need_critic import NeedCritic
 from motley.agents.areas.object_tracker import ObjectTracker
 from motley.agents.areas.path_integrator import PathIntegrator
 from motley.agents.areas.perceptron import Perceptron
@@ -54,6 +57,7 @@ for _area in (
     Convolution,
     DriveHead,
     EpisodicMemory,
+    FoodFinder,
     ForwardModel,
     GRU,
     Gaze,
@@ -61,7 +65,9 @@ for _area in (
     InverseModel,
     LSTM,
     MinGRU,
+    MotorHead,
     MoverDetector,
+    NeedCritic,
     ObjectTracker,
     PathIntegrator,
     Perceptron,
@@ -88,12 +94,15 @@ __all__ = [
     "Convolution",
     "DriveHead",
     "EpisodicMemory",
+    "FoodFinder",
     "ForwardModel",
     "Gaze",
     "HeadDirection",
     "InverseModel",
     "MinGRU",
+    "MotorHead",
     "MoverDetector",
+    "NeedCritic",
     "ObjectTracker",
     "PathIntegrator",
     "Perceptron",

@@ -47,6 +47,11 @@ class Actor(Area):
         self.last = Linear(widths[-1], size, gain=0.01)
         self.log_std = nn.Parameter(torch.full((deviations,), float(deviation)).log())
 
+    @classmethod
+    def choices(cls, n_inputs: int) -> int:
+        """Return between how many actions it chooses, which its inputs prefer."""
+        return 1
+
     def forward(
         self, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
     ) -> tuple[Tensor, State]:

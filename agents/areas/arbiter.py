@@ -1,32 +1,46 @@
-"""Who gets its way: the needs' preferred actions, weighted by how strong each drive is."""
+"""Who gets its way: one of the needs, drawn by how strong its drive is and what can be had."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from motley.agents.areas.actor import Actor
 from motley.agents.areas.base import Area, State
+from motley.agents.areas.food_finder import FACTS, LOOKS
+from motley.agents.areas.over_needs import OverNeeds
+from motley.agents.layers import Linear
 
 
 class Arbiter(Actor):
-    """An actor that mixes what several heads prefer (Dulberg et al. 2023).
+    """An actor that selects between what several heads prefer, and does not mix it.
 
-    Each head's weight is a softmax over the needs of ``sharpness`` x drive + bid, where the drive
-    is ((level - setpoint) / setpoint)^2. A need that reads zero is not there (a body whose need
-    is at zero is dead) and has no weight; where there is none at all, all heads weigh alike.
+    Each head's logit is sharpness x its need's drive + a bid, of the same network for every need,
+    which is told what each would find and how the others stand. One head is drawn and gets its
+    way whole: selection, as the basal ganglia are taken to do it (Redgrave, Prescott & Gurney
+    1999), between the selves of Dulberg et al. (2023). A mean of two ways would lead
+    between two patches. Heads beyond the needs are no need's (the way home, what is remembered);
+    their logits are linear in what else is known. A need that reads zero is not there (a body
+    whose need is at zero is dead) and its head is not chosen; where there is none at all, the
+    heads of all have the same chance.
 
     Args:
-        sizes: features of each input: first the levels of the needs, then what each head gives.
+        sizes: features of each input: the needs' levels, what else is known, a FoodFinder, then
+            what the head of each need prefers, and then what any other heads do.
         size: numbers that the distribution takes; filled in by the brain.
         deviations: how many standard deviations it takes; filled in by the brain.
         setpoint: the level of a need that is best.
         sharpness: initial weight of the drives, learnt.
-        swapped: head 0 is weighed by the drive of need 1 and the reverse, and so on in pairs:
+        swapped: head 0 is weighed by what need 1 has to say and the reverse, and so on in pairs:
             the control whose arbitration does not fit. Where the needs are odd in number, the
-            last one trades places with one that is not there.
+            last one trades places with one that is not there, or with none.
         deviation: initial standard deviation.
+        hidden: units of the bids' network.
     """
+
+    credit: ClassVar[tuple[str, ...]] = ("feedback",)
 
     def __init__(
         self,
@@ -36,37 +50,48 @@ class Arbiter(Actor):
         setpoint: float = 0.8,
         sharpness: float = 4.0,
         swapped: bool = False,
-        deviation: float = 1.0,
+        deviation: float = 0.4,
+        hidden: int = 32,
     ):
-        needs, *heads = sizes
-        if len(heads) != needs or set(heads) != {size + 1}:
+        needs, others, found, *heads = sizes
+        if len(heads) < needs or {size} != {len(heads) * (head + 1) for head in heads}:
             raise ValueError(
-                f"Arbiter wants the levels of {needs} needs and as many heads of {size + 1} "
+                f"Arbiter wants the levels of {needs} needs and a head of each, all of as many "
                 f"numbers, not {heads}"
             )
+        if found != needs * (FACTS + LOOKS):
+            raise ValueError(f"Arbiter wants what a FoodFinder gives of {needs} needs, not {found}")
         Area.__init__(self, sizes, size)
         self.setpoint = setpoint
         order = torch.arange(needs)
-        self.register_buffer("order", order ^ 1 if swapped and needs > 1 else order, False)
+        if swapped:
+            order[: needs // 2 * 2] ^= 1
+        self.register_buffer("order", order, False)
         self.log_sharpness = nn.Parameter(torch.tensor(float(sharpness)).log())
         self.log_std = nn.Parameter(torch.full((deviations,), float(deviation)).log())
+        self.over_needs = OverNeeds(others, hidden, hidden)
+        self.bid = Linear(hidden, 1, gain=0.01)
+        self.more = Linear(others, len(heads) - needs, gain=0.01) if len(heads) > needs else None
 
     order: Tensor
 
-    def weights(self, levels: Tensor, bids: Tensor) -> Tensor:
-        """Return the weight of each head, (time, worlds, needs), which sum to one."""
-        levels = levels[..., self.order]
-        drive = ((levels - self.setpoint) / self.setpoint).square()
-        absent = levels <= 0.0
-        absent = absent & ~absent.all(-1, keepdim=True)
-        logits = self.log_sharpness.exp() * drive + bids
-        return logits.masked_fill(absent, -torch.inf).softmax(-1)
+    @classmethod
+    def choices(cls, n_inputs: int) -> int:
+        """Return how many heads there are."""
+        return n_inputs - 3
 
     def forward(
         self, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
     ) -> tuple[Tensor, State]:
-        """See :class:`Area`."""
-        levels, *heads = inputs
-        wanted = torch.stack(heads, -2)  # (time, worlds, needs, size + 1)
-        weights = self.weights(levels, wanted[..., -1])
-        return (weights.unsqueeze(-1) * wanted[..., :-1]).sum(-2), state
+        """See :class:`Area`; for each head [its logit, the numbers of the action it prefers]."""
+        level, other, found, *heads = inputs
+        drive = ((level - self.setpoint) / self.setpoint).square()
+        absent = level <= 0.0
+        absent = absent & ~absent.all(-1, keepdim=True)
+        bid = self.bid(self.over_needs(found, other, ~absent)).squeeze(-1)
+        logits = self.log_sharpness.exp() * drive + bid
+        # Not minus infinity: an entropy multiplies it by a chance of zero.
+        logits = logits.masked_fill(absent, -1e4)[..., self.order]
+        if self.more is not None:
+            logits = torch.cat((logits, self.more(other)), -1)
+        return torch.cat((logits.unsqueeze(-1), torch.stack(heads, -2)), -1).flatten(-2), state

@@ -33,8 +33,8 @@ class Area(nn.Module):
 
     Attributes:
         size: features of the output.
-        of_action: whether the brain fills in the option ``size``: the numbers that the action's
-            distribution takes.
+        of_action: whether the brain fills in the option ``size``: the numbers that tell an action
+            to prefer, and of an actor all that the action's distribution takes.
         credit: the kinds of credit rules other than backprop that its weights can be trained
             by. ``feedback``: errors go back through its weights only where these are
             :class:`~motley.agents.layers.Linear`, called as layers. ``direct``: besides, it has

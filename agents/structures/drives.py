@@ -4,32 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from motley.agents.areas import Arbiter, DriveHead, Perceptron
+from motley.agents.areas import Arbiter, DriveHead, FoodFinder, MotorHead, NeedCritic
 from motley.agents.blueprints import Blueprint, Node, Sizes, assemble, register, require
 
 
-def with_drives(frame: Mapping[str, Node], needs: int, swapped: bool = False) -> Blueprint:
-    """Return a frame whose actor arbitrates between a head for each need.
+def with_drives(
+    frame: Mapping[str, Node], needs: int, swapped: bool = False, alone: bool = True
+) -> Blueprint:
+    """Return a frame whose actor selects between a head for each need.
 
-    The heads share a trunk with each other, and the critics of the needs share the critic, so that
-    they take little of the parameter budget.
+    The critic sees the needs as the arbiter does; from the rays themselves it did not learn what
+    an unripe meal costs later.
 
     Args:
         frame: areas as :func:`assemble` wires them.
         needs: how many.
         swapped: see :class:`Arbiter`.
+        alone: whether to serve the needs is all that there is to do; else there is one more head,
+            which is told what the frame's actor would be.
     """
     areas = {name: node for name, node in frame.items() if node.role not in ("actor", "critic")}
-    areas["trunk"] = Node(Perceptron, frame["actor"].inputs, "readout", {"size": 64})
+    areas["food"] = Node(FoodFinder, ("interoception", "vision"), "food")
     heads = tuple(f"drive_{need}" for need in range(needs))
-    for head in heads:
-        areas[head] = Node(DriveHead, ("trunk", "vision"), "drive")
-    arbiter = Node(Arbiter, ("interoception", *heads), "actor", {"swapped": swapped})
-    return Blueprint({**areas, "actor": arbiter, "critic": frame["critic"]})
+    for need, head in enumerate(heads):
+        areas[head] = Node(DriveHead, ("food",), "drive", {"need": need})
+    if not alone:
+        areas["way"] = Node(MotorHead, frame["actor"].inputs, "readout")
+        heads += ("way",)
+    known = ("interoception", "core", "food")
+    areas["actor"] = Node(Arbiter, (*known, *heads), "actor", {"swapped": swapped})
+    areas["critic"] = Node(NeedCritic, known, "critic")
+    return Blueprint(areas)
 
 
 def drives(senses: Sizes, swapped: bool = False) -> Blueprint:
-    """A head and a critic for each need, arbitrated by the drives (Dulberg et al. 2023)."""
+    """A head and a critic for each need, one of which is let act (Dulberg et al. 2023)."""
     require(senses, ("interoception", "vision"), "drives")
     return with_drives(assemble(senses, {}), senses["interoception"], swapped)
 

@@ -8,14 +8,15 @@ from motley.agents.structures.drives import with_drives
 
 
 def homestead(senses: Sizes, swapped: bool = False) -> Blueprint:
-    """A path integrator, an episodic memory, and a head and a critic for each need."""
+    """A path integrator, an episodic memory, a head for each need, and one for all else."""
     require(senses, ("egomotion", "cue", "vision", "go", "interoception"), "homestead")
     memory = {"prior": "learnt_value", "capacity": 32}
     modules = {
         "integrator": Node(PathIntegrator, ("egomotion",), "integrator", {"prior": "learnt"}),
         "memory": Node(EpisodicMemory, ("cue", "vision", "go"), "memory", memory),
     }
-    return with_drives(assemble(senses, modules), senses["interoception"], swapped)
+    frame = assemble(senses, modules)
+    return with_drives(frame, senses["interoception"], swapped, alone=False)
 
 
 register(

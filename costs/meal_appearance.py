@@ -1,0 +1,87 @@
+"""What the food of each need looks like, taught by meals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from motley.costs import sighting
+from motley.costs.base import State, Trace, next_draw
+from motley.costs.prediction import FLOOR, Prediction
+
+
+@dataclass(frozen=True)
+class MealAppearance(Prediction):
+    """Squared error of how a need's food looks, against what was nearest when the need was filled.
+
+    Association of a look with a reward that is innate, that of a need that rises (Pavlov 1927;
+    for the taste and looks of food Rozin & Kalat 1971). A look is a colour at length 1, since food
+    dims when it is eaten. Steps without a meal do not count, nor needs that did not rise. An area
+    with the role ``food`` says itself what it looks for; where there is none, it is a linear
+    function of the core.
+
+    Attributes:
+        meaningless: the placebo teacher: instead of what was nearest, any ray that meets something,
+            drawn at random.
+        seed: of these.
+        sense: where the levels are.
+    """
+
+    problems: ClassVar[tuple[str, ...]] = ("competing drives",)
+    alone: ClassVar[tuple[str, ...]] = ("food",)
+    in_time: ClassVar[bool] = True
+    trains: tuple[str, ...] = ("food|core",)
+    reads: str = "food|core"
+    meaningless: bool = False
+    seed: int = 0
+    sense: str = "interoception"
+
+    def size(self, sizes: Mapping[str, int]) -> int:
+        """Return a colour for each need."""
+        return 3 * sizes[self.sense]
+
+    def heads(self, sizes: Mapping[str, int]) -> nn.Module:
+        """Return the linear read-out; an area ``food`` says itself what it looks for."""
+        return nn.Identity() if self.reads_a("food", sizes) else super().heads(sizes)
+
+    def annotate(
+        self, trace: Trace, state: State, heads: nn.Module
+    ) -> tuple[dict[str, Tensor], State]:
+        """Note the meals, (time, worlds, needs), and the colour that was met, (time, worlds, 3)."""
+        level = trace[self.sense]
+        last = state.get("level", level[0])
+        before = torch.cat((last.unsqueeze(0), level[:-1]))
+        meals = (level > before) & ~trace.episode_start.unsqueeze(-1)
+        view, after = sighting.rays(trace["vision"]), {"level": level[-1]}
+        order = view[..., 0]
+        if self.meaningless:
+            generator, counted = next_draw(self.seed, state)
+            luck = torch.rand(order.shape, generator=generator).to(order.device)
+            order, after = luck * (order > sighting.NOTHING), {**after, **counted}
+        at = order.argmax(-1)[..., None, None].expand(*order.shape[:-1], 1, 3)
+        color = nn.functional.normalize(view[..., 1:].gather(-2, at).squeeze(-2), dim=-1)
+        return {f"{self.name}/meals": meals.to(level.dtype), f"{self.name}/color": color}, after
+
+    def target(self, trace: Trace) -> Tensor:
+        """Return the colour that was met, once for each need."""
+        return trace[f"{self.name}/color"].repeat(1, 1, trace[self.sense].shape[-1])
+
+    def mask(self, trace: Trace) -> Tensor:
+        """Return the steps with a meal."""
+        return trace[f"{self.name}/meals"].sum(-1) > 0
+
+    def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
+        """Return the error of the needs that rose, in units of the variance over meals."""
+        meals, color = trace[f"{self.name}/meals"], trace[f"{self.name}/color"].unsqueeze(-2)
+        given = torch.unflatten(heads(self.inputs(trace)), -1, (meals.shape[-1], -1))
+        error = (given[..., -3:] - color).square().mean(-1)
+        count = meals.sum().clamp(min=1.0)
+        weight = meals.unsqueeze(-1)
+        mean = (color * weight).sum((0, 1, 2)) / count
+        variance = ((color - mean).square() * weight).sum() / (3 * count)
+        share = meals.numel() / meals.shape[-1] / count  # the mean over steps is that over meals
+        return (error * meals).sum(-1) * share / variance.clamp(min=FLOOR)
