@@ -179,7 +179,7 @@ def read_checkpoint(agent: Agent, path: str | Path) -> None:
     facts, tensors = storage.read(path, agent.device)
     mine = facts_of(agent)
     for name in CHECKPOINTED:
-        if name in facts and _plain(facts[name]) != _plain(mine[name]):  # older ones have no task
+        if _plain(facts[name]) != _plain(mine[name]):
             raise ValueError(
                 f"{path} was written with another {name}: {facts[name]}, not {mine[name]}"
             )

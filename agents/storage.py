@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 FACTS, TENSORS = "agent.json", "tensors.safetensors"
 PathLike = str | Path | io.BufferedIOBase
 

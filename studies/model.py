@@ -77,7 +77,7 @@ def _differences(config: RunConfig, facts: Mapping[str, Any]) -> Iterator[str]:
     found = {"structure": facts["blueprint"]["name"], "seed": facts["seed"]}
     found |= {"costs": _named(sets.from_json(facts["costs"])), "n_envs": facts["n_envs"]}
     found |= {name: facts[name] for name in ("development", "n_steps", "clip_range", "width")}
-    found |= {"task": facts.get("task"), **facts["settings"]}
+    found |= {"task": facts["task"], **facts["settings"]}
     for name, value in due.items():
         if found[name] != value:
             yield f"{name} is {found[name]!r}, not {value!r}"
@@ -101,8 +101,7 @@ def _due(config: RunConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
         task = config.ours(level=config.level, ood=config.ood)
         problem, delay = task.problem, getattr(task, "delay", 0)
         space = observation_space(task.senses)
-        if "task" in facts:  # older files do not say
-            due["task"] = as_json(task)
+        due["task"] = as_json(task)
     senses = spaces.Senses(space).sizes
     due["structure"] = structure(config.structure, senses, problem).name
     due["costs"] = _named(cost_set(config.costs, senses, problem, delay))
