@@ -263,14 +263,18 @@ class Mixture(ActionDistribution):
         return self.part.to_environment(action)
 
 
-def action_distribution(space: spaces.Space[Any], choices: int = 1) -> ActionDistribution:
-    """Return the distribution over an action space; of several choices a :class:`Mixture`.
+def action_distribution(space: spaces.Space[Any], choices: int = 0) -> ActionDistribution:
+    """Return the distribution over an action space.
+
+    Args:
+        space: the actions.
+        choices: between how many areas' actions the actor chooses, by a :class:`Mixture`.
 
     Raises:
         ValueError: there is none for this kind of space.
     """
     one = _over(space)
-    return one if choices == 1 else Mixture(one, choices)
+    return Mixture(one, choices) if choices else one
 
 
 def _over(space: spaces.Space[Any]) -> ActionDistribution:

@@ -74,9 +74,9 @@ class Blueprint(Mapping[str, Node]):
 
     @property
     def choices(self) -> int:
-        """Between how many actions the actor chooses."""
+        """Between how many actions the actor chooses that other areas prefer."""
         node = self.areas[self.roles["actor"]]
-        return node.area.choices(len(node.inputs)) if issubclass(node.area, Actor) else 1
+        return node.area.choices(len(node.inputs)) if issubclass(node.area, Actor) else 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the blueprint as JSON values; the inverse of :meth:`from_json`."""

@@ -15,7 +15,7 @@ from motley.costs.routing import ROLES
 MOST = 8
 """Needs that a body can have."""
 
-ROLES |= {f"drive_{need}": f"values and wants for need {need}" for need in range(MOST)}
+ROLES |= {f"drive_{need}": f"wants what fills need {need}" for need in range(MOST)}
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class DriveReduction(Cost):
             This is a reflection, so an orthogonal mix of the needs' reductions, which keeps their
             variance and their sum: the control of what a head for each need is good for.
         sense: where the levels are.
+        valued_by: what a need's value trains: all needs' share what areas make of the world, but
+            no head, nor, in a set of costs, an area that has a cost of its own alone.
     """
 
     problems: ClassVar[tuple[str, ...]] = ("competing drives",)
@@ -48,6 +50,7 @@ class DriveReduction(Cost):
     root: float = 1.0
     mixed: bool = False
     sense: str = "interoception"
+    valued_by: tuple[str, ...] = ("all", "-drive")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -75,8 +78,8 @@ class DriveReduction(Cost):
 
     @property
     def valued(self) -> tuple[str, ...]:
-        """The values of all needs share what all areas make of the world, but no head."""
-        return ("all", "-drive") if self.need is not None else self.trains
+        """See ``valued_by``; the value of all needs together trains what its score does."""
+        return self.valued_by if self.need is not None else self.trains
 
     def drive(self, level: Tensor) -> Tensor:
         """Return the drive, (time, worlds), of levels (time, worlds, needs); 0 where absent."""

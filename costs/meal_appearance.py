@@ -11,23 +11,26 @@ from torch import Tensor, nn
 
 from motley.costs import sighting
 from motley.costs.base import State, Trace, next_draw
-from motley.costs.prediction import FLOOR, Prediction
+from motley.costs.prediction import Prediction
+
+VARIANCE = 1 / 9
+"""Of a channel of the pure hues, at length 1."""
 
 
 @dataclass(frozen=True)
 class MealAppearance(Prediction):
     """Squared error of how a need's food looks, against what was nearest when the need was filled.
 
-    Association of a look with a reward that is innate, that of a need that rises (Pavlov 1927;
-    for the taste and looks of food Rozin & Kalat 1971). A look is a colour at length 1, since food
-    dims when it is eaten. Steps without a meal do not count, nor needs that did not rise. An area
+    Association of a look with what is rewarding from birth, a need that rises (Pavlov 1927; of the
+    looks of food Wilcoxon, Dragoin & Kral 1971). A look is a colour at length 1, since food dims
+    when it is eaten. Steps without a meal do not count, nor needs that did not rise. An area
     with the role ``food`` says itself what it looks for; where there is none, it is a linear
     function of the core.
 
     Attributes:
-        meaningless: the placebo teacher: instead of what was nearest, any ray that meets something,
-            drawn at random.
-        seed: of these.
+        meaningless: the placebo teacher: the colours that were met are dealt out at random among
+            the meals of a rollout.
+        seed: of the deals.
         sense: where the levels are.
     """
 
@@ -57,13 +60,13 @@ class MealAppearance(Prediction):
         before = torch.cat((last.unsqueeze(0), level[:-1]))
         meals = (level > before) & ~trace.episode_start.unsqueeze(-1)
         view, after = sighting.rays(trace["vision"]), {"level": level[-1]}
-        order = view[..., 0]
+        at = view[..., 0].argmax(-1)[..., None, None].expand(*level.shape[:-1], 1, 3)
+        color = nn.functional.normalize(view[..., 1:].gather(-2, at).squeeze(-2), dim=-1)
         if self.meaningless:
             generator, counted = next_draw(self.seed, state)
-            luck = torch.rand(order.shape, generator=generator).to(order.device)
-            order, after = luck * (order > sighting.NOTHING), {**after, **counted}
-        at = order.argmax(-1)[..., None, None].expand(*order.shape[:-1], 1, 3)
-        color = nn.functional.normalize(view[..., 1:].gather(-2, at).squeeze(-2), dim=-1)
+            ate = meals.any(-1)
+            met, after = color[ate], {**after, **counted}
+            color[ate] = met[torch.randperm(len(met), generator=generator).to(met.device)]
         return {f"{self.name}/meals": meals.to(level.dtype), f"{self.name}/color": color}, after
 
     def target(self, trace: Trace) -> Tensor:
@@ -75,13 +78,13 @@ class MealAppearance(Prediction):
         return trace[f"{self.name}/meals"].sum(-1) > 0
 
     def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
-        """Return the error of the needs that rose, in units of the variance over meals."""
+        """Return the error of the needs that rose, in units of the variance of colours.
+
+        Meals are rare, so that a variance of those at hand would often be that of one.
+        """
         meals, color = trace[f"{self.name}/meals"], trace[f"{self.name}/color"].unsqueeze(-2)
         given = torch.unflatten(heads(self.inputs(trace)), -1, (meals.shape[-1], -1))
         error = (given[..., -3:] - color).square().mean(-1)
         count = meals.sum().clamp(min=1.0)
-        weight = meals.unsqueeze(-1)
-        mean = (color * weight).sum((0, 1, 2)) / count
-        variance = ((color - mean).square() * weight).sum() / (3 * count)
         share = meals.numel() / meals.shape[-1] / count  # the mean over steps is that over meals
-        return (error * meals).sum(-1) * share / variance.clamp(min=FLOOR)
+        return (error * meals).sum(-1) * share / VARIANCE

@@ -19,7 +19,7 @@ ROLES |= {
     "head_direction": "keeps the heading",
     "place": "tells where the body is",
     "memory": "keeps what happened once",
-    "drive": "values and wants for one need",
+    "drive": "wants what fills one need",
     "food": "finds what fills the needs",
     "gate": "decides what is let in",
     "binding": "ties fillers to roles",
@@ -32,6 +32,7 @@ ROLES |= {
     "appearance": "tells a kind of thing by its looks",
     "gaze": "tells what another looks at",
     "readout": "finds in the senses what other areas look for",
+    "motor": "finds the action that follows from what other areas know",
     "actor": "gives the action's distribution",
     "critic": "gives the features that values are read from",
 }

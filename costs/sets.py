@@ -118,8 +118,15 @@ def heterogeneous(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
     """
     own = own_costs(senses, problem)
     trains = ("all", *sorted({f"-{role}" for cost in own for role in cost.alone}))
-    own = tuple(replace(cost, trains=trains) if cost.trains == ("all",) else cost for cost in own)
+    own = tuple(_sparing(cost, trains) for cost in own)
     return (ExtrinsicReward(trains=trains), Value(trains=trains), *own)
+
+
+def _sparing(cost: Cost, trains: tuple[str, ...]) -> Cost:
+    """Return the cost with what trains all, itself or its value, held to ``trains``."""
+    if isinstance(cost, DriveReduction) and cost.need is not None:
+        return replace(cost, valued_by=trains)
+    return replace(cost, trains=trains) if cost.trains == ("all",) else cost
 
 
 def homogeneous(

@@ -49,8 +49,8 @@ class Actor(Area):
 
     @classmethod
     def choices(cls, n_inputs: int) -> int:
-        """Return between how many actions it chooses, which its inputs prefer."""
-        return 1
+        """Return between how many actions that its inputs prefer it chooses; 0 for none such."""
+        return 0
 
     def forward(
         self, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor

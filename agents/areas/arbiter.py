@@ -9,9 +9,12 @@ from torch import Tensor, nn
 
 from motley.agents.areas.actor import Actor
 from motley.agents.areas.base import Area, State
-from motley.agents.areas.food_finder import FACTS, LOOKS
+from motley.agents.areas.food_finder import DRIVE, FACTS, LOOKS, by_need
 from motley.agents.areas.over_needs import OverNeeds
 from motley.agents.layers import Linear
+
+KNOWN = 3
+"""Inputs before the heads."""
 
 
 class Arbiter(Actor):
@@ -31,11 +34,11 @@ class Arbiter(Actor):
             what the head of each need prefers, and then what any other heads do.
         size: numbers that the distribution takes; filled in by the brain.
         deviations: how many standard deviations it takes; filled in by the brain.
-        setpoint: the level of a need that is best.
         sharpness: initial weight of the drives, learnt.
         swapped: head 0 is weighed by what need 1 has to say and the reverse, and so on in pairs:
             the control whose arbitration does not fit. Where the needs are odd in number, the
-            last one trades places with one that is not there, or with none.
+            last one trades places with one that is not there, or with none; where they are two,
+            bids can learn to swap back.
         deviation: initial standard deviation.
         hidden: units of the bids' network.
     """
@@ -47,7 +50,6 @@ class Arbiter(Actor):
         sizes: tuple[int, ...],
         size: int,
         deviations: int,
-        setpoint: float = 0.8,
         sharpness: float = 4.0,
         swapped: bool = False,
         deviation: float = 0.4,
@@ -62,7 +64,6 @@ class Arbiter(Actor):
         if found != needs * (FACTS + LOOKS):
             raise ValueError(f"Arbiter wants what a FoodFinder gives of {needs} needs, not {found}")
         Area.__init__(self, sizes, size)
-        self.setpoint = setpoint
         order = torch.arange(needs)
         if swapped:
             order[: needs // 2 * 2] ^= 1
@@ -78,14 +79,14 @@ class Arbiter(Actor):
     @classmethod
     def choices(cls, n_inputs: int) -> int:
         """Return how many heads there are."""
-        return n_inputs - 3
+        return n_inputs - KNOWN
 
     def forward(
         self, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
     ) -> tuple[Tensor, State]:
         """See :class:`Area`; for each head [its logit, the numbers of the action it prefers]."""
         level, other, found, *heads = inputs
-        drive = ((level - self.setpoint) / self.setpoint).square()
+        drive = by_need(found)[0][..., DRIVE]
         absent = level <= 0.0
         absent = absent & ~absent.all(-1, keepdim=True)
         bid = self.bid(self.over_needs(found, other, ~absent)).squeeze(-1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -11,6 +13,8 @@ from motley.costs.base import latest
 
 FACTS, LOOKS = 8, 3
 """Numbers of a need in the output: what is known of it and its food, and how the food looks."""
+DRIVE = 7
+"""Which of the facts is the drive."""
 PER_STEP = 40.0
 """A need that sinks by 1 in so many steps has a rate of 1."""
 IN_VIEW = 0.5
@@ -35,6 +39,8 @@ class FoodFinder(Area):
         sharpness: inverse temperature of the attention.
         threshold: cosine from which a ray is attended to rather than none.
     """
+
+    credit: ClassVar[tuple[str, ...]] = ("feedback",)
 
     def __init__(
         self,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from motley.agents.areas.base import Area, State
 from motley.agents.areas.food_finder import FACTS, LOOKS
 from motley.agents.areas.over_needs import OverNeeds
+
+SCALE = 0.5
+"""So that features summed over four needs are about as large as one need's."""
 
 
 class NeedCritic(Area):
@@ -17,10 +22,14 @@ class NeedCritic(Area):
         size: features of the output.
     """
 
+    credit: ClassVar[tuple[str, ...]] = ("feedback",)
+
     def __init__(self, sizes: tuple[int, ...], size: int = 64):
         needs, others, found = sizes
         if found != needs * (FACTS + LOOKS):
-            raise ValueError(f"NeedCritic wants what a FoodFinder gives of {needs} needs")
+            raise ValueError(
+                f"NeedCritic wants what a FoodFinder gives of {needs} needs, not {found} features"
+            )
         super().__init__(sizes, size)
         self.over_needs = OverNeeds(others, size)
 
@@ -29,4 +38,4 @@ class NeedCritic(Area):
     ) -> tuple[Tensor, State]:
         """See :class:`Area`; the output is (time, worlds, size)."""
         level, other, found = inputs
-        return 0.5 * self.over_needs(found, other, level > 0).sum(-2), state
+        return SCALE * self.over_needs(found, other, level > 0).sum(-2), state

@@ -12,7 +12,7 @@ from motley.agents.layers import Linear
 class OverNeeds(nn.Module):
     """The same small network for every need, which is told the sum of the others (a deep set).
 
-    What is learnt of one need holds for all (Zaheer et al. 2017, Deep sets, equation 4).
+    What is learnt of one need holds for all (Zaheer et al. 2017, Deep sets, lemma 3).
 
     Args:
         others: features of what else is known.

@@ -24,12 +24,14 @@ def with_drives(
             which is told what the frame's actor would be.
     """
     areas = {name: node for name, node in frame.items() if node.role not in ("actor", "critic")}
+    if alone:
+        del areas["search"]  # which nobody would read: food is looked for by its own area
     areas["food"] = Node(FoodFinder, ("interoception", "vision"), "food")
     heads = tuple(f"drive_{need}" for need in range(needs))
     for need, head in enumerate(heads):
         areas[head] = Node(DriveHead, ("food",), "drive", {"need": need})
     if not alone:
-        areas["way"] = Node(MotorHead, frame["actor"].inputs, "readout")
+        areas["way"] = Node(MotorHead, frame["actor"].inputs, "motor")
         heads += ("way",)
     known = ("interoception", "core", "food")
     areas["actor"] = Node(Arbiter, (*known, *heads), "actor", {"swapped": swapped})
@@ -38,7 +40,7 @@ def with_drives(
 
 
 def drives(senses: Sizes, swapped: bool = False) -> Blueprint:
-    """A head and a critic for each need, one of which is let act (Dulberg et al. 2023)."""
+    """A head and a value for each need, of which one acts; Dulberg et al. (2023) sum instead."""
     require(senses, ("interoception", "vision"), "drives")
     return with_drives(assemble(senses, {}), senses["interoception"], swapped)
 
