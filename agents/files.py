@@ -104,13 +104,15 @@ def load(
     given["final_rate"] = 1.0  # the file's rate is what was reached, not where a schedule begins
     blueprint = Blueprint.from_json(facts["blueprint"])
     costs = sets.from_json(facts["costs"])
-    agent = cls(blueprint, None, costs, **{**given, **changed}, _init_setup_model=False)
+    env_kwargs = changed.get("env_kwargs")
+    given |= {name: value for name, value in changed.items() if name != "env_kwargs"}
+    agent = cls(blueprint, None, costs, **given, _init_setup_model=False)
     agent.observation_space = spaces.from_json(facts["observation_space"])
     agent.action_space = spaces.from_json(facts["action_space"])
     agent.n_envs = facts["n_envs"]
     assert agent.seed is not None
     n_envs = changed.get("n_envs", agent.n_envs)
-    env = worlds_of(env, n_envs, agent.seed, changed.get("env_kwargs"))
+    env = worlds_of(env, n_envs, agent.seed, env_kwargs)
     if env is not None:
         wrapped = cls._wrap_env(env, agent.verbose)
         for name in ("observation_space", "action_space"):

@@ -172,10 +172,12 @@ def _refuse_values(name: str, x: npt.NDArray[Any], entry: spaces.Space[Any]) -> 
         low, count = entry.start, entry.n
     elif isinstance(entry, spaces.MultiDiscrete):
         low, count = entry.start, entry.nvec
+    elif isinstance(entry, spaces.MultiBinary):
+        low, count = 0, 2
     else:
         return
     high: Any = low + count - 1
-    if x.dtype.kind == "f" or ((x < low) | (x > high)).any():
+    if ((x < low) | (x > high) | (x != np.floor(x))).any():
         raise ValueError(f"sense {name!r} must hold ints from {low} to {high}, not {x}")
 
 

@@ -35,6 +35,8 @@ def worlds_of(
         raise ValueError(f"env_kwargs must be a dict, not {env_kwargs!r}")
     if isinstance(env, str):
         return make_worlds(env, n_envs, seed, **(env_kwargs or {}))
+    if env_kwargs:
+        raise ValueError(f"env_kwargs {dict(env_kwargs)} go with an id, not with {env!r}")
     if isinstance(env, gym.Env):
         return Readable(env)
     if env is None or isinstance(env, VecEnv):

@@ -31,7 +31,7 @@ class MealAppearance(Prediction):
         meaningless: the placebo teacher: the colours that were met are dealt out at random among
             the meals of a rollout.
         seed: of the deals.
-        sense: where the levels are.
+        sense: where the levels are; what is nearest is read from ``vision``.
     """
 
     problems: ClassVar[tuple[str, ...]] = ("competing drives",)

@@ -153,7 +153,7 @@ class Task(ABC):
 
     def __init__(self, level: int | None = None, ood: bool = False) -> None:
         level = self.default_level if level is None else level
-        if level not in range(len(self.levels)):
+        if isinstance(level, bool | float) or level not in range(len(self.levels)):
             raise ValueError(
                 f"{type(self).__name__} has levels 0 to {len(self.levels) - 1}, not {level!r}"
             )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import keyword
 import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 from string import Template
 from typing import Annotated, Any, Literal
@@ -58,8 +60,10 @@ def main(args: New) -> None:
             f"{name!r} cannot be the name: begin with a capital and use letters and digits, "
             f"no word of Python's own, such as {NAMES[args.kind]}"
         )
-    if module in sys.stdlib_module_names:
-        raise ConfigError(f"Python has a module {module} already: choose another name")
+    here = {str(Path.cwd()), ""}
+    elsewhere = [folder for folder in sys.path if folder not in here]
+    if module in sys.stdlib_module_names or PathFinder.find_spec(module, elsewhere):
+        raise ConfigError(f"there is a module {module} already: choose another name")
     registered: Mapping[str, Mapping[str, Any]] = {
         "task": TASKS,
         "area": {**AREAS, **BLUEPRINTS},
@@ -70,9 +74,11 @@ def main(args: New) -> None:
     if ours & words:
         raise ConfigError(f"Motley has the {args.kind} {name} already: choose another name")
     path = Path(f"{module}.py")
-    text = Template((TEMPLATES / f"{args.kind}.txt").read_text()).substitute(
-        Name=name, module=module, MODULE=module.upper()
-    )
+    template = Template((TEMPLATES / f"{args.kind}.txt").read_text())
+    text = template.substitute(Name=name, module=module, MODULE=module.upper())
+    imports = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom))
+    if {*words, module.upper()} & {found.name for node in imports for found in node.names}:
+        raise ConfigError(f"the file takes {name} from a library: choose another name")
     try:
         with path.open("x") as file:
             file.write(text)

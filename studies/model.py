@@ -1,4 +1,8 @@
-"""The agent of a run folder: loaded where it is the folder's, refused where it is another run's."""
+"""The agent of a run folder: loaded where it is the folder's, refused where it is another run's.
+
+Of others' environments an agent's file does not say the id: there an agent of another environment
+with the same spaces, seed and settings passes.
+"""
 
 from __future__ import annotations
 

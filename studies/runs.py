@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from motley.agents import storage
 from motley.studies.config import RunConfig
 from motley.studies.folder import Columns, FolderError, read_csv, read_json
 from motley.studies.statistics import Interval, Solved, bootstrap, bootstrap_curve, steps_to_solved
@@ -188,7 +187,7 @@ def read(folder: Path) -> Run:
         read_json(folder / "versions.json"),
         read_csv(folder / "eval.csv"),
         read_csv(folder / "progress.csv"),
-        _n_parameters(folder / "model.zip"),
+        read_json(folder / "versions.json").get("n_parameters"),
         (folder / "done").exists(),
     )
 
@@ -199,7 +198,3 @@ def arms(runs: Sequence[Run]) -> list[Arm]:
     for run in runs:
         groups.setdefault(run.arm, []).append(run)
     return [Arm(label, found) for label, found in groups.items()]
-
-
-def _n_parameters(model: Path) -> int | None:
-    return int(storage.read_facts(model)["n_parameters"]) if model.exists() else None

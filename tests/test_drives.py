@@ -111,7 +111,8 @@ def given(area: Arbiter, level: Tensor, heads: Tensor) -> Tensor:
     facts = torch.zeros(len(level), FACTS + LOOKS)
     facts[:, DRIVE] = ((level - 0.8) / 0.8).square()
     inputs = tuple(x.view(1, 1, -1) for x in (level, torch.zeros(3), facts, *heads))
-    return area(inputs, {}, torch.zeros(1, 1, dtype=torch.bool))[0]
+    out: Tensor = area(inputs, {}, torch.zeros(1, 1, dtype=torch.bool))[0]
+    return out
 
 
 def asked(area: Arbiter, level: Tensor, heads: Tensor) -> tuple[Tensor, Tensor]:

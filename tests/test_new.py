@@ -116,8 +116,12 @@ def test_nothing_is_overwritten_and_bad_names_are_refused(
     for name in ("lower", "Two Words", "Not-This", "None", "9Lives", "Lambda"):
         assert main(["new", "task", name]) == 2
         assert "cannot be the name" in " ".join(capsys.readouterr().err.split())
-    assert main(["new", "task", "Random"]) == 2  # importing it would find Python's own
-    assert "Python has a module random already" in " ".join(capsys.readouterr().err.split())
+    for name in ("Random", "Torch"):  # importing it would find Python's own, or torch
+        assert main(["new", "task", name]) == 2
+        assert f"there is a module {name.lower()} already" in capsys.readouterr().err
+    for kind, name in (("area", "Linear"), ("task", "Level"), ("study", "Arm")):
+        assert main(["new", kind, name]) == 2
+        assert f"takes {name} from a library" in " ".join(capsys.readouterr().err.split())
     assert [path.name for path in here.iterdir()] == ["calm.py"]
 
 

@@ -8,7 +8,11 @@ from motley.agents.structures.drives import with_drives
 
 
 def homestead(senses: Sizes, swapped: bool = False) -> Blueprint:
-    """A path integrator, an episodic memory, a head for each need, and one for all else."""
+    """A path integrator, an episodic memory, a head for each need, and one for all else.
+
+    The caches, of several colours, fill one need: its head knows one look, so that
+    they are found by the head for all else.
+    """
     require(senses, ("egomotion", "cue", "vision", "go", "interoception"), "homestead")
     memory = {"prior": "learnt_value", "capacity": 32}
     modules = {
