@@ -56,7 +56,7 @@ def device(given: torch.device | str) -> torch.device:
         "mps": int(torch.backends.mps.is_available()),
     }
     if (found.index or 0) >= here.get(found.type, 0):
-        raise ValueError(f"device {str(given)!r} is not here: give cpu, or a GPU that torch sees")
+        raise ValueError(f"device {str(given)!r} is not here: torch sees no such GPU; give cpu")
     return found
 
 

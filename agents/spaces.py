@@ -113,7 +113,8 @@ class Senses:
 
         Raises:
             ValueError: a sense is missing or unknown, has another shape than the space's or other
-                senses', or holds what is not finite or not in the space; the message names it.
+                senses', or holds what is not finite, or a choice that the space has not; the
+                message names it.
         """
         given = observation if isinstance(self.space, spaces.Dict) else {SOLE: observation}
         if not isinstance(given, Mapping):
@@ -172,12 +173,10 @@ def _refuse_values(name: str, x: npt.NDArray[Any], entry: spaces.Space[Any]) -> 
         low, count = entry.start, entry.n
     elif isinstance(entry, spaces.MultiDiscrete):
         low, count = entry.start, entry.nvec
-    elif isinstance(entry, spaces.MultiBinary):
-        low, count = 0, 2
     else:
         return
     high: Any = low + count - 1
-    if ((x < low) | (x > high) | (x != np.floor(x))).any():
+    if x.dtype.kind == "f" or ((x < low) | (x > high)).any():
         raise ValueError(f"sense {name!r} must hold ints from {low} to {high}, not {x}")
 
 
