@@ -74,7 +74,8 @@ class BrainPolicy(BasePolicy):
 
         Raises:
             ValueError: a sense is missing or unknown, has another shape than the agent's, or
-                holds what is not finite; the message names it.
+                holds what is not finite, or ``state`` or ``episode_start`` is of other worlds;
+                the message names it.
         """
         only = self.learner.brain.acting
         return self.observe(observation, state, episode_start, deterministic, only)[:2]
@@ -107,10 +108,13 @@ class BrainPolicy(BasePolicy):
             before, action = brain.initial_state(n), torch.zeros(n, distribution.features)
             start = torch.ones(n, dtype=torch.bool)
         else:
-            action, before = self._unpack(state)
+            action, before = self._unpack(state, n)
             start = torch.zeros(n, dtype=torch.bool)
         if episode_start is not None:
-            start = start | torch.as_tensor(np.asarray(episode_start, bool).reshape(-1))
+            begun = np.asarray(episode_start, bool).reshape(-1)
+            if len(begun) not in (1, n):
+                raise ValueError(f"episode_start is of {len(begun)} worlds, the observation of {n}")
+            start = start | torch.as_tensor(begun)
         device = self.device
         start = start.to(device)
         known = {name: torch.as_tensor(x, device=device).unsqueeze(0) for name, x in arrays.items()}
@@ -129,10 +133,18 @@ class BrainPolicy(BasePolicy):
         parts = [x for area in sorted(state) for _, x in sorted(state[area].items())]
         return tuple(x.cpu().numpy() for x in (action, *parts))
 
-    def _unpack(self, packed: RecurrentState) -> tuple[torch.Tensor, BrainState]:
-        action, *parts = (torch.as_tensor(x, device=self.device) for x in packed)
+    def _unpack(self, packed: RecurrentState, n: int) -> tuple[torch.Tensor, BrainState]:
         template = self.learner.brain.initial_state(1)
         names = [(area, name) for area in sorted(template) for name in sorted(template[area])]
+        given: Any = packed
+        if not isinstance(given, tuple) or len(given) != 1 + len(names):
+            raise ValueError("state must be what the last call returned, or None at a start")
+        if any(len(x) != n for x in packed):
+            raise ValueError(
+                f"state is of {len(packed[0])} worlds, the observation of {n}: give None where "
+                f"other worlds begin"
+            )
+        action, *parts = (torch.as_tensor(x, device=self.device) for x in packed)
         state: BrainState = {}
         for (area, name), x in zip(names, parts, strict=True):
             state.setdefault(area, {})[name] = x

@@ -89,7 +89,9 @@ def _opened(path: PathLike) -> Iterator[zipfile.ZipFile]:
         path = Path(path)
         path = path if path.is_file() else _named(path)
         if not path.is_file():
-            raise FileNotFoundError(f"no agent at {path}")
+            inside = Path(path.with_suffix("") / "model.zip")
+            hint = f"; the run's is {inside}" if inside.is_file() else ""
+            raise FileNotFoundError(f"no agent at {path}{hint}")
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive

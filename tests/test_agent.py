@@ -308,6 +308,24 @@ def test_an_observation_that_cannot_be_is_named(change: Any, message: str) -> No
         agent.predict(change(seen))
 
 
+def test_a_state_or_start_of_other_worlds_is_named() -> None:
+    env = DummyVecEnv([Mixed] * 2)
+    agent = small(env)
+    seen = env.reset()
+    _, state = agent.predict(seen)
+    agent.predict(seen, state, np.ones(2, bool))
+    assert state is not None
+    one = tuple(x[:1] for x in state)
+    for given, starts, message in (
+        (one, None, "state is of 1 worlds, the observation of 2"),
+        (np.zeros(2), None, "state must be what the last call returned"),
+        (state[:-1], None, "state must be what the last call returned"),
+        (state, np.ones(5, bool), "episode_start is of 5 worlds, the observation of 2"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            agent.predict(seen, given, starts)  # type: ignore[arg-type]
+
+
 def test_a_space_with_every_part_survives_its_file() -> None:
     space = Mixed().observation_space
     assert from_json(json.loads(json.dumps(to_json(space)))) == space
