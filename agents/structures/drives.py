@@ -13,8 +13,8 @@ def with_drives(
 ) -> Blueprint:
     """Return a frame whose actor selects between a head for each need.
 
-    The critic sees the needs as the arbiter does; from the rays themselves it did not learn what
-    an unripe meal costs later.
+    The critic sees the needs as the arbiter does: what a meal eaten unripe costs later depends on
+    all of them.
 
     Args:
         frame: areas as :func:`assemble` wires them.
