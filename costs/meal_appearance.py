@@ -54,18 +54,20 @@ class MealAppearance(Prediction):
     def annotate(
         self, trace: Trace, state: State, heads: nn.Module
     ) -> tuple[dict[str, Tensor], State]:
-        """Note the meals, (time, worlds, needs), and the colour that was met, (time, worlds, 3)."""
-        level = trace[self.sense]
-        last = state.get("level", level[0])
-        before = torch.cat((last.unsqueeze(0), level[:-1]))
-        meals = (level > before) & ~trace.episode_start.unsqueeze(-1)
-        view, after = sighting.rays(trace["vision"]), {"level": level[-1]}
+        """Note the meals, (time, worlds, needs), and the colour that was met, (time, worlds, 3).
+
+        Both stand at the step before, in which the food was still looked for: once it is eaten,
+        a memory may recall another one or none.
+        """
+        level, after = trace[self.sense], dict[str, Tensor]()
+        meals = (trace.next(self.sense) > level) & trace.has_next.unsqueeze(-1)
+        view = sighting.rays(trace.next("vision"))
         at = view[..., 0].argmax(-1)[..., None, None].expand(*level.shape[:-1], 1, 3)
         color = nn.functional.normalize(view[..., 1:].gather(-2, at).squeeze(-2), dim=-1)
         if self.meaningless:
             generator, counted = next_draw(self.seed, state)
             ate = meals.any(-1)
-            met, after = color[ate], {**after, **counted}
+            met, after = color[ate], counted
             color[ate] = met[torch.randperm(len(met), generator=generator).to(met.device)]
         return {f"{self.name}/meals": meals.to(level.dtype), f"{self.name}/color": color}, after
 
@@ -74,7 +76,7 @@ class MealAppearance(Prediction):
         return trace[f"{self.name}/color"].repeat(1, 1, trace[self.sense].shape[-1])
 
     def mask(self, trace: Trace) -> Tensor:
-        """Return the steps with a meal."""
+        """Return the steps that end with a meal."""
         return trace[f"{self.name}/meals"].sum(-1) > 0
 
     def loss(self, trace: Trace, heads: nn.Module) -> Tensor:

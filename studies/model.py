@@ -7,7 +7,7 @@ with the same spaces, seed and settings passes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from motley.costs.development import Development
 from motley.envs.senses import observation_space
 from motley.studies.config import TRAINING, RunConfig, stream
 from motley.studies.folder import FolderError, read_json
+from motley.studies.peers import PEERS
 
 
 def open_run(folder: Path) -> tuple[RunConfig, Agent]:
@@ -38,6 +39,11 @@ def open_run(folder: Path) -> tuple[RunConfig, Agent]:
         raise FolderError(f"{folder} {missing}{hint}. Make one: motley train --out {folder}")
     config = RunConfig.from_json(read_json(folder / "config.json"))
     model = folder / "model.zip"
+    if config.structure in PEERS:
+        raise FolderError(
+            f"{folder} is a run of {config.structure}, of which curves alone are kept; its agent "
+            f"can be neither watched nor evaluated: motley report {folder}"
+        )
     if not model.exists():
         raise FolderError(
             f"{folder} has no model yet (model.zip); go on training it: "
@@ -83,8 +89,18 @@ def _differences(config: RunConfig, facts: Mapping[str, Any]) -> Iterator[str]:
     found |= {name: facts[name] for name in ("development", "n_steps", "clip_range", "width")}
     found |= {"task": facts["task"], **facts["settings"]}
     for name, value in due.items():
-        if found[name] != value:
+        if name == "costs" and (apart := _apart(found[name], value)):
+            yield f"costs {apart}"
+        elif found[name] != value:
             yield f"{name} is {found[name]!r}, not {value!r}"
+
+
+def _apart(found: Sequence[str], due: Sequence[str]) -> str:
+    """Return in words what one list of costs lacks and what it has besides; "" if neither."""
+    less = [cost for cost in due if cost not in found]
+    more = [cost for cost in found if cost not in due]
+    parts = (("lack ", less), ("have besides ", more))
+    return " and ".join(word + ", ".join(costs) for word, costs in parts if costs)
 
 
 def _due(config: RunConfig, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -186,6 +186,28 @@ def test_a_food_is_found_by_its_hue_and_kept_in_mind() -> None:
     assert by_need(again)[0][0, 0, 1, :4].abs().max() < 1e-3
 
 
+def test_a_food_is_looked_for_as_it_is_recalled() -> None:
+    """One look that stays, and one that is the colour a memory recalls, at every step anew."""
+    area = FoodFinder((2, 4 * 24, 3))
+    assert area.recall is not None
+    with torch.no_grad():
+        area.looks.copy_(torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]))
+        area.recall.weight.copy_(torch.cat((torch.zeros(3, 3), torch.eye(3))))
+    vision = torch.zeros(3, 1, 24, 4)
+    for ray, color in ((3, [1.0, 0.0, 0.0]), (6, [0.0, 1.0, 0.0]), (12, [0.0, 0.0, 1.0])):
+        vision[:, 0, ray] = torch.tensor([0.5, *color])
+    recalled = torch.tensor([[0.0, 2.0, 0.0], [0.0, 0.0, 0.5], [0.0, 0.0, 0.0]]).unsqueeze(1)
+    start = torch.tensor([True, False, False]).unsqueeze(1)
+    inputs = torch.full((3, 1, 2), 0.5), vision.flatten(-2), recalled
+    facts, _ = by_need(area(inputs, area.initial_state(1), start)[0].detach()[:, 0])
+    half = math.sqrt(0.5)
+    ways = torch.tensor([[0.0, 1.0], [-1.0, 0.0]])  # to the green, then to the blue
+    torch.testing.assert_close(facts[:2, 1, :2], ways, atol=0.05, rtol=0)
+    torch.testing.assert_close(facts[:, 0, :2], torch.full((3, 2), half), atol=0.05, rtol=0)
+    assert facts[:2, 1, 4].min() > 0.9
+    assert facts[2, 1, 4] < 0.1  # nothing is recalled, and nothing looked for
+
+
 def fed() -> Trace:
     """Need 1 is filled at the third step, at a yellow; the next episode begins fuller."""
     level = torch.tensor([[0.5, 0.5], [0.4, 0.4], [0.3, 0.9], [0.9, 0.9]]).unsqueeze(1)
@@ -202,18 +224,19 @@ def test_meals_teach_what_food_looks_like() -> None:
     heads = cost.heads({"food": 22, "interoception": 2})
     notes, _ = cost.annotate(trace, {}, heads)
     trace = trace.noted({**trace.tensors, **notes})
-    assert cost.mask(trace).squeeze(-1).tolist() == [False, False, True, False]
+    # At the step before, in which it was looked for.
+    assert cost.mask(trace).squeeze(-1).tolist() == [False, True, False, False]
     yellow = torch.tensor([0.5, 0.5, 0.0]).sqrt()
-    torch.testing.assert_close(trace["meal_appearance/color"][2, 0], yellow)
+    torch.testing.assert_close(trace["meal_appearance/color"][1, 0], yellow)
     food = trace["food"].clone().requires_grad_()
     loss = cost.loss(trace.noted({**trace.tensors, "food": food}), heads)
     loss.mean().backward()  # type: ignore[no-untyped-call]
     assert food.grad is not None
     moved = torch.unflatten(food.grad, -1, (2, -1)) != 0
-    assert moved[2, 0, 1, -3:-1].all()
+    assert moved[1, 0, 1, -3:-1].all()
     assert moved.sum() == 2  # of need 1 and no other, at the meal, and red and green alone
     right = torch.unflatten(food.detach().clone(), -1, (2, -1))
-    right[2, 0, 1, -3:] = yellow
+    right[1, 0, 1, -3:] = yellow
     right = right.flatten(-2)
     assert cost.loss(trace.noted({**trace.tensors, "food": right}), heads).max() < 1e-9
 

@@ -13,6 +13,7 @@ from motley.studies.baselines import BASELINES
 from motley.studies.config import ConfigError, RunConfig
 from motley.studies.evaluate import EVAL
 from motley.studies.folder import FolderError, read_csv, read_json
+from motley.studies.model import open_run
 from motley.studies.peers import PEERS, check
 from motley.studies.run import run
 
@@ -42,6 +43,8 @@ def test_a_peer_leaves_a_run_folder(name: str, tmp_path: Path) -> None:
     done = read_json(tmp_path / "run" / "done")
     assert done["n_epochs"] == 2
     assert done["n_parameters"] > 5_000
+    with pytest.raises(FolderError, match=f"run of {name}, of which curves alone are kept"):
+        open_run(tmp_path / "run")
 
 
 def test_a_peer_leaves_no_folder_in_the_temporary_directory(

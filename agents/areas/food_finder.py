@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from motley.agents.areas.base import Area, State, sum_since_start
+from motley.agents.layers import Linear
 from motley.costs import sighting
 from motley.costs.base import latest
 
@@ -29,12 +30,16 @@ class FoodFinder(Area):
     serves for the few steps that it slips between rays. A need's rate is the mean of what it
     lost in the steps of the episode so far in which it sank.
 
+    A third input is what a memory recalls. Then what a need's food looks like is the sum of a look
+    that stays and a linear function of what is recalled, so that a food that is now here and
+    now there is looked for as memory has it.
+
     The output is, for each need, [ahead and left of the direction, nearness, brightness, in view,
     level, :data:`PER_STEP` x rate, drive] (:data:`FACTS`), and the unit colour that its food is
     looked for by (:data:`LOOKS`), which :class:`~motley.costs.MealAppearance` teaches.
 
     Args:
-        sizes: features of the needs' levels and of ``vision``.
+        sizes: features of the needs' levels, of ``vision`` and, optionally, of what is recalled.
         setpoint: the level that is best; the drive is ((level - setpoint) / setpoint)^2.
         sharpness: inverse temperature of the attention.
         threshold: cosine from which a ray is attended to rather than none.
@@ -49,16 +54,19 @@ class FoodFinder(Area):
         sharpness: float = 30.0,
         threshold: float = 0.9,
     ):
-        if len(sizes) != 2 or sizes[1] % sighting.CHANNELS:
+        if len(sizes) not in (2, 3) or sizes[1] % sighting.CHANNELS:
             raise ValueError(
-                f"FoodFinder wants the needs' levels and vision of rays x {sighting.CHANNELS} "
-                f"channels, not sizes {sizes}"
+                f"FoodFinder wants the needs' levels, vision of rays x {sighting.CHANNELS} "
+                f"channels and perhaps what is recalled, not sizes {sizes}"
             )
         self.needs = sizes[0]
         super().__init__(sizes, self.needs * (FACTS + LOOKS))
         self.setpoint, self.sharpness, self.threshold = setpoint, sharpness, threshold
         # Short, so that their directions turn fast at first and ever slower as they grow.
         self.looks = nn.Parameter(0.1 * torch.rand(self.needs, LOOKS))
+        self.recall = (
+            Linear(sizes[2], self.needs * LOOKS, gain=0.1, bias=False) if len(sizes) == 3 else None
+        )
 
     def initial_state(self, n: int) -> State:
         """Return no food seen, and needs of which nothing is known."""
@@ -70,8 +78,11 @@ class FoodFinder(Area):
         self, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
     ) -> tuple[Tensor, State]:
         """See :class:`Area`."""
-        level, vision = inputs
-        looks = nn.functional.normalize(self.looks, dim=-1)
+        level, vision = inputs[:2]
+        looks = self.looks.expand(*level.shape, -1)
+        if self.recall is not None:
+            looks = looks + torch.unflatten(self.recall(inputs[2]), -1, (self.needs, LOOKS))
+        looks = nn.functional.normalize(looks, dim=-1)
         found, in_view = self._find(sighting.rays(vision), looks)
         first = episode_start[..., None, None]
         seen = latest(found, (in_view > IN_VIEW) | first, state["seen"])
@@ -84,14 +95,14 @@ class FoodFinder(Area):
         drive = ((level - self.setpoint) / self.setpoint).square()
 
         facts = torch.stack((level, PER_STEP * rate, drive), -1)
-        output = torch.cat((seen, in_view, facts, looks.expand(*level.shape, -1)), -1)
+        output = torch.cat((seen, in_view, facts, looks), -1)
         after = {"seen": seen[-1], "level": level[-1], "fell": fell[-1], "falls": falls[-1]}
         return output.flatten(-2), after
 
     def _find(self, view: Tensor, looks: Tensor) -> tuple[Tensor, Tensor]:
         """Return [ahead, left, nearness, brightness] of each food, and how much it is in view."""
         brightness = view[..., 1:].square().sum(-1, keepdim=True).clamp(min=1e-6).sqrt()
-        cosine = (view[..., 1:] / brightness) @ looks.t()
+        cosine = (view[..., 1:] / brightness) @ looks.transpose(-1, -2)
         logits = self.sharpness * (cosine - self.threshold)
         logits = logits.masked_fill(view[..., :1] <= sighting.NOTHING, -torch.inf)
         none = torch.zeros_like(logits[..., :1, :])

@@ -9,7 +9,11 @@ from motley.agents.blueprints import Blueprint, Node, Sizes, assemble, register,
 
 
 def with_drives(
-    frame: Mapping[str, Node], needs: int, swapped: bool = False, alone: bool = True
+    frame: Mapping[str, Node],
+    needs: int,
+    swapped: bool = False,
+    others: Mapping[str, Node] | None = None,
+    recalled: tuple[str, ...] = (),
 ) -> Blueprint:
     """Return a frame whose actor selects between a head for each need.
 
@@ -20,19 +24,16 @@ def with_drives(
         frame: areas as :func:`assemble` wires them.
         needs: how many.
         swapped: see :class:`Arbiter`.
-        alone: whether to serve the needs is all that there is to do; else there is one more head,
-            which is told what the frame's actor would be.
+        others: further heads, for what is no need.
+        recalled: a memory that knows what food looks like; see :class:`FoodFinder`.
     """
     areas = {name: node for name, node in frame.items() if node.role not in ("actor", "critic")}
-    if alone:
-        del areas["search"]  # which nobody would read: food is looked for by its own area
-    areas["food"] = Node(FoodFinder, ("interoception", "vision"), "food")
-    heads = tuple(f"drive_{need}" for need in range(needs))
-    for need, head in enumerate(heads):
-        areas[head] = Node(DriveHead, ("food",), "drive", {"need": need})
-    if not alone:
-        areas["way"] = Node(MotorHead, frame["actor"].inputs, "motor")
-        heads += ("way",)
+    del areas["search"]  # which nobody would read: food is looked for by its own area
+    areas["food"] = Node(FoodFinder, ("interoception", "vision", *recalled), "food")
+    for need in range(needs):
+        areas[f"drive_{need}"] = Node(DriveHead, ("food",), "drive", {"need": need})
+    areas |= others or {}
+    heads = (*(f"drive_{need}" for need in range(needs)), *(others or {}))
     known = ("interoception", "core", "food")
     areas["actor"] = Node(Arbiter, (*known, *heads), "actor", {"swapped": swapped})
     areas["critic"] = Node(NeedCritic, known, "critic")
