@@ -196,7 +196,7 @@ def _curve(arm: Arm, index: int, measure: str, source: str = "eval", mark: bool 
 
 
 def _levels(run: Run) -> list[tuple[float, str]]:
-    """Lines at solved, at chance, which is the best shortcut's, and at what a memoryless agent reached, where they are known."""
+    """Lines at solved, at chance and at what a memoryless agent reached, where they are known."""
     lines = [(SOLVED, f"solved {SOLVED}")]
     task = TASKS.get(run.config["task"])
     if task is None or run.config["level"] >= len(task.levels):

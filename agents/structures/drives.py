@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from motley.agents.areas import Arbiter, DriveHead, FoodFinder, MotorHead, NeedCritic
+from motley.agents.areas import Arbiter, DriveHead, FoodFinder, NeedCritic
 from motley.agents.blueprints import Blueprint, Node, Sizes, assemble, register, require
 
 
