@@ -268,7 +268,8 @@ def action_distribution(space: spaces.Space[Any], choices: int = 0) -> ActionDis
 
     Args:
         space: the actions.
-        choices: between how many areas' actions the actor chooses, by a :class:`Mixture`.
+        choices: between how many areas' actions the actor chooses, by a :class:`Mixture`; 0 where
+            it does not.
 
     Raises:
         ValueError: there is none for this kind of space.

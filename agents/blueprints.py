@@ -74,7 +74,7 @@ class Blueprint(Mapping[str, Node]):
 
     @property
     def choices(self) -> int:
-        """Between how many actions the actor chooses that other areas prefer."""
+        """Between how many actions the actor chooses that other areas prefer; 0: it does not."""
         node = self.areas[self.roles["actor"]]
         return node.area.choices(len(node.inputs)) if issubclass(node.area, Actor) else 0
 
@@ -127,6 +127,9 @@ PROBLEMS: Registry[str] = Registry("problem")
 MISMATCHED: Registry[str] = Registry("problem")
 """The control of each problem: the structure of another one, or a scrambled form of its own."""
 
+WORDS = ("matched", "mismatched")
+"""What stands for the structures of the problem that a task poses."""
+
 
 def register(
     build: Callable[..., Blueprint],
@@ -151,6 +154,8 @@ def register(
         ValueError: a name is taken, or only one of problem and control is given.
     """
     name = build.__name__
+    if name in WORDS:
+        raise ValueError(f"{name!r} means another structure in every task: give this one another")
     if (problem is None) != (mismatched is None):
         raise ValueError(f"structure {name!r}: give both its problem and its mismatched control")
     BLUEPRINTS[name] = _builder(build, name, {})
@@ -252,7 +257,7 @@ def structure(name: str, senses: Sizes, problem: str | None = None) -> Blueprint
         ValueError: no such structure, or none is matched to the problem.
     """
     word, _, variant = name.partition(".")
-    if word in ("matched", "mismatched"):
+    if word in WORDS:
         table = PROBLEMS if word == "matched" else MISMATCHED
         if problem is None or problem not in table:
             raise ValueError(
@@ -267,5 +272,5 @@ def structure(name: str, senses: Sizes, problem: str | None = None) -> Blueprint
             )
         name = table[problem] + (f".{variant}" if variant else "")
     if name not in BLUEPRINTS:
-        raise ValueError(unknown("structure", name, ("matched", "mismatched", *BLUEPRINTS)))
+        raise ValueError(unknown("structure", name, (*WORDS, *BLUEPRINTS)))
     return BLUEPRINTS[name](senses)

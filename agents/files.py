@@ -95,6 +95,10 @@ def load(
         env: as the constructor takes it, or None.
         device: of the tensors.
         changed: arguments of the constructor that replace the file's.
+
+    Raises:
+        ValueError: see there.
+        FileNotFoundError: there is no such file.
     """
     device = checks.device(device)
     facts, tensors = storage.read(path, device)

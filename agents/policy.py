@@ -69,7 +69,7 @@ class BrainPolicy(BasePolicy):
         Args:
             observation: of one environment, or a batch.
             state: what the last call returned; None at the start of every episode.
-            episode_start: (worlds,) bool, where an episode starts.
+            episode_start: (worlds,) bool, where an episode starts; one may stand for all worlds.
             deterministic: the mean or most likely action instead of a sample.
 
         Raises:
@@ -139,11 +139,19 @@ class BrainPolicy(BasePolicy):
         given: Any = packed
         if not isinstance(given, tuple) or len(given) != 1 + len(names):
             raise ValueError("state must be what the last call returned, or None at a start")
-        if any(len(x) != n for x in packed):
-            raise ValueError(
-                f"state is of {len(packed[0])} worlds, the observation of {n}: give None where "
-                f"other worlds begin"
-            )
+        features = [(self.distribution.features,)]
+        features += [template[area][name].shape[1:] for area, name in names]
+        for x, shape in zip(packed, features, strict=True):
+            if np.shape(x)[1:] != tuple(shape) or np.ndim(x) == 0:
+                raise ValueError(
+                    f"state must be what the last call returned, with a part of shape "
+                    f"{(n, *shape)}, not {np.shape(x)}"
+                )
+            if len(x) != n:
+                raise ValueError(
+                    f"state is of {len(x)} worlds, the observation of {n}: give None where "
+                    f"other worlds begin"
+                )
         action, *parts = (torch.as_tensor(x, device=self.device) for x in packed)
         state: BrainState = {}
         for (area, name), x in zip(names, parts, strict=True):

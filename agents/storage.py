@@ -86,10 +86,10 @@ def _opened(path: PathLike) -> Iterator[zipfile.ZipFile]:
     if not isinstance(given, str | Path) and not hasattr(given, "read"):
         raise ValueError(f"path must be a file's name or an open file, not {given!r}")
     if isinstance(path, str | Path):
+        path = path if Path(path).is_file() else _named(path)
         path = Path(path)
-        path = path if path.is_file() else _named(path)
         if not path.is_file():
-            inside = Path(path.with_suffix("") / "model.zip")
+            inside = Path(given) / "model.zip"
             hint = f"; the run's is {inside}" if inside.is_file() else ""
             raise FileNotFoundError(f"no agent at {path}{hint}")
     try:
@@ -112,7 +112,7 @@ def _facts(archive: zipfile.ZipFile, path: PathLike) -> dict[str, Any]:
 
 def _named(path: str | Path) -> Path:
     path = Path(path)
-    return path if path.suffix else path.with_suffix(".zip")
+    return path if path.suffix or not path.name else path.with_suffix(".zip")
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Tensor]:

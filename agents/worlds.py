@@ -33,6 +33,12 @@ def worlds_of(
     """
     if not isinstance(env_kwargs, Mapping | None):
         raise ValueError(f"env_kwargs must be a dict, not {env_kwargs!r}")
+    for name in env_kwargs or {}:
+        if not isinstance(name, str) or name in ("id", "env_id", "seed", "n_envs", "num_envs"):
+            raise ValueError(
+                f"env_kwargs go to the constructor of each world, which takes no {name!r}; the "
+                f"agent's own env, seed and n_envs say which worlds there are"
+            )
     if isinstance(env, str):
         return make_worlds(env, n_envs, seed, **(env_kwargs or {}))
     if env_kwargs:

@@ -15,6 +15,8 @@ from motley.costs.prediction import Prediction
 
 VARIANCE = 1 / 9
 """Of a channel of the pure hues, at length 1."""
+KEPT = 64
+"""Meals that the placebo remembers, since a rollout may have one or none."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +30,15 @@ class MealAppearance(Prediction):
     function of the core.
 
     Attributes:
-        meaningless: the placebo teacher: the colours that were met are dealt out at random among
-            the meals of a rollout.
-        seed: of the deals.
+        meaningless: the placebo teacher: every meal is said to have had the colour of one drawn
+            from those of this rollout and the newest :data:`KEPT` before it. What all
+            meals have in common it still tells: of a lone food, its colour.
+        seed: of the draws.
         sense: where the levels are; what is nearest is read from ``vision``.
     """
 
     problems: ClassVar[tuple[str, ...]] = ("competing drives",)
     alone: ClassVar[tuple[str, ...]] = ("food",)
-    in_time: ClassVar[bool] = True
     trains: tuple[str, ...] = ("food|core",)
     reads: str = "food|core"
     meaningless: bool = False
@@ -64,11 +66,13 @@ class MealAppearance(Prediction):
         view = sighting.rays(trace.next("vision"))
         at = view[..., 0].argmax(-1)[..., None, None].expand(*level.shape[:-1], 1, 3)
         color = nn.functional.normalize(view[..., 1:].gather(-2, at).squeeze(-2), dim=-1)
+        ate = meals.any(-1)
         if self.meaningless:
+            met = torch.cat((state.get("met", color[:0, 0]), color[ate]))
             generator, counted = next_draw(self.seed, state)
-            ate = meals.any(-1)
-            met, after = color[ate], counted
-            color[ate] = met[torch.randperm(len(met), generator=generator).to(met.device)]
+            drawn = torch.rand(int(ate.sum()), generator=generator) * len(met)
+            color[ate] = met[drawn.long().to(met.device)]
+            after = {**counted, "met": met[-KEPT:]}
         return {f"{self.name}/meals": meals.to(level.dtype), f"{self.name}/color": color}, after
 
     def target(self, trace: Trace) -> Tensor:

@@ -59,8 +59,10 @@ def register(cost: type[Cost]) -> type[Cost]:
     """Make a cost known by its name, for ``--costs``, for files and for the problems it states.
 
     Raises:
-        ValueError: another cost has that name.
+        ValueError: another cost has that name, or a set.
     """
+    if cost.label() in COST_SETS:
+        raise ValueError(f"a set of costs is called {cost.label()!r}: give {cost.__name__} another")
     COSTS[cost.label()] = cost
     return cost
 

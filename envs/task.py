@@ -153,10 +153,13 @@ class Task(ABC):
 
     def __init__(self, level: int | None = None, ood: bool = False) -> None:
         level = self.default_level if level is None else level
-        if isinstance(level, bool | float) or level not in range(len(self.levels)):
+        whole = isinstance(level, int | np.integer) and not isinstance(level, bool)
+        if not whole or level not in range(len(self.levels)):
             raise ValueError(
                 f"{type(self).__name__} has levels 0 to {len(self.levels) - 1}, not {level!r}"
             )
+        if not isinstance(ood, bool | np.bool_):
+            raise ValueError(f"{type(self).__name__}(ood={ood!r}): give True or False")
         self.level = int(level)
         self.ood = bool(ood)
 

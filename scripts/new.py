@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import keyword
 import re
 import sys
@@ -45,9 +46,10 @@ def main(args: New) -> None:
         ConfigError: the name cannot be a class's, or is taken, or the file exists.
     """
     from motley.agents.areas import AREAS
-    from motley.agents.blueprints import BLUEPRINTS
-    from motley.costs import COSTS
+    from motley.agents.blueprints import BLUEPRINTS, WORDS, assemble
+    from motley.costs import COST_SETS, COSTS
     from motley.envs import TASKS
+    from motley.envs.senses import BODY
     from motley.scripts.study import SHIPPED
     from motley.studies.config import ConfigError
     from motley.studies.study import Study
@@ -64,21 +66,25 @@ def main(args: New) -> None:
     elsewhere = [folder for folder in sys.path if folder not in here]
     if module in sys.stdlib_module_names or PathFinder.find_spec(module, elsewhere):
         raise ConfigError(f"there is a module {module} already: choose another name")
-    registered: Mapping[str, Mapping[str, Any]] = {
+    known: dict[Kind, Mapping[str, Any]] = {
         "task": TASKS,
         "area": {**AREAS, **BLUEPRINTS},
-        "cost": COSTS,
+        "cost": {**COSTS, **COST_SETS},
         "study": {study.name: Study for study in SHIPPED},
     }
-    ours = {k for k, v in registered[args.kind].items() if v.__module__.startswith("motley.")}
+    ours = {k for k, v in known[args.kind].items() if v.__module__.startswith("motley.")}
+    if args.kind == "area":  # its file has a structure, in which the area stands among others
+        senses = {sense.name: sense.size for sense in BODY}
+        ours |= {*WORDS, "previous_action", *senses, *assemble(senses, {})}
     if ours & words:
         raise ConfigError(f"Motley has the {args.kind} {name} already: choose another name")
     path = Path(f"{module}.py")
     template = Template((TEMPLATES / f"{args.kind}.txt").read_text())
     text = template.substitute(Name=name, module=module, MODULE=module.upper())
-    imports = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom))
-    if {*words, module.upper()} & {found.name for node in imports for found in node.names}:
-        raise ConfigError(f"the file takes {name} from a library: choose another name")
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.alias)]
+    taken = {*dir(builtins), *(node.asname or node.name for node in nodes)}
+    if {*words, module.upper()} & taken:
+        raise ConfigError(f"the file itself uses the name {name}: choose another name")
     try:
         with path.open("x") as file:
             file.write(text)

@@ -1,7 +1,9 @@
 """The agent of a run folder: loaded where it is the folder's, refused where it is another run's.
 
-Of others' environments an agent's file does not say the id: there an agent of another environment
-with the same spaces, seed and settings passes.
+It is held against what the configuration states: settings that were left out there, and the
+learning rate, which falls while an agent learns, are not compared. Of others' environments an
+agent's file does not say the id: there an agent of another one passes that has as many parameters,
+the same seed and settings.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ def open_run(folder: Path) -> tuple[RunConfig, Agent]:
     """The configuration and the agent of a run folder.
 
     Raises:
-        FolderError: it is no run folder, has no model yet, or has that of another run.
+        FolderError: it is no run folder, a peer's, has no model yet, or has that of another run.
     """
     if not (folder / "config.json").exists():
         inside = sorted(str(p.parent) for p in folder.glob("**/config.json"))[:5]
@@ -41,8 +43,8 @@ def open_run(folder: Path) -> tuple[RunConfig, Agent]:
     model = folder / "model.zip"
     if config.structure in PEERS:
         raise FolderError(
-            f"{folder} is a run of {config.structure}, of which curves alone are kept; its agent "
-            f"can be neither watched nor evaluated: motley report {folder}"
+            f"{folder} is a run of {config.structure}, of which curves alone are kept, and no "
+            f"agent to watch or evaluate; see them with: motley report {folder}"
         )
     if not model.exists():
         raise FolderError(
@@ -117,6 +119,7 @@ def _due(config: RunConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
     if config.ours is None:
         problem, delay = None, 0
         space: Space[Any] = spaces.from_json(facts["observation_space"])
+        due["task"] = None
     else:
         task = config.ours(level=config.level, ood=config.ood)
         problem, delay = task.problem, getattr(task, "delay", 0)

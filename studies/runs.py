@@ -181,13 +181,14 @@ def read(folder: Path) -> Run:
     missing = [f.name for f in fields(RunConfig) if f.name not in config]
     if missing:
         raise FolderError(f"{folder / 'config.json'} lacks {', '.join(missing)}")
+    versions = read_json(folder / "versions.json")
     return Run(
         folder,
         config,
-        read_json(folder / "versions.json"),
+        versions,
         read_csv(folder / "eval.csv"),
         read_csv(folder / "progress.csv"),
-        read_json(folder / "versions.json").get("n_parameters"),
+        versions.get("n_parameters"),
         (folder / "done").exists(),
     )
 

@@ -246,6 +246,10 @@ def test_what_is_no_environment_is_named(env: Any) -> None:
     [
         ({"level": "a"}, "DarkHome has levels 0 to 4, not 'a'"),
         ({"level": 1.5}, "DarkHome has levels 0 to 4, not 1.5"),
+        ({"level": np.float32(1)}, r"DarkHome has levels 0 to 4, not .*1\.0"),
+        ({"level": True}, "DarkHome has levels 0 to 4, not True"),
+        ({"level": np.True_}, "DarkHome has levels 0 to 4, not .*True"),
+        ({"ood": "no"}, r"DarkHome\(ood='no'\): give True or False"),
         ({"levle": 1}, "unexpected keyword argument 'levle'; it takes level, ood"),
     ],
 )
@@ -256,6 +260,18 @@ def test_a_setting_that_a_task_does_not_take_is_named(
         make_worlds("DarkHome", 2, 0, **settings)
     with pytest.raises(ValueError, match=message):
         small("DarkHome", env_kwargs=settings)
+
+
+@pytest.mark.parametrize("name", ["id", "seed", "n_envs", "num_envs", 1])
+def test_what_says_which_worlds_there_are_goes_to_no_world(name: Any) -> None:
+    with pytest.raises(ValueError, match=f"constructor of each world, which takes no {name!r}"):
+        small("DarkHome", env_kwargs={name: 3})
+
+
+@pytest.mark.parametrize("env", [CartPoleEnv(), None], ids=str)
+def test_a_setting_of_worlds_that_are_there_already_is_refused(env: Any) -> None:
+    with pytest.raises(ValueError, match=r"env_kwargs .* go with an id, not with"):
+        Agent("uniform", env, env_kwargs={"level": 1})
 
 
 @pytest.mark.parametrize(
@@ -316,8 +332,12 @@ def test_a_state_or_start_of_other_worlds_is_named() -> None:
     agent.predict(seen, state, np.ones(2, bool))
     assert state is not None
     one = tuple(x[:1] for x in state)
+    narrow = (state[0][:, :1], *state[1:])
     for given, starts, message in (
         (one, None, "state is of 1 worlds, the observation of 2"),
+        ((state[0], *one[1:]), None, "state is of 1 worlds, the observation of 2"),
+        (narrow, None, rf"a part of shape \(2, {state[0].shape[1]}\), not \(2, 1\)"),
+        ((state[0], *([None] * len(state[1:]))), None, r"a part of shape .*, not \(\)"),
         (np.zeros(2), None, "state must be what the last call returned"),
         (state[:-1], None, "state must be what the last call returned"),
         (state, np.ones(5, bool), "episode_start is of 5 worlds, the observation of 2"),

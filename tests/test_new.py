@@ -41,7 +41,11 @@ def test_every_kind_has_a_file(here: Path, capsys: pytest.CaptureFixture[str]) -
         compile(text, f"{module}.py", "exec")
 
 
-@pytest.mark.parametrize("named", ["task DarkHome", "area GRU", "cost Reward", "study Spine"])
+OURS = ("task DarkHome", "area GRU", "area Encoder", "area Cue", "area Matched")
+OURS += ("cost Reward", "cost Placebo", "study Spine")
+
+
+@pytest.mark.parametrize("named", OURS)
 def test_a_name_that_motley_has_is_refused(
     named: str, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,9 +123,10 @@ def test_nothing_is_overwritten_and_bad_names_are_refused(
     for name in ("Random", "Torch"):  # importing it would find Python's own, or torch
         assert main(["new", "task", name]) == 2
         assert f"there is a module {name.lower()} already" in capsys.readouterr().err
-    for kind, name in (("area", "Linear"), ("task", "Level"), ("study", "Arm")):
+    for named in ("area Linear", "area RegisterStructure", "area Sum", "task Level", "study Arm"):
+        kind, name = named.split()
         assert main(["new", kind, name]) == 2
-        assert f"takes {name} from a library" in " ".join(capsys.readouterr().err.split())
+        assert f"itself uses the name {name}" in " ".join(capsys.readouterr().err.split())
     assert [path.name for path in here.iterdir()] == ["calm.py"]
 
 

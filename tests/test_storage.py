@@ -195,13 +195,17 @@ def test_what_is_no_path_is_refused(given: Any) -> None:
         Agent.load(given)
 
 
-def test_what_is_no_agent_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_agent_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FileNotFoundError, match="no agent at"):
         Agent.load(tmp_path / "nothing")
     (tmp_path / "run").mkdir()
     build("uniform", "reward").save(tmp_path / "run" / "model")
-    with pytest.raises(FileNotFoundError, match=r"the run's is .*run/model\.zip"):
-        Agent.load(tmp_path / "run")
+    (tmp_path / "run").rename(tmp_path / "my.run")
+    with pytest.raises(FileNotFoundError, match=r"the run's is .*my.run/model\.zip"):
+        Agent.load(tmp_path / "my.run")
+    monkeypatch.chdir(tmp_path / "my.run")
+    with pytest.raises(FileNotFoundError, match=r"the run's is model\.zip"):
+        Agent.load(".")
     (tmp_path / "text.zip").write_text("hello")
     with pytest.raises(ValueError, match="not an agent's file"):
         Agent.load(tmp_path / "text.zip")

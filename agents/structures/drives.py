@@ -21,7 +21,7 @@ def with_drives(
     all of them.
 
     Args:
-        frame: areas as :func:`assemble` wires them.
+        frame: areas as :func:`assemble` wires them where there is vision.
         needs: how many.
         swapped: see :class:`Arbiter`.
         others: further heads, for what is no need.
