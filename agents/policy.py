@@ -139,17 +139,17 @@ class BrainPolicy(BasePolicy):
         given: Any = packed
         if not isinstance(given, tuple) or len(given) != 1 + len(names):
             raise ValueError("state must be what the last call returned, or None at a start")
-        features = [(self.distribution.features,)]
-        features += [template[area][name].shape[1:] for area, name in names]
-        for x, shape in zip(packed, features, strict=True):
-            if np.shape(x)[1:] != tuple(shape) or np.ndim(x) == 0:
+        shapes: list[tuple[int, ...]] = [(self.distribution.features,)]
+        shapes += [tuple(template[area][name].shape[1:]) for area, name in names]
+        for part, shape in zip(packed, shapes, strict=True):
+            if np.ndim(part) == 0 or np.shape(part)[1:] != shape:
                 raise ValueError(
                     f"state must be what the last call returned, with a part of shape "
-                    f"{(n, *shape)}, not {np.shape(x)}"
+                    f"{(n, *shape)}, not {np.shape(part)}"
                 )
-            if len(x) != n:
+            if len(part) != n:
                 raise ValueError(
-                    f"state is of {len(x)} worlds, the observation of {n}: give None where "
+                    f"state is of {len(part)} worlds, the observation of {n}: give None where "
                     f"other worlds begin"
                 )
         action, *parts = (torch.as_tensor(x, device=self.device) for x in packed)

@@ -33,7 +33,8 @@ def worlds_of(
     """
     if not isinstance(env_kwargs, Mapping | None):
         raise ValueError(f"env_kwargs must be a dict, not {env_kwargs!r}")
-    for name in env_kwargs or {}:
+    names: tuple[Any, ...] = tuple(env_kwargs or ())
+    for name in names:
         if not isinstance(name, str) or name in ("id", "env_id", "seed", "n_envs", "num_envs"):
             raise ValueError(
                 f"env_kwargs go to the constructor of each world, which takes no {name!r}; the "

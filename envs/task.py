@@ -152,16 +152,16 @@ class Task(ABC):
     body: Body = Body()
 
     def __init__(self, level: int | None = None, ood: bool = False) -> None:
-        level = self.default_level if level is None else level
-        whole = isinstance(level, int | np.integer) and not isinstance(level, bool)
-        if not whole or level not in range(len(self.levels)):
+        given: Any = self.default_level if level is None else level
+        equal_to_some = isinstance(given, bool | np.bool_ | float | np.floating)
+        if equal_to_some or given not in range(len(self.levels)):
             raise ValueError(
-                f"{type(self).__name__} has levels 0 to {len(self.levels) - 1}, not {level!r}"
+                f"{type(self).__name__} has levels 0 to {len(self.levels) - 1}, not {given!r}"
             )
-        if not isinstance(ood, bool | np.bool_):
-            raise ValueError(f"{type(self).__name__}(ood={ood!r}): give True or False")
-        self.level = int(level)
-        self.ood = bool(ood)
+        flag: Any = ood
+        if not isinstance(flag, bool | np.bool_):
+            raise ValueError(f"{type(self).__name__}(ood={flag!r}): give True or False")
+        self.level, self.ood = int(given), bool(flag)
 
     @property
     def name(self) -> str:

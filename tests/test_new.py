@@ -41,8 +41,8 @@ def test_every_kind_has_a_file(here: Path, capsys: pytest.CaptureFixture[str]) -
         compile(text, f"{module}.py", "exec")
 
 
-OURS = ("task DarkHome", "area GRU", "area Encoder", "area Cue", "area Matched")
-OURS += ("cost Reward", "cost Placebo", "study Spine")
+OURS = ["task DarkHome", "area GRU", "area Encoder", "area Cue", "area Matched"]
+OURS += ["cost Reward", "cost Placebo", "study Spine"]
 
 
 @pytest.mark.parametrize("named", OURS)
