@@ -13,6 +13,7 @@ from rich.console import Console
 from motley.scripts.train import Import
 from motley.studies import baselines, exploration, parity, solvers, spine, study, table
 from motley.studies.config import ConfigError, import_plugins, nearest
+from motley.studies.folder import read_json
 from motley.studies.verdict import verdict
 
 SHIPPED = (
@@ -89,7 +90,13 @@ def main(args: StudyCommand) -> int:
     if args.action == "verdict":
         for answer in verdict(whole, results):
             console.print(sentence(answer))
-        console.print(f"wrote {results / 'verdict.json'}")
+        written = results / "verdict.json"
+        if changed := len(read_json(written)["changed_runs"]):
+            console.print(
+                f"{changed} stored runs do not count: the study would make them otherwise by now; "
+                f"motley study run {args.name}"
+            )
+        console.print(f"wrote {written}")
         return 0
     done: set[str] = set()
 

@@ -245,7 +245,7 @@ def run(
         ConfigError: the study was not tuned, or its old table has other columns.
     """
     wanted: dict[str, RunConfig] = {}
-    for plan in _planned(study, results):
+    for plan in planned(study, results):
         if plan.config is None:
             missing = study.arms[plan.task][plan.arm].tuned_as or plan.arm
             raise ConfigError(
@@ -278,7 +278,7 @@ def _refuse(configs: Iterable[RunConfig]) -> None:
                 ) from error
 
 
-def _planned(study: Study, results: Path) -> Iterator[Planned]:
+def planned(study: Study, results: Path) -> Iterator[Planned]:
     """Every run of a study, with the settings that tuning chose."""
     path = results / "settings.json"
     chosen = read_json(path)["chosen"] if path.exists() else {}
@@ -291,7 +291,7 @@ def _planned(study: Study, results: Path) -> Iterator[Planned]:
 
 def collect(study: Study, runs: Path, results: Path) -> Collected:
     """Write the table of a whole study, see :func:`.table.collect`."""
-    return table.collect(_planned(study, results), runs, results)
+    return table.collect(planned(study, results), runs, results)
 
 
 def status(study: Study, runs: Path) -> Iterator[tuple[str, float, float]]:

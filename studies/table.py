@@ -230,6 +230,25 @@ def mark_of(plan: Planned, learners: dict[str, Learnt]) -> str | None:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def changed(planned: Iterable[Planned], stored: Stored) -> list[str]:
+    """Stored runs that the study would make otherwise by now, or no more.
+
+    Where the study cannot tell, since an arm was tuned elsewhere or a package is missing, or the
+    table does not, since a run has no hash in it, a run counts as unchanged.
+
+    Args:
+        planned: all runs of the study.
+        stored: its table.
+    """
+    learners: dict[str, Learnt] = {}
+    found = set(stored.rows)
+    for plan in planned:
+        mark = stored.marks.get(plan.key)
+        if plan.key in found and (mark is None or mark_of(plan, learners) in (None, mark)):
+            found.remove(plan.key)
+    return sorted(found)
+
+
 def _is_of(plan: Planned, learnt: Learnt | None, folder: Path) -> bool:
     """Whether a folder's run was begun as planned, with what learns now, and can be read."""
     assert plan.config is not None

@@ -14,7 +14,7 @@ from motley.studies import table, versions
 from motley.studies.config import ConfigError, RunConfig, import_plugins
 from motley.studies.folder import write_json
 from motley.studies.statistics import Interval, difference, holm, p_above
-from motley.studies.study import Arm, Contrast, Study
+from motley.studies.study import Arm, Contrast, Study, planned
 
 LEAST_SEEDS = 10
 """Runs of each arm below which nothing is decided."""
@@ -34,7 +34,8 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
     it allows (for an equivalence: two one-sided tests at 5% each, Schuirmann 1987) and the estimate
     reaches the size that it predicts, if any; ``refuted`` where all of the interval lies outside,
     else ``inconclusive``; so are fewer than 10 whole runs of an arm. Runs that have not reached
-    their arm's steps do not count.
+    their arm's steps do not count, nor do those of an arm, or on a task, that was changed
+    since they were stored (``changed_runs``).
 
     ``verdict`` answers each contrast by itself, which is what a claim that all of them hold asks
     for: that needs no correction (Berger 1982). A claim that some hold is asked of
@@ -42,8 +43,8 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
     if it does with Holm's correction over all of these, on all of their tasks, whether their runs
     are there or not. It is ``null`` for the other kinds, and changes nothing that is refuted.
 
-    ``verdict.json`` says what was judged: ``table_hash`` is of all rows of ``curves.csv``,
-    ``task_hashes`` of the tasks as they are now (``null`` where a package is missing).
+    ``verdict.json`` says what was judged: ``table_hash`` is of the rows of ``curves.csv`` that
+    count, ``task_hashes`` of the tasks as they are now (``null`` where a package is missing).
 
     Args:
         study: whose runs were collected.
@@ -59,6 +60,8 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
         )
     rows = table.load(results)
     import_plugins(study.imports)  # they may bring the environments whose code is noted
+    changed = table.changed(planned(study, results), table.read(results))
+    rows = {key: run for key, run in rows.items() if key not in changed}
     measures = {contrast.measure for contrast in study.contrasts}
     curves = {measure: _curves(rows, measure) for measure in measures}
     found = [
@@ -72,6 +75,7 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
         "round": study.round,
         "table_hash": table.hash_of(rows),
         "task_hashes": {task: _task_hash(task) for task, _ in study.tasks},
+        "changed_runs": changed,
     }
     write_json(results / "verdict.json", {**judged, "verdicts": found})
     return found

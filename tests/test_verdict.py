@@ -14,7 +14,7 @@ from motley.envs.tasks import TASKS
 from motley.scripts.main import main
 from motley.scripts.study import SHIPPED
 from motley.studies import study, table
-from motley.studies.folder import read_json, write_csv
+from motley.studies.folder import read_json, write_csv, write_json
 from motley.studies.study import Arm, Contrast, Study
 from motley.studies.verdict import verdict
 
@@ -97,6 +97,28 @@ def test_the_verdict_says_what_was_judged(tmp_path: Path) -> None:
     assert judged()["table_hash"] == first["table_hash"]  # whatever the order
     store(tmp_path, SCORES | {"weak": SPREAD})
     assert judged()["table_hash"] != first["table_hash"]
+
+
+def test_runs_of_an_arm_that_was_changed_since_do_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store(tmp_path / "asks", SCORES)
+    marks = {
+        plan.key: table.mark_of(plan, {}) for plan in study.planned(ASKS, tmp_path) if plan.seed < 3
+    }
+    write_json(tmp_path / "asks" / "runs.json", marks)
+    assert verdict(ASKS, tmp_path / "asks")[0]["seeds"] == [10, 10]
+    harder = replace(ARM, steps=1024)
+    after = replace(ASKS, arms={"DarkHome": dict(ASKS.arms["DarkHome"]) | {"strong": harder}})
+    store(tmp_path / "asks", SCORES, last=1024)
+    first, second, *_ = verdict(after, tmp_path / "asks")
+    assert (first["seeds"], first["verdict"]) == ([7, 10], "inconclusive")
+    assert second["seeds"] == [10, 10]
+    changed = [f"DarkHome-0/strong/{seed}" for seed in range(3)]
+    assert read_json(tmp_path / "asks" / "verdict.json")["changed_runs"] == changed
+    monkeypatch.setitem(study.STUDIES, "asks", after)
+    assert main(["study", "verdict", "asks", "--results", str(tmp_path)]) == 0
+    assert "3 stored runs do not count" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_command_says_what_was_predicted_and_what_refutes_it(
