@@ -155,7 +155,7 @@ def register(
     """
     name = build.__name__
     if name in WORDS:
-        raise ValueError(f"{name!r} means another structure in every task: give this one another")
+        raise ValueError(f"{name!r} stands for the structure of each task: rename the function")
     if (problem is None) != (mismatched is None):
         raise ValueError(f"structure {name!r}: give both its problem and its mismatched control")
     BLUEPRINTS[name] = _builder(build, name, {})

@@ -25,6 +25,12 @@ BrainState = dict[str, dict[str, Tensor]]
 What was given one step before, for those who read it late, stands under ``"<name>@-1"``.
 """
 
+TAKEN = frozenset(
+    ("action", "reward", "episode_start", "terminated", "entropy", "log_prob", "taught")
+)
+TAKEN |= {"previous_action", *dir(nn.ModuleDict())}
+"""What no area can be called: names of a trace's other tensors, and torch's own of modules."""
+
 
 class Brain(nn.Module):
     """The areas of a blueprint, built for an environment's senses and actions.
@@ -61,6 +67,10 @@ class Brain(nn.Module):
         for name, sources in self.inputs.items():
             if name in self.sizes:
                 raise ValueError(f"area {name!r} has the name of a sense; call it something else")
+            if name in TAKEN:
+                raise ValueError(
+                    f"no area can be called {name!r}, which is Motley's or torch's own"
+                )
             for source in map(source_of, sources):
                 if source not in self.sizes and source not in blueprint:
                     known = (*self.sizes, *blueprint)

@@ -74,8 +74,8 @@ class BrainPolicy(BasePolicy):
 
         Raises:
             ValueError: a sense is missing or unknown, has another shape than the agent's, or
-                holds what is not finite, or ``state`` or ``episode_start`` is of other worlds;
-                the message names it.
+                holds what is not finite; or ``state`` is not what the last call returned, or it or
+                ``episode_start`` is of other worlds; the message names it.
         """
         only = self.learner.brain.acting
         return self.observe(observation, state, episode_start, deterministic, only)[:2]

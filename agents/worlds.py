@@ -16,6 +16,9 @@ from motley.envs.sb3 import WorldVecEnv
 from motley.envs.task import Task
 from motley.envs.tasks import TASKS
 
+GIVEN = ("id", "num_envs", "seed")
+"""Arguments of worlds that are not for ``env_kwargs``; of others' environments the first."""
+
 
 def worlds_of(
     env: Any, n_envs: int, seed: int, env_kwargs: Mapping[str, Any] | None = None
@@ -33,15 +36,8 @@ def worlds_of(
     """
     if not isinstance(env_kwargs, Mapping | None):
         raise ValueError(f"env_kwargs must be a dict, not {env_kwargs!r}")
-    names: tuple[Any, ...] = tuple(env_kwargs or ())
-    for name in names:
-        if not isinstance(name, str) or name in ("id", "env_id", "seed", "n_envs", "num_envs"):
-            raise ValueError(
-                f"env_kwargs go to the constructor of each world, which takes no {name!r}; the "
-                f"agent's own env, seed and n_envs say which worlds there are"
-            )
     if isinstance(env, str):
-        return make_worlds(env, n_envs, seed, **(env_kwargs or {}))
+        return make_worlds(env, n_envs, seed, env_kwargs)
     if env_kwargs:
         raise ValueError(f"env_kwargs {dict(env_kwargs)} go with an id, not with {env!r}")
     if isinstance(env, gym.Env):
@@ -53,7 +49,9 @@ def worlds_of(
     )
 
 
-def make_worlds(id: str, n_envs: int, seed: int, **kwargs: Any) -> VecEnv:
+def make_worlds(
+    id: str, n_envs: int, seed: int, env_kwargs: Mapping[str, Any] | None = None
+) -> VecEnv:
     """Return ``n_envs`` worlds of an id: our own batch for our tasks, else SB3's.
 
     Args:
@@ -61,15 +59,21 @@ def make_worlds(id: str, n_envs: int, seed: int, **kwargs: Any) -> VecEnv:
             (``minigrid:MiniGrid-DoorKey-5x5-v0`` imports the module first).
         n_envs: how many worlds.
         seed: of the first world; world i gets ``seed + i``.
-        **kwargs: constructor arguments of the environment.
+        env_kwargs: constructor arguments of the environment.
 
     Raises:
         ValueError: there is no such environment (the nearest are named), or our task takes no such
             argument.
     """
-    name = id.removeprefix("motley.envs:").removeprefix("motley/").removesuffix("-v0")
-    # An unknown id of ours goes the same way: the door says which names there are.
-    if name in TASKS or (id not in gym.registry and "motley/" in id):
+    kwargs: dict[Any, Any] = dict(env_kwargs or {})
+    ours = GIVEN if _is_ours(id) else GIVEN[:1]
+    for argument in kwargs:
+        if not isinstance(argument, str) or argument in ours:
+            raise ValueError(
+                f"env_kwargs cannot have {argument!r}: they are what {id} takes by name, and which "
+                f"worlds there are is said by env, n_envs and seed"
+            )
+    if _is_ours(id):
         return WorldVecEnv(id, n_envs, seed=seed, **kwargs)
     try:
         return make_vec_env(id, n_envs, seed=seed, env_kwargs=kwargs, wrapper_class=Readable)
@@ -78,6 +82,12 @@ def make_worlds(id: str, n_envs: int, seed: int, **kwargs: Any) -> VecEnv:
             unknown("environment", id, (*TASKS, *gym.registry)) + "; one that a package brings is "
             "written with that package, as in 'minigrid:MiniGrid-Empty-5x5-v0'"
         ) from error
+
+
+def _is_ours(id: str) -> bool:
+    """Whether an id is of our tasks, or looks so: the door says which there are."""
+    name = id.removeprefix("motley.envs:").removeprefix("motley/").removesuffix("-v0")
+    return name in TASKS or (id not in gym.registry and "motley/" in id)
 
 
 def problem_of(env: VecEnv | None) -> str | None:

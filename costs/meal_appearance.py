@@ -59,11 +59,13 @@ class MealAppearance(Prediction):
         """Note the meals, (time, worlds, needs), and the colour that was met, (time, worlds, 3).
 
         Both stand at the step before, in which the food was still looked for: once it is eaten,
-        a memory may recall another one or none.
+        a memory may recall another one or none. A meal in the dark has no colour and is not
+        noted, nor is one in an episode's last step, after which nothing is seen.
         """
         level, after = trace[self.sense], dict[str, Tensor]()
         meals = (trace.next(self.sense) > level) & trace.has_next.unsqueeze(-1)
         view = sighting.rays(trace.next("vision"))
+        meals &= (view[..., 0].amax(-1) > sighting.NOTHING).unsqueeze(-1)
         at = view[..., 0].argmax(-1)[..., None, None].expand(*level.shape[:-1], 1, 3)
         color = nn.functional.normalize(view[..., 1:].gather(-2, at).squeeze(-2), dim=-1)
         ate = meals.any(-1)

@@ -62,7 +62,10 @@ def register(cost: type[Cost]) -> type[Cost]:
         ValueError: another cost has that name, or a set.
     """
     if cost.label() in COST_SETS:
-        raise ValueError(f"a set of costs is called {cost.label()!r}: give {cost.__name__} another")
+        raise ValueError(
+            f"a set of costs is called {cost.label()!r}: rename the class {cost.__name__}, or give "
+            f"it another kind"
+        )
     COSTS[cost.label()] = cost
     return cost
 

@@ -134,7 +134,7 @@ class Task(ABC):
         ood: the out-of-distribution variant of the level.
 
     Raises:
-        ValueError: there is no such level.
+        ValueError: there is no such level, or ``ood`` is neither True nor False.
     """
 
     problem: ClassVar[str]

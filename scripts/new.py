@@ -47,6 +47,7 @@ def main(args: New) -> None:
     """
     from motley.agents.areas import AREAS
     from motley.agents.blueprints import BLUEPRINTS, WORDS, assemble
+    from motley.agents.brain import TAKEN
     from motley.costs import COST_SETS, COSTS
     from motley.envs import TASKS
     from motley.envs.senses import BODY
@@ -75,15 +76,16 @@ def main(args: New) -> None:
     ours = {k for k, v in known[args.kind].items() if v.__module__.startswith("motley.")}
     if args.kind == "area":  # its file has a structure, in which the area stands among others
         senses = {sense.name: sense.size for sense in BODY}
-        ours |= {*WORDS, "previous_action", *senses, *assemble(senses, {})}
+        ours |= {*WORDS, *TAKEN, *dir(builtins), *senses, *assemble(senses, {})}
     if ours & words:
-        raise ConfigError(f"Motley has the {args.kind} {name} already: choose another name")
+        raise ConfigError(
+            f"{name} means something in Motley or Python already: choose another name"
+        )
     path = Path(f"{module}.py")
     template = Template((TEMPLATES / f"{args.kind}.txt").read_text())
     text = template.substitute(Name=name, module=module, MODULE=module.upper())
     nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.alias)]
-    taken = {*dir(builtins), *(node.asname or node.name for node in nodes)}
-    if {*words, module.upper()} & taken:
+    if {*words, module.upper()} & {node.asname or node.name for node in nodes}:
         raise ConfigError(f"the file itself uses the name {name}: choose another name")
     try:
         with path.open("x") as file:

@@ -91,10 +91,11 @@ def main(args: StudyCommand) -> int:
         for answer in verdict(whole, results):
             console.print(sentence(answer))
         written = results / "verdict.json"
-        if changed := len(read_json(written)["changed_runs"]):
+        if changed := read_json(written)["changed_runs"]:
             console.print(
-                f"{changed} stored runs do not count: the study would make them otherwise by now; "
-                f"motley study run {args.name}"
+                f"stored runs that do not count, since the study would make them otherwise by now "
+                f"or has them no more: {len(changed)}, of {', '.join(_arms_of(changed))}; the next "
+                f"run of the study puts them aside"
             )
         console.print(f"wrote {written}")
         return 0
@@ -125,6 +126,11 @@ def main(args: StudyCommand) -> int:
         return 130
     console.print(f"wrote {results}")
     return 0
+
+
+def _arms_of(keys: Sequence[str]) -> list[str]:
+    """Return the arms, each with its task, of runs by key."""
+    return list(dict.fromkeys(key.rpartition("/")[0] for key in keys))
 
 
 def sentence(answer: Mapping[str, Any]) -> str:

@@ -93,6 +93,8 @@ def _differences(config: RunConfig, facts: Mapping[str, Any]) -> Iterator[str]:
     for name, value in due.items():
         if name == "costs" and (apart := _apart(found[name], value)):
             yield f"costs {apart}"
+        elif name == "task" and found[name] is not None and value is None:
+            yield f"task is {found[name]!r}, none of others' environments"
         elif found[name] != value:
             yield f"{name} is {found[name]!r}, not {value!r}"
 

@@ -35,7 +35,7 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
     reaches the size that it predicts, if any; ``refuted`` where all of the interval lies outside,
     else ``inconclusive``; so are fewer than 10 whole runs of an arm. Runs that have not reached
     their arm's steps do not count, nor do those of an arm, or on a task, that was changed
-    since they were stored (``changed_runs``).
+    since they were stored, or that the study has no more (``changed_runs``).
 
     ``verdict`` answers each contrast by itself, which is what a claim that all of them hold asks
     for: that needs no correction (Berger 1982). A claim that some hold is asked of

@@ -257,14 +257,14 @@ def test_a_setting_that_a_task_does_not_take_is_named(
     settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        make_worlds("DarkHome", 2, 0, **settings)
+        make_worlds("DarkHome", 2, 0, settings)
     with pytest.raises(ValueError, match=message):
         small("DarkHome", env_kwargs=settings)
 
 
-@pytest.mark.parametrize("name", ["id", "seed", "n_envs", "num_envs", 1])
-def test_what_says_which_worlds_there_are_goes_to_no_world(name: Any) -> None:
-    with pytest.raises(ValueError, match=f"constructor of each world, which takes no {name!r}"):
+@pytest.mark.parametrize("name", ["id", "seed", "num_envs", 1])
+def test_what_says_which_worlds_there_are_is_no_setting_of_one(name: Any) -> None:
+    with pytest.raises(ValueError, match=f"env_kwargs cannot have {name!r}"):
         small("DarkHome", env_kwargs={name: 3})
 
 

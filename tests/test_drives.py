@@ -241,6 +241,25 @@ def test_meals_teach_what_food_looks_like() -> None:
     assert cost.loss(trace.noted({**trace.tensors, "food": right}), heads).max() < 1e-9
 
 
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_meal_after_the_last_step_of_a_rollout_is_noted(ends: bool) -> None:
+    whole = fed()
+    before = {name: x[:2] for name, x in whole.tensors.items()}
+    after = {name: x[2:3] for name, x in whole.tensors.items()}
+    after["episode_start"] = torch.tensor([[ends]])
+    notes, _ = MealAppearance().annotate(Trace(before, after=after), {}, torch.nn.Identity())
+    assert notes["meal_appearance/meals"][:, 0].tolist() == [[0.0, 0.0], [0.0, float(not ends)]]
+    yellow = torch.tensor([0.5, 0.5, 0.0]).sqrt()
+    torch.testing.assert_close(notes["meal_appearance/color"][1, 0], yellow)
+
+
+def test_a_meal_in_the_dark_teaches_nothing() -> None:
+    seen = fed().tensors
+    dark = {**seen, "vision": seen["vision"] * torch.tensor([1.0, 1.0, 0.0, 1.0])[:, None, None]}
+    notes, _ = MealAppearance().annotate(Trace(dark), {}, torch.nn.Identity())
+    assert notes["meal_appearance/meals"].sum() == 0
+
+
 def test_the_placebo_of_meals_gives_each_the_color_of_one_that_was_met() -> None:
     generator = torch.Generator().manual_seed(1)
     time, worlds = 200, 3

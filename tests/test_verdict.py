@@ -118,7 +118,13 @@ def test_runs_of_an_arm_that_was_changed_since_do_not_count(
     assert read_json(tmp_path / "asks" / "verdict.json")["changed_runs"] == changed
     monkeypatch.setitem(study.STUDIES, "asks", after)
     assert main(["study", "verdict", "asks", "--results", str(tmp_path)]) == 0
-    assert "3 stored runs do not count" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "has them no more: 3, of DarkHome-0/strong;" in said
+    fewer = replace(ASKS, seeds=tuple(range(9)))
+    store(tmp_path / "asks", SCORES)
+    assert verdict(fewer, tmp_path / "asks")[0]["seeds"] == [9, 9]
+    changed = [f"DarkHome-0/{arm}/9" for arm in sorted(SCORES)]
+    assert read_json(tmp_path / "asks" / "verdict.json")["changed_runs"] == changed
 
 
 def test_the_command_says_what_was_predicted_and_what_refutes_it(
