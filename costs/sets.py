@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from torch import nn
+
 from motley.costs.area_target import AreaTarget
 from motley.costs.base import EVERY, Cost
 from motley.costs.behavioural_cloning import BehaviouralCloning
@@ -51,6 +53,9 @@ CostSet = Callable[[Sizes, str | None], tuple[Cost, ...]]
 COSTS: Registry[type[Cost]] = Registry("cost")
 """Costs by the name of their class in lower case with underscores."""
 
+TAKEN = frozenset(dir(nn.ModuleDict()))
+"""What no cost can be called: torch's own names of modules, of which each cost's heads are one."""
+
 COST_SETS: Registry[CostSet] = Registry("cost set")
 """Cost sets by name: functions of the senses' sizes and of the problem that the task poses."""
 
@@ -59,8 +64,13 @@ def register(cost: type[Cost]) -> type[Cost]:
     """Make a cost known by its name, for ``--costs``, for files and for the problems it states.
 
     Raises:
-        ValueError: another cost has that name, or a set.
+        ValueError: another cost has that name, or a set, or torch's modules have it.
     """
+    if cost.label() in TAKEN:
+        raise ValueError(
+            f"no cost can be called {cost.label()!r}, which torch's modules have: rename the class "
+            f"{cost.__name__}, or give it another kind"
+        )
     if cost.label() in COST_SETS:
         raise ValueError(
             f"a set of costs is called {cost.label()!r}: rename the class {cost.__name__}, or give "
@@ -204,6 +214,8 @@ def check_names(names: str) -> None:
         ValueError: the message has the nearest.
     """
     for entry in names.split("+"):
+        if not entry:
+            raise ValueError(f"there is an empty name among the costs {names!r}")
         if entry in COST_SETS or entry in COSTS:
             continue
         word, _, member = entry.partition(".")
@@ -235,6 +247,8 @@ def cost_set(
             f"costs must be a name or a list of names and costs, such as "
             f"['reward', Entropy()], not {names!r}"
         )
+    if isinstance(names, str):
+        check_names(names)  # as it was given, so that the message has it
     entries = names.split("+") if isinstance(names, str) else list(names)
     costs: list[Cost] = []
     for entry in entries:

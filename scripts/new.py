@@ -48,7 +48,7 @@ def main(args: New) -> None:
     from motley.agents.areas import AREAS
     from motley.agents.blueprints import BLUEPRINTS, WORDS, assemble
     from motley.agents.brain import TAKEN
-    from motley.costs import COST_SETS, COSTS
+    from motley.costs import COST_SETS, COSTS, sets
     from motley.envs import TASKS
     from motley.envs.senses import BODY
     from motley.scripts.study import SHIPPED
@@ -77,6 +77,8 @@ def main(args: New) -> None:
     if args.kind == "area":  # its file has a structure, in which the area stands among others
         senses = {sense.name: sense.size for sense in BODY}
         ours |= {*WORDS, *TAKEN, *dir(builtins), *senses, *assemble(senses, {})}
+    if args.kind == "cost":
+        ours |= sets.TAKEN
     if ours & words:
         raise ConfigError(
             f"{name} means something in Motley or Python already: choose another name"

@@ -30,6 +30,7 @@ from motley.costs import (
     WorldPrediction,
     cost_set,
     ramp,
+    register,
     unexplained,
 )
 from motley.costs.base import Sizes
@@ -438,6 +439,13 @@ def test_unknown_and_useless_costs_are_refused() -> None:
         cost_set("heterogenous", SIZES)
     with pytest.raises(ValueError, match="gives a score"):
         cost_set([Entropy()], SIZES)
+    with pytest.raises(ValueError, match=r"an empty name among the costs 'reward\+'"):
+        cost_set("reward+", SIZES)
+    taken = type("Update", (Entropy,), {})
+    with pytest.raises(
+        ValueError, match=r"no cost can be called 'update'.*: rename the class Update"
+    ):
+        register(taken)
     with pytest.raises(ValueError, match="give a number >= 0"):
         Entropy(weight=-1.0)
     with pytest.raises(KeyError, match="nothing in this trace is called 'smell'"):

@@ -42,7 +42,15 @@ def test_every_kind_has_a_file(here: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 OURS = ["task DarkHome", "area GRU", "area Encoder", "area Cue", "area Matched"]
-OURS += ["area Reward", "area Update", "area Sum", "cost Reward", "cost Placebo", "study Spine"]
+OURS += [
+    "area Reward",
+    "area Update",
+    "area Sum",
+    "cost Reward",
+    "cost Placebo",
+    "cost Update",
+    "study Spine",
+]
 
 
 @pytest.mark.parametrize("named", OURS)
