@@ -70,6 +70,12 @@ def main(args: StudyCommand) -> int:
     chosen = replace(chosen, imports=tuple(dict.fromkeys((*chosen.imports, *args.imports))))
     runs, results = args.runs / args.name, args.results / args.name
     if args.action == "status":
+        stored = results / "curves.csv"
+        if stored.exists():
+            console.print(
+                f"{len(table.load(results))} runs are stored in {stored}; see: motley study table "
+                f"{args.name}"
+            )
         waiting = 0
         for key, steps, score in study.status(chosen, runs):
             if steps:
@@ -77,9 +83,6 @@ def main(args: StudyCommand) -> int:
             waiting += not steps
         if waiting:
             console.print(f"{waiting} not begun in {runs}")
-        stored = results / "curves.csv"
-        if stored.exists():
-            console.print(f"stored results are in {stored}; see: motley study table {args.name}")
         return 0
     if args.action == "table":
         titles = ("task", "arm", "solved", "steps to solved", "final score01", "out of distr.")

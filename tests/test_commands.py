@@ -17,8 +17,9 @@ import torch
 from PIL import Image, ImageSequence
 
 from motley.scripts.main import COMMANDS, main
+from motley.studies import table
 from motley.studies.config import RunConfig
-from motley.studies.folder import read_csv, read_json
+from motley.studies.folder import read_csv, read_json, write_csv
 from motley.studies.run import run
 from motley.studies.video import HOLD
 
@@ -192,9 +193,11 @@ def test_status_says_where_stored_results_are(
     assert "motley study table" not in said(capsys)
     stored = tmp_path / "spine" / "curves.csv"
     stored.parent.mkdir()
-    stored.touch()
+    row = dict.fromkeys(table.COLUMNS, "0") | {"arm": "uniform", "task": "DarkHome"}
+    rows = [[*(row | {"seed": seed}).values()] for seed in ("0", "1", "1")]
+    write_csv(stored, table.COLUMNS, rows)
     assert main(words) == 0
-    assert f"stored results are in {stored}; see: motley study table spine" in said(capsys)
+    assert f"2 runs are stored in {stored}; see: motley study table spine" in said(capsys)
 
 
 def test_a_word_instead_of_a_number(capsys: pytest.CaptureFixture[str]) -> None:
