@@ -72,9 +72,9 @@ def main(args: StudyCommand) -> int:
     if args.action == "status":
         stored = results / "curves.csv"
         if stored.exists():
+            count = len(table.load(results).rows)
             console.print(
-                f"{len(table.load(results))} runs are stored in {stored}; see: motley study table "
-                f"{args.name}"
+                f"{count} runs are stored in {stored}; see: motley study table {args.name}"
             )
         waiting = 0
         for key, steps, score in study.status(chosen, runs):

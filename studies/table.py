@@ -340,11 +340,11 @@ def _lines(path: Path, columns: tuple[str, ...]) -> Rows:
     return lines
 
 
-def load(results: Path) -> dict[str, Rows]:
-    """The stored rows of a study, by run.
+def load(results: Path) -> Stored:
+    """What :func:`read` does, where there is a table.
 
     Raises:
-        ConfigError: there are none.
+        ConfigError: there is none.
     """
     path = results / "curves.csv"
     if not path.exists():
@@ -352,7 +352,7 @@ def load(results: Path) -> dict[str, Rows]:
             f"{path} is missing: run the study first (motley study run {results.name}), or give "
             f"the folder that has {results.name}/curves.csv as --results"
         )
-    return read(results).rows
+    return read(results)
 
 
 def summary(results: Path, asked: Container[tuple[str, str]]) -> Iterator[tuple[str, ...]]:
@@ -370,7 +370,7 @@ def summary(results: Path, asked: Container[tuple[str, str]]) -> Iterator[tuple[
         ConfigError: there is no table.
     """
     arms: dict[tuple[str, str], dict[str, list[dict[str, str]]]] = {}
-    for key, lines in load(results).items():
+    for key, lines in load(results).rows.items():
         found = [dict(zip(COLUMNS, line, strict=True)) for line in lines]
         task, level, arm = (found[0][name] for name in ("task", "level", "arm"))
         if (task, arm) in asked:

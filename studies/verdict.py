@@ -58,10 +58,10 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
             f"study {study.name!r} states no contrasts, so there is no verdict on it; its numbers: "
             f"motley study table {study.name}"
         )
-    rows = table.load(results)
+    stored = table.load(results)
     import_plugins(study.imports)  # they may bring the environments whose code is noted
-    changed = table.changed(planned(study, results), table.read(results))
-    rows = {key: run for key, run in rows.items() if key not in changed}
+    changed = table.changed(planned(study, results), stored)
+    rows = {key: run for key, run in stored.rows.items() if key not in changed}
     measures = {contrast.measure for contrast in study.contrasts}
     curves = {measure: _curves(rows, measure) for measure in measures}
     found = [
