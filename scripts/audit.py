@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import tyro
 from rich.console import Console
 from rich.progress import Progress, track
 from rich.table import Table
@@ -16,7 +13,7 @@ from rich.table import Table
 from motley.envs import TASKS, Task, calibration, contract
 from motley.envs.calibration import Entry
 from motley.envs.hidden import what_is_hidden
-from motley.scripts.train import Import
+from motley.scripts.flags import Audit
 from motley.studies import capacity, controls
 from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
 from motley.studies.record import open_lesioned, record, rules
@@ -27,43 +24,6 @@ HELD = 0.9
 """Bar of the capacity probe: the uniform core's grade."""
 AUDIT_SEED = 2_000_000
 """Of the first episode; the audit's episodes are not the calibration's."""
-
-
-@dataclass(frozen=True)
-class Audit:
-    """Play a task with its oracle, observer, random policy and shortcuts, level by level.
-
-    Exits with 1 where the oracle is below the bar that the task states, the observer's score01 is
-    below 0.9, or a shortcut's or the memoryless agent's score01 is more than 0.1 above that of
-    the stated chance, or a probe's score more than 0.1 above its chance, or the capacity probe
-    finds the uniform core below 0.9, or a core that forgets more than 0.1 above chance.
-    """
-
-    task: Annotated[str, tyro.conf.Positional]
-    """A task of `motley list`."""
-    calibrate: bool = False
-    """Store the means as the task's calibration, what score01 is reckoned with."""
-    memoryless: bool = False
-    """Train an agent without memory and previous action on reward, and store its score."""
-    capacity: bool = False
-    """Tell the uniform core the variable that the task hides (which site has the item, where home
-    is), and see whether it can hold it where one that forgets cannot."""
-    probe: Path | None = None
-    """A run folder: read what the task hides from single observations of its agent."""
-    contract: bool = False
-    """Run the checks that every task must pass, instead of the table."""
-    level: int | None = None
-    """Only this level."""
-    steps: int | None = None
-    """Environment steps of --memoryless and --capacity; left out, 300,000 and up to 8,000,000."""
-    seed: int = 0
-    """Of the training of --memoryless and --capacity."""
-    table: Path | None = None
-    """A CSV file into which --capacity puts what it finds, a row a level and seed."""
-    episodes: int = 1000
-    """Episodes of each policy."""
-    imports: Import = ()
-    """A plug-in module to import first; may be given again for more."""
 
 
 def main(args: Audit) -> int:

@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from motley.envs import TASKS
+from motley.scripts.flags import SUITES, Bench
 from motley.studies import bench, bench_cases
 from motley.studies.bench_scaling import scaling_cases
 
-Suite = Literal["envs", "training", "scaling"]
-SUITES: tuple[Suite, ...] = ("envs", "training", "scaling")
 DOCS = Path("docs/performance.md")
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Time worlds and training beside peers: one core, one thread, case by case in turn."""
-
-    suites: tuple[Suite, ...] = SUITES
-    """What to time."""
-    rounds: int = 5
-    """How often each case runs after its warm-up; the medians are reported."""
-    quick: bool = False
-    """A tenth of the steps, to see that it runs: not figures to quote."""
-    out: Path = Path("runs/bench")
-    """Folder of bench.json: versions, machine, every round."""
-    write_docs: bool = False
-    """Put the tables into docs/performance.md as well (from the repository's root)."""
 
 
 def main(args: Bench) -> None:

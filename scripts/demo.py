@@ -7,26 +7,16 @@ import os
 import shutil
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-
-@dataclass(frozen=True)
-class Demo:
-    """Two agents with equally many parameters learn to find home in the dark, side by side.
-
-    One has the structure and the costs that match the task, one is uniform. Leaves a page of
-    curves and videos. Stopped or killed, the same command goes on.
-    """
-
-    steps: int = 400_000
-    """Environment steps of each agent."""
-    seed: int = 0
-    """Of weights, exploration and worlds."""
-    out: Path = Path("runs/demo")
-    """The folder of both runs and the page."""
+from motley.scripts.flags import Demo
+from motley.scripts.progress import bars
+from motley.studies import demo
+from motley.studies.config import ConfigError
+from motley.studies.folder import last_row
+from motley.studies.report import write
 
 
 def main(args: Demo) -> int:
@@ -35,12 +25,6 @@ def main(args: Demo) -> int:
     Raises:
         ConfigError: no steps.
     """
-    from motley.scripts.progress import bars
-    from motley.studies import demo
-    from motley.studies.config import ConfigError
-    from motley.studies.folder import last_row
-    from motley.studies.report import write
-
     if args.steps < 1 or args.seed < 0:
         raise ConfigError("--steps must be at least 1 and --seed at least 0")
     console = Console()

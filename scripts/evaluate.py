@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
-
 import numpy as np
-import tyro
 
-from motley.scripts.record import Lesions
-from motley.studies.seeds import SEED
-
-
-@dataclass(frozen=True)
-class Evaluate:
-    """Play episodes with the agent of a run and print means with standard errors."""
-
-    run: Annotated[Path, tyro.conf.Positional]
-    """The run folder."""
-    episodes: int = 1000
-    """How many."""
-    level: int | None = None
-    """Another rung of the task's ladder than the run's."""
-    ood: bool = False
-    """The out-of-distribution variant."""
-    seed: int = SEED
-    """Of the first world."""
-    sample: bool = False
-    """Draw actions as in training, instead of the mean action."""
-    lesion: Lesions = ()
-    """An area whose output is held at zero; may be given again for more."""
+from motley.scripts.flags import Evaluate
+from motley.studies.config import ConfigError, build_worlds
+from motley.studies.evaluate import OTHERS_WORLDS, play
+from motley.studies.record import open_lesioned
 
 
 def main(args: Evaluate) -> None:
@@ -39,10 +16,6 @@ def main(args: Evaluate) -> None:
     Raises:
         ConfigError: no episodes, no such level or area.
     """
-    from motley.studies.config import ConfigError, build_worlds
-    from motley.studies.evaluate import OTHERS_WORLDS, play
-    from motley.studies.record import open_lesioned
-
     if args.episodes < 1:
         raise ConfigError(f"--episodes must be at least 1, not {args.episodes}")
     config, agent = open_lesioned(args.run, args.lesion)

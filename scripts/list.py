@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from motley.scripts.train import Import
-
-
-@dataclass(frozen=True)
-class List:
-    """Show the tasks, structures, cost sets, costs and credit rules that there are."""
-
-    imports: Import = ()
-    """A plug-in module to import first; may be given again for more."""
+from motley.agents.blueprints import BLUEPRINTS, PROBLEMS
+from motley.agents.credit import CREDIT, TruncatedBackprop
+from motley.costs.sets import COST_SETS, COSTS
+from motley.envs import TASKS
+from motley.scripts.flags import List
+from motley.studies.config import import_plugins
 
 
 def main(args: List) -> None:
     """Print the tables."""
-    from motley.agents.blueprints import BLUEPRINTS, PROBLEMS
-    from motley.agents.credit import CREDIT, TruncatedBackprop
-    from motley.costs.sets import COST_SETS, COSTS
-    from motley.envs import TASKS
-    from motley.studies.config import import_plugins
-
     import_plugins(args.imports)
     console = Console()
     tasks = {

@@ -1,7 +1,7 @@
-"""`motley`: the command line, one file a command.
+"""`motley`: the command line, one file a command, and one of all their flags.
 
-A command's file imports at its top what its flags take, and in ``main`` what it works with: PyTorch
-alone takes over a second, and help and mistakes should not wait for it.
+A command's file is imported once its words could be read: PyTorch alone takes over a second, and
+help and mistakes do not wait for it.
 """
 
 from __future__ import annotations
@@ -13,37 +13,67 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any, get_type_hints
+from typing import Any, NamedTuple
 
 import tyro
 from rich.console import Console
 
-from motley.scripts.watch import has_display
+from motley.scripts import flags
+from motley.scripts.screen import has_display
+
+
+class Command(NamedTuple):
+    """A command of `motley`; its code is in the file of its name.
+
+    Attributes:
+        takes: its flags, a dataclass of `motley.scripts.flags`.
+        about: what it does.
+        example: of how it is called.
+    """
+
+    takes: type[Any]
+    about: str
+    example: str
+
 
 COMMANDS = {
-    "demo": ("two agents learn one task, side by side", "motley demo"),
-    "list": ("tasks, structures and cost sets", "motley list"),
-    "play": ("try a task by hand, with the keyboard", "motley play DarkHome --level 1"),
-    "train": (
+    "demo": Command(flags.Demo, "two agents learn one task, side by side", "motley demo"),
+    "list": Command(flags.List, "tasks, structures and cost sets", "motley list"),
+    "play": Command(
+        flags.Play, "try a task by hand, with the keyboard", "motley play DarkHome --level 1"
+    ),
+    "train": Command(
+        flags.Train,
         "train an agent",
         "motley train --task DarkHome --structure matched --costs heterogeneous --out runs/first",
     ),
-    "watch": ("see a trained agent act, in a window or a video", "motley watch runs/first"),
-    "record": (
+    "watch": Command(
+        flags.Watch, "see a trained agent act, in a window or a video", "motley watch runs/first"
+    ),
+    "record": Command(
+        flags.Record,
         "an agent's episodes as arrays: place, senses, activity",
         "motley record runs/first --episodes 100 --out first.npz",
     ),
-    "evaluate": (
+    "evaluate": Command(
+        flags.Evaluate,
         "score a trained agent, whole or lesioned",
         "motley evaluate runs/first --lesion integrator",
     ),
-    "report": ("a page of curves, tables and videos of runs", "motley report runs"),
-    "study": ("many arms, tasks and seeds, to one table", "motley study run solvers"),
-    "audit": ("check a task against its reference policies", "motley audit DarkHome"),
-    "new": ("a working task, area, cost or study to begin from", "motley new task NestSite"),
-    "bench": ("time worlds and training beside peers", "motley bench --quick"),
+    "report": Command(
+        flags.Report, "a page of curves, tables and videos of runs", "motley report runs"
+    ),
+    "study": Command(
+        flags.StudyCommand, "many arms, tasks and seeds, to one table", "motley study run solvers"
+    ),
+    "audit": Command(
+        flags.Audit, "check a task against its reference policies", "motley audit DarkHome"
+    ),
+    "new": Command(
+        flags.New, "a working task, area, cost or study to begin from", "motley new task NestSite"
+    ),
+    "bench": Command(flags.Bench, "time worlds and training beside peers", "motley bench --quick"),
 }
-"""What each command does, and an example; its code is in the file of its name."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,9 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f" did you mean {' or '.join(near)}?" if near else ""
         return fail(f"unknown command {name!r};{hint} `motley --help` shows them all")
     try:
-        module = importlib.import_module(f"motley.scripts.{name}")
-        args = parse(name, module, rest)
-        return int(module.main(args) or 0)
+        args = parse(name, rest)
+        return int(importlib.import_module(f"motley.scripts.{name}").main(args) or 0)
     except KeyboardInterrupt:
         return fail("stopped", code=130)
     except (ValueError, RuntimeError, OSError) as error:
@@ -78,21 +107,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise
 
 
-def parse(name: str, module: Any, words: Sequence[str]) -> Any:
-    """The command's arguments, an instance of the dataclass that its ``main`` takes.
+def parse(name: str, words: Sequence[str]) -> Any:
+    """The command's flags as the words give them.
 
     A command may have ``settle(args, again)``: it can ask to read the words again with other
-    defaults.
+    defaults. Its code, which takes seconds to import, is looked at once the words can be read.
     """
-    kind = get_type_hints(module.main)["args"]
-    about, example = COMMANDS[name]
-    text = f"{inspect.getdoc(kind) or about}\n\nExample: {example}"
+    takes, about, example = COMMANDS[name]
+    text = f"{inspect.getdoc(takes) or about}\n\nExample: {example}"
 
     def read(default: Any = None) -> Any:
         given = {} if default is None else {"default": default}
-        return tyro.cli(kind, args=words, prog=f"motley {name}", description=text, **given)
+        return tyro.cli(takes, args=words, prog=f"motley {name}", description=text, **given)
 
     args = read()
+    module = importlib.import_module(f"motley.scripts.{name}")
     return module.settle(args, read) if hasattr(module, "settle") else args
 
 
@@ -115,7 +144,7 @@ def overview() -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print("[bold]motley[/]: embodied tasks, agents made of areas, and costs of their own\n")
     console.print("Usage: motley COMMAND ... (`motley COMMAND --help` tells its flags)\n")
-    for name, (about, example) in COMMANDS.items():
+    for name, (_, about, example) in COMMANDS.items():
         console.print(f"  [bold cyan]{name:8}[/] {about}\n           [dim]{example}[/]")
     console.print("\nBegin with [bold]motley demo[/], or [bold]motley list[/].")
 

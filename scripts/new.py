@@ -8,15 +8,22 @@ import keyword
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
 from string import Template
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import tyro
+from motley.agents.areas import AREAS
+from motley.agents.blueprints import BLUEPRINTS, WORDS, assemble
+from motley.agents.brain import TAKEN
+from motley.costs import COST_SETS, COSTS, sets
+from motley.envs import TASKS
+from motley.envs.senses import BODY
+from motley.scripts.flags import Kind, New
+from motley.scripts.study import SHIPPED
+from motley.studies.config import ConfigError
+from motley.studies.study import Study
 
-Kind = Literal["task", "area", "cost", "study"]
 TEMPLATES = Path(__file__).parent / "templates"
 NAMES: dict[Kind, str] = {"task": "Feeders", "area": "Leaky", "cost": "Calm", "study": "Bends"}
 """The default name of each kind."""
@@ -29,32 +36,12 @@ NEXT: dict[Kind, str] = {
 """What to do with the file."""
 
 
-@dataclass(frozen=True)
-class New:
-    """Write a task, area, cost or study that works, into the current folder, to change."""
-
-    kind: Annotated[Kind, tyro.conf.Positional]
-    """What to write."""
-    name: Annotated[str, tyro.conf.Positional] = ""
-    """What to call it, as a class is: NestSite goes to nest_site.py; left out, as on the page."""
-
-
 def main(args: New) -> None:
     """Write the file and say how to go on.
 
     Raises:
         ConfigError: the name cannot be a class's, or is taken, or the file exists.
     """
-    from motley.agents.areas import AREAS
-    from motley.agents.blueprints import BLUEPRINTS, WORDS, assemble
-    from motley.agents.brain import TAKEN
-    from motley.costs import COST_SETS, COSTS, sets
-    from motley.envs import TASKS
-    from motley.envs.senses import BODY
-    from motley.scripts.study import SHIPPED
-    from motley.studies.config import ConfigError
-    from motley.studies.study import Study
-
     name = args.name or NAMES[args.kind]
     module = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     words = {name, module}

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import pygame
-import tyro
 
 from motley.envs import TASKS, Task, World, calibration
 from motley.envs.canvas import DAY, NIGHT, fit, write
 from motley.envs.perceived import perceived
 from motley.envs.render import Window, WindowClosed, render
-from motley.scripts.train import Import
-from motley.scripts.watch import has_display
+from motley.scripts.flags import Play
+from motley.scripts.screen import has_display
 from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
 
 UP, DOWN = (pygame.K_UP, pygame.K_w), (pygame.K_DOWN, pygame.K_s)
@@ -34,35 +31,6 @@ WAITING = 1000.0
 """Speed of a window that does not set the pace."""
 REPEAT = (400, 150)
 """Milliseconds until a held key repeats, and between repeats, where the world waits for keys."""
-
-
-@dataclass(frozen=True)
-class Play:
-    """Try a task by hand, with the keyboard; your score and the oracle's stand at the end.
-
-    The clock starts with the first key. A key counts for the part of a step (0.25 s) that it is
-    down: a tap turns a little, a held key turns fully; Shift makes it gentler. With --blind you see
-    what the body perceives and nothing else, which is what an agent has to do with.
-    """
-
-    task: Annotated[str, tyro.conf.Positional]
-    """A task of `motley list`."""
-    level: int | None = None
-    """Rung of the task's ladder; left out, its default."""
-    ood: bool = False
-    """The out-of-distribution variant."""
-    seed: int = 0
-    """Of the first episode; each further one is the next."""
-    turn_by_turn: bool = False
-    """The world waits for your key instead of running at its pace."""
-    blind: bool = False
-    """Show what the body perceives only: its rays, and its other senses as bars."""
-    speed: float = 1.0
-    """Times real time."""
-    size: int = 640
-    """Height and width of the picture, pixels."""
-    imports: Import = ()
-    """A plug-in module to import first; may be given again for more."""
 
 
 def main(args: Play) -> None:

@@ -2,46 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
-
-import tyro
-from tyro.conf import UseAppendAction
-
-from motley.scripts.train import Import
-from motley.studies.seeds import SEED
-
-Lesions = Annotated[UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="lesion")]
-
-
-@dataclass(frozen=True)
-class Record:
-    """Record episodes into an npz: place, senses, actions, rewards, what no sense shows, activity.
-
-    Everything is on one clock; the file's README tells what is in it, NumPy alone reads it.
-    """
-
-    source: Annotated[Path, tyro.conf.Positional]
-    """A run folder, or a task of `motley list`, played as --policy says."""
-    out: Path = Path("trace.npz")
-    """The file to write."""
-    episodes: int = 100
-    """How many, of seeds that follow each other."""
-    policy: str = "oracle"
-    """Who plays a task: oracle, observer, random or one of its shortcuts."""
-    level: int | None = None
-    """Another rung of the task's ladder than the run's, or than the task's default."""
-    ood: bool = False
-    """The out-of-distribution variant."""
-    seed: int = SEED
-    """Of the first episode."""
-    sample: bool = False
-    """Draw actions as in training, instead of the mean action."""
-    lesion: Lesions = ()
-    """An area of the agent whose output is held at zero; may be given again for more."""
-    imports: Import = ()
-    """A plug-in module to import first; may be given again for more."""
+from motley.envs import TASKS, trace
+from motley.envs.summaries import summary
+from motley.scripts.flags import Record
+from motley.studies import record
+from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
+from motley.studies.record import open_lesioned, rules
 
 
 def main(args: Record) -> None:
@@ -50,12 +16,6 @@ def main(args: Record) -> None:
     Raises:
         ConfigError: no such run, task, policy, level or area; no episodes.
     """
-    from motley.envs import TASKS, trace
-    from motley.envs.summaries import summary
-    from motley.studies import record
-    from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
-    from motley.studies.record import open_lesioned, rules
-
     import_plugins(args.imports)
     if args.episodes < 1:
         raise ConfigError(f"--episodes must be at least 1, not {args.episodes}")

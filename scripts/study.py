@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from typing import Any
 
-import tyro
 from rich.console import Console
 
-from motley.scripts.train import Import
+from motley.scripts.flags import StudyCommand
 from motley.studies import baselines, exploration, parity, solvers, spine, study, table
 from motley.studies.config import ConfigError, import_plugins, nearest
 from motley.studies.folder import read_json
@@ -23,29 +21,6 @@ SHIPPED = (
 """Studies that come with Motley; each registers itself where it is written."""
 WORDS = {"equivalent": "≈", "at least": "≥", "at most": "≤", "more": ">"}
 """What a contrast's kind says of its two arms."""
-Action = Literal["list", "tune", "run", "status", "table", "verdict"]
-
-
-@dataclass(frozen=True)
-class StudyCommand:
-    """Run a study: first tune every arm alike, then run it; both go on where they were stopped."""
-
-    action: Annotated[Action, tyro.conf.Positional] = "list"
-    """What to do."""
-    name: Annotated[str, tyro.conf.Positional] = SHIPPED[0].name
-    """Which study."""
-    tasks: tuple[str, ...] = ()
-    """Only these tasks of it; a verdict is on all."""
-    arms: tuple[str, ...] = ()
-    """Only these arms of it; a verdict is on all."""
-    seeds: tuple[int, ...] = ()
-    """`run` and `status`: only these seeds of its runs. Tuning has seeds of its own."""
-    runs: Path = Path("runs")
-    """The run folders go into a folder of the study's name here."""
-    results: Path = Path("results")
-    """Tables and chosen settings go into a folder of the study's name here."""
-    imports: Import = ()
-    """A module to import first, with a study of one's own; may be given again for more."""
 
 
 def main(args: StudyCommand) -> int:

@@ -2,41 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import tyro
-
-from motley.scripts.record import Lesions
-from motley.studies.seeds import SEED
-
-if TYPE_CHECKING:
-    from motley.studies.video import End
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Watch the agent of a run: in a window, or in a video file where there is no display."""
-
-    run: Annotated[Path, tyro.conf.Positional]
-    """The run folder."""
-    record: Path | None = None
-    """Film into this file instead, .mp4 or .gif."""
-    episodes: int = 4
-    """How many episodes; 0 goes on until the window is closed."""
-    level: int | None = None
-    """Another rung of the task's ladder than the run's."""
-    ood: bool = False
-    """The out-of-distribution variant."""
-    seed: int = SEED
-    """Of the first episode."""
-    sample: bool = False
-    """Draw actions as in training, instead of the mean action."""
-    lesion: Lesions = ()
-    """An area whose output is held at zero; may be given again for more."""
+from motley.scripts.flags import Watch
+from motley.scripts.screen import has_display
+from motley.studies.config import ConfigError
+from motley.studies.record import open_lesioned
+from motley.studies.video import FORMATS, End, episodes, make_env, record
 
 
 def main(args: Watch) -> None:
@@ -45,10 +15,6 @@ def main(args: Watch) -> None:
     Raises:
         ConfigError: no display, no such area, or a number that cannot be.
     """
-    from motley.studies.config import ConfigError
-    from motley.studies.record import open_lesioned
-    from motley.studies.video import FORMATS, episodes, make_env, record
-
     if args.episodes < (1 if args.record else 0):
         raise ConfigError(f"--episodes must be at least 1, not {args.episodes}")
     if args.record is not None and args.record.suffix not in FORMATS:
@@ -79,12 +45,3 @@ def line(end: End) -> str:
     verdict = {None: "", True: "  success", False: "  failure"}[end.success]
     score = "" if end.score01 != end.score01 else f"  score01 {end.score01:.2f}"
     return f"episode {end.seed}: {end.steps} steps  return {end.returns:.2f}{score}{verdict}"
-
-
-def has_display() -> bool:
-    """Whether a window would be seen."""
-    if os.environ.get("SDL_VIDEODRIVER") in ("dummy", "offscreen"):
-        return False
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -13,7 +13,8 @@ import torch
 
 from motley.agents import Agent
 from motley.envs import TASKS
-from motley.scripts.bench import Bench, main
+from motley.scripts.bench import main
+from motley.scripts.flags import Bench
 from motley.studies import bench, bench_cases
 from motley.studies.bench import Bar, Result
 from motley.studies.bench_cases import Case

@@ -86,17 +86,15 @@ def test_the_page_says_who_solved_it_and_bounds_who_did_not(study: Path, tmp_pat
 
 
 def test_the_commands_on_the_page_are_the_runs(study: Path) -> None:
-    from motley.scripts import train
     from motley.scripts.main import parse
     from motley.scripts.train import configuration
 
     for found in gather(study):
-        args = parse("train", train, found.command.split()[2:])
+        args = parse("train", found.command.split()[2:])
         assert configuration(args).to_json() == found.config
 
 
 def test_runs_that_differ_in_routing_or_credit_are_other_arms(study: Path) -> None:
-    from motley.scripts import train
     from motley.scripts.main import parse
     from motley.scripts.train import configuration
 
@@ -110,7 +108,7 @@ def test_runs_that_differ_in_routing_or_credit_are_other_arms(study: Path) -> No
         for name in ("routing", "time", "credit")
     ]
     for found in runs:
-        args = parse("train", train, found.command.split()[2:])
+        args = parse("train", found.command.split()[2:])
         assert configuration(args).to_json() == found.config
 
 
