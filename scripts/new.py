@@ -7,7 +7,7 @@ import builtins
 import keyword
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.machinery import PathFinder
 from pathlib import Path
 from string import Template
@@ -22,7 +22,6 @@ from motley.envs.senses import BODY
 from motley.scripts.flags import Kind, New
 from motley.scripts.study import SHIPPED
 from motley.studies.config import ConfigError
-from motley.studies.study import Study
 
 TEMPLATES = Path(__file__).parent / "templates"
 NAMES: dict[Kind, str] = {"task": "Feeders", "area": "Leaky", "cost": "Calm", "study": "Bends"}
@@ -54,22 +53,9 @@ def main(args: New) -> None:
     elsewhere = [folder for folder in sys.path if folder not in here]
     if module in sys.stdlib_module_names or PathFinder.find_spec(module, elsewhere):
         raise ConfigError(f"there is a module {module} already: choose another name")
-    known: dict[Kind, Mapping[str, Any]] = {
-        "task": TASKS,
-        "area": {**AREAS, **BLUEPRINTS},
-        "cost": {**COSTS, **COST_SETS},
-        "study": {study.name: Study for study in SHIPPED},
-    }
-    ours = {k for k, v in known[args.kind].items() if v.__module__.startswith("motley.")}
-    if args.kind == "area":  # its file has a structure, in which the area stands among others
-        senses = {sense.name: sense.size for sense in BODY}
-        ours |= {*WORDS, *TAKEN, *dir(builtins), *senses, *assemble(senses, {})}
-    if args.kind == "cost":
-        ours |= sets.TAKEN
-    if ours & words:
-        raise ConfigError(
-            f"{name} means something in Motley or Python already: choose another name"
-        )
+    for meaning, names in taken(args.kind).items():
+        for word in sorted(words & set(names)):
+            raise ConfigError(f"{word!r} is {meaning} already: choose another name than {name}")
     path = Path(f"{module}.py")
     template = Template((TEMPLATES / f"{args.kind}.txt").read_text())
     text = template.substitute(Name=name, module=module, MODULE=module.upper())
@@ -82,3 +68,37 @@ def main(args: New) -> None:
     except FileExistsError as error:
         raise ConfigError(f"{path} exists already: choose another name, or move it away") from error
     print(f"wrote {path}; it works as it is: {NEXT[args.kind].format(module=module, name=name)}")
+
+
+def taken(kind: Kind) -> dict[str, Collection[str]]:
+    """Return what nothing new of this kind can be called, by what such a name is already."""
+
+    def shipped(known: Mapping[str, Any]) -> list[str]:  # a user's own may be written anew
+        return [name for name, v in known.items() if v.__module__.startswith("motley.")]
+
+    senses = {sense.name: sense.size for sense in BODY}
+    blueprints = shipped(BLUEPRINTS)
+    # A trace has senses, areas and what costs note by name, and a routing costs beside areas.
+    shared: dict[str, Collection[str]] = {
+        "a sense": senses,
+        "an area": shipped(AREAS),
+        "a cost": shipped(COSTS),
+        "a set of costs": shipped(COST_SETS),
+    }
+    by_kind: dict[Kind, dict[str, Collection[str]]] = {
+        "task": {"a task": shipped(TASKS)},
+        "area": {
+            **shared,
+            "a structure": (*WORDS, *blueprints),
+            "an area of every structure": assemble(senses, {}),
+            "a name of Motley's or torch's own": TAKEN,
+            "a name of Python's own": dir(builtins),
+        },
+        "cost": {
+            **shared,
+            "an area of a structure": {area for b in blueprints for area in BLUEPRINTS[b](senses)},
+            "a name of torch's own": sets.TAKEN,
+        },
+        "study": {"a study": [study.name for study in SHIPPED]},
+    }
+    return by_kind[kind]

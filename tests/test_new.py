@@ -41,25 +41,33 @@ def test_every_kind_has_a_file(here: Path, capsys: pytest.CaptureFixture[str]) -
         compile(text, f"{module}.py", "exec")
 
 
-OURS = ["task DarkHome", "area GRU", "area Encoder", "area Cue", "area Matched"]
-OURS += [
-    "area Reward",
-    "area Update",
-    "area Sum",
-    "cost Reward",
-    "cost Placebo",
-    "cost Update",
-    "study Spine",
-]
+OURS = {
+    "task DarkHome": "'DarkHome' is a task",
+    "area GRU": "'GRU' is an area",
+    "area Encoder": "'encoder' is an area of every structure",
+    "area Cue": "'cue' is a sense",
+    "area Matched": "'matched' is a structure",
+    "area Reward": "'reward' is a cost",
+    "area Action": "'action' is a name of Motley's or torch's own",
+    "area Update": "'update' is a name of Motley's or torch's own",
+    "area Sum": "'sum' is a name of Python's own",
+    "cost Reward": "'reward' is a cost",
+    "cost Placebo": "'placebo' is a set of costs",
+    "cost Vision": "'vision' is a sense",
+    "cost PathIntegrator": "'PathIntegrator' is an area",
+    "cost Integrator": "'integrator' is an area of a structure",
+    "cost Update": "'update' is a name of torch's own",
+    "study Spine": "'spine' is a study",
+}
 
 
-@pytest.mark.parametrize("named", OURS)
+@pytest.mark.parametrize(("named", "clash"), OURS.items(), ids=list(OURS))
 def test_a_name_that_motley_has_is_refused(
-    named: str, here: Path, capsys: pytest.CaptureFixture[str]
+    named: str, clash: str, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["new", *named.split()]) == 2
     said = " ".join(capsys.readouterr().err.split())
-    assert f"{named.split()[1]} means something in Motley or Python already" in said
+    assert f"{clash} already: choose another name than {named.split()[1]}" in said
     assert not list(here.glob("*.py"))
 
 
