@@ -119,11 +119,14 @@ def sentence(answer: Mapping[str, Any]) -> str:
     found = f"[bold]{answer['verdict']}[/]"
     if answer["verdict_holm"] is not None:
         found += f" (with Holm's correction {answer['verdict_holm']})"
+    found += f"  difference {estimate} ({low} to {high}), "
+    found += f"{' and '.join(map(str, answer['seeds']))} runs{left_out}"
+    arms = (answer["first"], answer["second"])
+    if none := [arm for arm, runs in zip(arms, answer["seeds"], strict=True) if not runs]:
+        found = f"[bold]no verdict[/], no runs of {' and none of '.join(none)}{left_out}"
     lines = [
         f"{answer['task']}{level}: {answer['first']} {WORDS[answer['kind']]} {answer['second']} in "
-        f"{answer['measure']} (margin {answer['margin']}): {found}  "
-        f"difference {estimate} ({low} to {high}), "
-        f"{' and '.join(map(str, answer['seeds']))} runs{left_out}"
+        f"{answer['measure']} (margin {answer['margin']}): {found}"
     ]
     if answer["predicts"] is not None:
         lines.append(f"  predicted: {answer['predicts']:+.3f} or more")

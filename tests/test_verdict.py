@@ -139,6 +139,7 @@ def test_the_command_says_what_was_predicted_and_what_refutes_it(
     assert "weak > plain in score01 (margin 0.0): supported (with Holm's correction incon" in said
     assert "  predicted: +0.100 or more\n  refuted if: the strong arm ends lower\n" in said
     assert said.count("refuted if") == 2
+    assert "never_run > plain in score01 (margin 0.0): no verdict, no runs of never_run\n" in said
 
 
 def test_every_shipped_contrast_says_what_refutes_it() -> None:
