@@ -9,7 +9,7 @@ the same seed and settings.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -64,47 +64,45 @@ def refuse_foreign(config: RunConfig, folder: Path, file: Path) -> None:
         file: in it.
 
     Raises:
-        FolderError: names each difference.
+        FolderError: names the settings that differ.
     """
     facts = storage.read_facts(file)
-    # The parameter budget is not in the file, what it comes to is.
-    size = read_json(folder / "versions.json").get("n_parameters")
     found = [*_differences(config, facts)]
-    if size is not None and facts["n_parameters"] != size:
-        found.append(f"n_parameters is {facts['n_parameters']}, not {size}")
+    # The parameter budget is not in the file, what it comes to is; other areas or costs change it.
+    size = read_json(folder / "versions.json").get("n_parameters")
+    if not found and size is not None and facts["n_parameters"] != size:
+        found = [f"budget ({facts['n_parameters']:,} parameters, not {size:,})"]
     if found:
         raise FolderError(
-            f"{file} is of another run than the config.json beside it: {'; '.join(found)}; put the "
+            f"{file} is of another run than its folder: it differs in {', '.join(found)}; put the "
             f"run's own file back, or train anew in another folder"
         )
 
 
 def _differences(config: RunConfig, facts: Mapping[str, Any]) -> Iterator[str]:
-    """Give what a file says that the configuration does not, in words.
+    """Give the settings that differ, with what the file has and what is due if both are words.
 
     Structure and costs are held against each other by their names and switches alone, since a
-    newer Motley may give them other constants.
+    newer Motley may give them other constants. Seeds are told by name only: an agent's is derived
+    from the run's.
     """
     due = _due(config, facts)
     found = {"structure": facts["blueprint"]["name"], "seed": facts["seed"]}
     found |= {"costs": _named(sets.from_json(facts["costs"])), "n_envs": facts["n_envs"]}
     found |= {name: facts[name] for name in ("development", "n_steps", "clip_range", "width")}
-    found |= {"task": facts["task"], **facts["settings"]}
+    found |= {**_place(facts["task"]), **facts["settings"]}
     for name, value in due.items():
-        if name == "costs" and (apart := _apart(found[name], value)):
-            yield f"costs {apart}"
-        elif name == "task" and found[name] is not None and value is None:
-            yield f"task is {found[name]!r}, none of others' environments"
-        elif found[name] != value:
-            yield f"{name} is {found[name]!r}, not {value!r}"
+        there = found[name]
+        if there == value or (name == "costs" and set(there) == set(value)):
+            continue
+        told = name != "seed" and not {type(there), type(value)} & {dict, list, type(None)}
+        yield f"{name} ({there}, not {value})" if told else name
 
 
-def _apart(found: Sequence[str], due: Sequence[str]) -> str:
-    """Return in words what one list of costs lacks and what it has besides; "" if neither."""
-    less = [cost for cost in due if cost not in found]
-    more = [cost for cost in found if cost not in due]
-    parts = (("lack ", less), ("have besides ", more))
-    return " and ".join(word + ", ".join(costs) for word, costs in parts if costs)
+def _place(task: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return task, level and ood as flags name them, from `as_json`; None are others'."""
+    known = {"name": "another environment", "level": None, "ood": False} if task is None else task
+    return {"task": known["name"], "level": known["level"], "ood": known["ood"]}
 
 
 def _due(config: RunConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,12 +119,12 @@ def _due(config: RunConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
     if config.ours is None:
         problem, delay = None, 0
         space: Space[Any] = spaces.from_json(facts["observation_space"])
-        due["task"] = None
+        due |= _place(None)
     else:
         task = config.ours(level=config.level, ood=config.ood)
         problem, delay = task.problem, getattr(task, "delay", 0)
         space = observation_space(task.senses)
-        due["task"] = as_json(task)
+        due |= _place(as_json(task))
     senses = spaces.Senses(space).sizes
     due["structure"] = structure(config.structure, senses, problem).name
     due["costs"] = _named(cost_set(config.costs, senses, problem, delay))
