@@ -123,10 +123,15 @@ class Trace(Mapping[str, Array]):
         return [name.removeprefix("area/") for name in self if name.startswith("area/")]
 
     def save(self, path: str | Path) -> Path:
-        """Write an npz, whole or not at all; returns its path, with ``.npz`` added if missing."""
+        """Write an npz, whole or not at all; returns its path, with ``.npz`` added if missing.
+
+        Raises:
+            FileNotFoundError: the file's folder is missing.
+        """
         path = Path(path)
         path = path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into")
         temporary = path.with_name(f".{path.name}.{os.getpid()}.npz")
         contents: dict[str, Any] = {
             "README": np.array(self.readme()),

@@ -16,6 +16,7 @@ from motley.envs.hidden import what_is_hidden
 from motley.scripts.flags import Audit
 from motley.studies import capacity, controls
 from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
+from motley.studies.folder import check_place
 from motley.studies.record import open_lesioned, record, rules
 
 OBSERVER, SHORTCUT = 0.9, 0.1
@@ -31,6 +32,7 @@ def main(args: Audit) -> int:
 
     Raises:
         ConfigError: an unknown task or level, or numbers that cannot be.
+        FolderError: the folder of --table is missing.
     """
     import_plugins(args.imports)
     name = plain(args.task)
@@ -42,6 +44,8 @@ def main(args: Audit) -> int:
             raise ConfigError(f"--{flag} must be at least 1, not {value}")
     if args.table is not None and not args.capacity:
         raise ConfigError("--table is for what --capacity finds: give that, too")
+    if args.table is not None:
+        check_place(args.table)
     if args.calibrate and args.level is not None:
         raise ConfigError("--calibrate measures every level: leave --level out")
     task = TASKS[name]

@@ -7,6 +7,7 @@ from motley.envs.summaries import summary
 from motley.scripts.flags import Record
 from motley.studies import record
 from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
+from motley.studies.folder import check_place
 from motley.studies.record import open_lesioned, rules
 
 
@@ -15,10 +16,12 @@ def main(args: Record) -> None:
 
     Raises:
         ConfigError: no such run, task, policy, level or area; no episodes.
+        FolderError: the folder of the file to write is missing.
     """
     import_plugins(args.imports)
     if args.episodes < 1:
         raise ConfigError(f"--episodes must be at least 1, not {args.episodes}")
+    check_place(args.out)
     name = plain(str(args.source))
     if not args.source.is_dir() and name in TASKS:
         if args.lesion:

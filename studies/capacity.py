@@ -301,5 +301,4 @@ def write(path: Path, found: Capacity) -> None:
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows[key] for key in sorted(rows))
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text.getvalue())

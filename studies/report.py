@@ -14,7 +14,7 @@ from motley.envs import TASKS, calibration
 from motley.studies import controls
 from motley.studies import runs as run_folders
 from motley.studies.chart import Chart, Curve
-from motley.studies.folder import read_json, write_text
+from motley.studies.folder import check_place, read_json, write_text
 from motley.studies.heat import routing
 from motley.studies.page import COLOURS, page
 from motley.studies.runs import Arm, Run
@@ -44,8 +44,10 @@ def write(
         on_left_out: is told of each run that cannot be read, and why; so is the page's reader.
 
     Raises:
-        FolderError: there are no runs, or their tasks do not compare.
+        FolderError: there are no runs, their tasks do not compare, or the page's folder is missing.
     """
+    if out is not None:
+        check_place(out)
     faults: list[str] = []
 
     def note(text: str) -> None:
@@ -58,7 +60,6 @@ def write(
     for run in runs:
         places.setdefault(run.where, []).append(run)
     body = "".join(section(where, found, video) for where, found in places.items())
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, page(escape(f"{folder}"), body + left_out(faults) + colophon(runs)))
     return out
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from motley.agents import Agent
 from motley.agents.readable import Readable
 from motley.studies.config import ConfigError, RunConfig, plain
-from motley.studies.folder import FolderError, read_json, write_json
+from motley.studies.folder import FolderError, check_place, read_json, write_json
 from motley.studies.model import open_run
 from motley.studies.seeds import SEED
 
@@ -103,9 +103,11 @@ def record(
 
     Raises:
         ConfigError: another ending than .mp4 and .gif.
+        FolderError: the file's folder is missing.
     """
     if path.suffix not in FORMATS:
         raise ConfigError(f"--record {path}: the ending must be {' or '.join(FORMATS)}")
+    check_place(path)
     frames: list[Frame] = []
 
     def on_step() -> None:
@@ -117,7 +119,6 @@ def record(
         frames += [frames[-1]] * HOLD
         if len(ends) == count:
             break
-    path.parent.mkdir(parents=True, exist_ok=True)
     write(frames, path, env.metadata.get("render_fps", 4) * SPEED)
     return ends
 

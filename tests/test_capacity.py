@@ -192,7 +192,7 @@ def test_every_task_says_what_it_hides_or_why_not(name: str) -> None:
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
     monkeypatch.setattr(capacity, "POOL_STEPS", 500)
     monkeypatch.setattr(capacity, "TESTED", 40)
-    table = tmp_path / "new" / "probes.csv"
+    table = tmp_path / "probes.csv"
     words = ["audit", "CacheRecall", "--level", "1", "--episodes", "20", "--steps", "500"]
     words += ["--capacity", "--table", str(table)]
     generator = torch.get_rng_state()

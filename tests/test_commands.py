@@ -312,10 +312,20 @@ def test_a_minigrid_run_is_filmed(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_a_place_that_cannot_be_written_is_named(
-    trained: Path, capsys: pytest.CaptureFixture[str]
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    message = fails(capsys, "record", trained, "--episodes", 1, "--out", "/proc/nowhere/x.npz")
-    assert "/proc/nowhere" in message
+    for words in (
+        ("record", trained, "--out"),
+        ("record", "DarkHome", "--out"),
+        ("watch", trained, "--record"),
+        ("report", trained, "--out"),
+        ("audit", "CacheRecall", "--capacity", "--table"),
+    ):
+        message = fails(capsys, *words, tmp_path / "none" / "x.gif")
+        assert f"there is no folder {tmp_path}/none to write x.gif into: make it" in message
+    assert not list(tmp_path.iterdir())
+    message = fails(capsys, "record", "DarkHome", "--episodes", 1, "--out", "/proc/self/x.npz")
+    assert "/proc/self/" in message
     assert "give another place" in message
 
 

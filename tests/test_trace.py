@@ -78,6 +78,9 @@ def test_activity_is_what_the_agent_computes(agent: Agent, home: Trace) -> None:
 
 
 def test_a_file_holds_all_of_it_and_plain_numpy_reads_it(home: Trace, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"no folder {tmp_path}/deep to write home.npz"):
+        home.save(tmp_path / "deep" / "home")
+    (tmp_path / "deep").mkdir()
     path = home.save(tmp_path / "deep" / "home")
     assert path.name == "home.npz"
     again = trace.load(path)
