@@ -21,9 +21,11 @@ from motley.envs.probe import Probe, linear_probe
 from motley.envs.sb3 import WorldVecEnv
 from motley.envs.trace import Array, Trace
 from motley.studies.evaluate import undisturbed
-from motley.studies.folder import FORMAT_VERSION, write_json
+from motley.studies.folder import write_json
 from motley.studies.record import record
 
+FORMAT_VERSION = 1
+"""Of the stored files; not that of run folders."""
 STEPS = 300_000
 """Default environment steps."""
 SEED = 3_000_000
@@ -111,7 +113,12 @@ def write(task: type[Task], controls: Sequence[Control]) -> Path:
     file = path(task)
     write_json(
         file,
-        {"task": task.__name__, "task_hash": calibration.task_hash(task), "controls": entries},
+        {
+            "format_version": FORMAT_VERSION,
+            "task": task.__name__,
+            "task_hash": calibration.task_hash(task),
+            "controls": entries,
+        },
     )
     return file
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,13 @@ def test_controls_are_measured_stored_and_shown(
     assert "an agent without a memory scores 0.900" in " ".join(capsys.readouterr().out.split())
     monkeypatch.setattr(calibration, "task_hash", lambda task: "0" * 16)
     assert controls.read(task) == []
+
+
+def test_the_shipped_controls_are_of_the_format_that_is_read() -> None:
+    shipped = [file for task in TASKS.values() if (file := controls.path(task)).exists()]
+    assert shipped
+    for file in shipped:
+        assert json.loads(file.read_text())["format_version"] == controls.FORMAT_VERSION, file
 
 
 def test_mistakes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
