@@ -20,6 +20,14 @@ def summary(trace: Trace) -> Summary:
     return {} if make is None else make(trace)
 
 
+def is_read(name: str) -> bool:
+    """Whether a read-out looks at the array of that name: at no sense, and at two areas.
+
+    Without the others the traces of a thousand episodes are a few hundred megabytes at most.
+    """
+    return not name.startswith(("sense/", "area/")) or name in ("area/appearance", "area/gaze")
+
+
 def mean(values: readouts.Array) -> float:
     """Mean of what is not NaN; NaN where all of it is."""
     known = np.asarray(values, np.float64)
@@ -195,4 +203,4 @@ SUMMARIES: dict[str, Callable[[Trace], Summary]] = {
     "Homestead": homestead,
     "Caregiver": caregiver,
 }
-"""By name of the task; a plug-in task adds its own."""
+"""By name of the task; a plug-in task adds its own, of arrays that `is_read` names."""

@@ -199,7 +199,12 @@ def load(path: str | Path) -> Trace:
 
 
 def record(
-    task: Task, act: Act, episodes: int, seed: int, about: Mapping[str, Any] | None = None
+    task: Task,
+    act: Act,
+    episodes: int,
+    seed: int,
+    about: Mapping[str, Any] | None = None,
+    keep: Callable[[str], bool] = lambda name: True,
 ) -> Trace:
     """Record one episode of each seed ``seed``, ``seed + 1``, ...
 
@@ -209,6 +214,7 @@ def record(
         episodes: how many.
         seed: of the first.
         about: what is to be said of who acted; JSON values.
+        keep: whether the trace is to have the array of that name; clock and ends always.
 
     Raises:
         ValueError: no episodes.
@@ -242,7 +248,8 @@ def record(
             **{f"hidden/{name}": x for name, x in world.fields.items()},
             **extra,
         }
-        moments.append({name: x[alive] for name, x in now.items()})  # indexing copies
+        kept = {name: x for name, x in now.items() if name in CLOCK or keep(name)}
+        moments.append({name: x[alive] for name, x in kept.items()})  # indexing copies
         ends["end/return"][alive] += reward[alive]
         ended = alive[over[alive]]
         ends["end/steps"][ended] = world.elapsed[ended]

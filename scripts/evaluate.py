@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from motley.envs.summaries import is_read
 from motley.scripts.flags import Evaluate
+from motley.scripts.readouts import told
 from motley.studies.config import ConfigError, build_worlds
 from motley.studies.evaluate import OTHERS_WORLDS, play
-from motley.studies.record import open_lesioned
+from motley.studies.record import open_lesioned, record, rules
 
 
 def main(args: Evaluate) -> None:
@@ -19,15 +19,15 @@ def main(args: Evaluate) -> None:
     if args.episodes < 1:
         raise ConfigError(f"--episodes must be at least 1, not {args.episodes}")
     config, agent = open_lesioned(args.run, args.lesion)
+    deterministic = not args.sample
+    if config.ours is not None:
+        task = rules(config, args.level, args.ood)
+        made = record(agent, task, args.episodes, args.seed, deterministic, is_read)
+        print(told(made, args.lesion))
+        return
     config = config.at(args.level, args.ood)
-    n = min(args.episodes, 200 if config.ours else OTHERS_WORLDS)
-    worlds = build_worlds(config, n, args.seed, config.ood)
+    worlds = build_worlds(config, min(args.episodes, OTHERS_WORLDS), args.seed, config.ood)
     try:
-        found = play(agent, worlds, args.episodes, not args.sample)
+        print(told(play(agent, worlds, args.episodes, deterministic), args.lesion))
     finally:
         worlds.close()
-    print(f"{args.episodes} episodes" + "".join(f", without {area}" for area in args.lesion))
-    for name, values in found._asdict().items():
-        if np.isfinite(values).all():
-            error = values.std() / np.sqrt(len(values))
-            print(f"  {name:8} {values.mean():.3f} (standard error {error:.3f})")

@@ -180,7 +180,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Play episodes with the agent of a run and print means with standard errors."""
+    """Play episodes with the agent of a run and print how they went, as `motley record` does."""
 
     run: Annotated[Path, tyro.conf.Positional]
     """The run folder."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from motley.envs import TASKS, trace
-from motley.envs.summaries import summary
 from motley.scripts.flags import Record
+from motley.scripts.readouts import told
 from motley.studies import record
 from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
 from motley.studies.folder import check_place
@@ -37,9 +37,6 @@ def main(args: Record) -> None:
     else:
         raise ConfigError(nearest("task", name, TASKS) + "; a run folder will do too")
     path = made.save(args.out)
-    print(
-        f"{args.episodes} episodes, {len(made['step']):,} moments: score01 "
-        f"{made['end/score01'].mean():.3f}, success {made['end/success'].mean():.3f}"
-        + "".join(f"\n{name}: {value:.3g}" for name, value in summary(made).items())
-        + f"\nwrote {path} ({path.stat().st_size / 1e6:.1f} MB): {', '.join(made)}"
-    )
+    print(told(made, args.lesion))
+    size = f"{len(made['step']):,} moments, {path.stat().st_size / 1e6:.1f} MB"
+    print(f"wrote {path} ({size}): {', '.join(made)}")

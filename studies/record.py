@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,14 @@ def acting(agent: Agent, deterministic: bool = True) -> Act:
     return act
 
 
-def record(agent: Agent, task: Task, episodes: int, seed: int, deterministic: bool = True) -> Trace:
+def record(
+    agent: Agent,
+    task: Task,
+    episodes: int,
+    seed: int,
+    deterministic: bool = True,
+    keep: Callable[[str], bool] = lambda name: True,
+) -> Trace:
     """Record an agent, as lesioned as it stands, in one episode of each seed from ``seed`` on.
 
     Args:
@@ -38,6 +45,7 @@ def record(agent: Agent, task: Task, episodes: int, seed: int, deterministic: bo
         episodes: how many.
         seed: of the first.
         deterministic: the mean action instead of a sample.
+        keep: whether the trace is to have the array of that name.
 
     Raises:
         ValueError: the agent has other senses than the task.
@@ -48,7 +56,7 @@ def record(agent: Agent, task: Task, episodes: int, seed: int, deterministic: bo
         "steps_trained": agent.num_timesteps,
         "lesion": sorted(agent.brain.held),
     }
-    return trace.record(task, acting(agent, deterministic), episodes, seed, about)
+    return trace.record(task, acting(agent, deterministic), episodes, seed, about, keep)
 
 
 def open_lesioned(folder: Path, lesion: Sequence[str]) -> tuple[RunConfig, Agent]:
