@@ -20,9 +20,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from motley.envs import kernels
 from motley.envs.senses import Observation
@@ -50,6 +51,15 @@ class Entry:
     heuristics: dict[str, float]
     episodes: int
     seed: int
+
+
+class Scores(NamedTuple):
+    """Scores of a level's reference policies on the same seeds, each (episodes,)."""
+
+    oracle: npt.NDArray[np.floating]
+    random: npt.NDArray[np.floating]
+    observer: npt.NDArray[np.floating] | None
+    heuristics: dict[str, npt.NDArray[np.floating]]
 
 
 class Random:
@@ -103,22 +113,34 @@ def measure(
 ) -> Entry:
     """Measure one level of a task: every reference policy on the same seeds."""
     rules = task(level=level, ood=ood, **variant)
+    return entry(rules, play(rules, episodes, seed), seed)
+
+
+def play(rules: Task, episodes: int, seed: int) -> Scores:
+    """Play a task, as it is set, with every reference policy."""
     observer = rules.observer()
-    means = {
-        name: float(rollout(rules, make(), episodes, seed).mean())
-        for name, make in rules.heuristics().items()
+    heuristics = {
+        name: rollout(rules, make(), episodes, seed) for name, make in rules.heuristics().items()
     }
+    return Scores(
+        rollout(rules, rules.oracle, episodes, seed),
+        rollout(rules, Random(seed), episodes, seed),
+        None if observer is None else rollout(rules, observer, episodes, seed),
+        heuristics,
+    )
+
+
+def entry(rules: Task, found: Scores, seed: int) -> Entry:
+    """The means of scores, to store."""
     return Entry(
-        level=level,
-        ood=ood,
+        level=rules.level,
+        ood=rules.ood,
         variant=rules.variant,
-        oracle=float(rollout(rules, rules.oracle, episodes, seed).mean()),
-        random=float(rollout(rules, Random(seed), episodes, seed).mean()),
-        observer=None
-        if observer is None
-        else float(rollout(rules, observer, episodes, seed).mean()),
-        heuristics=means,
-        episodes=episodes,
+        oracle=float(found.oracle.mean()),
+        random=float(found.random.mean()),
+        observer=None if found.observer is None else float(found.observer.mean()),
+        heuristics={name: float(scores.mean()) for name, scores in found.heuristics.items()},
+        episodes=len(found.oracle),
         seed=seed,
     )
 

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from rich.console import Console
 from rich.progress import Progress, track
 from rich.table import Table
 
 from motley.envs import TASKS, Task, calibration, contract
-from motley.envs.calibration import Entry
+from motley.envs.calibration import Scores
 from motley.envs.hidden import what_is_hidden
 from motley.scripts.flags import Audit
 from motley.studies import capacity, controls
+from motley.studies.bars import SHORTCUT, bars, standard_error
 from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
 from motley.studies.folder import check_place
 from motley.studies.record import open_lesioned, record, rules
 
-OBSERVER, SHORTCUT = 0.9, 0.1
-"""Bars: the observer's score01, and the shortcuts' score01 above chance's."""
 HELD = 0.9
 """Bar of the capacity probe: the uniform core's grade."""
+LISTED = 10
+"""Undecided bars that are told one by one; of more, only how many."""
+MOST = 1e7
+"""Episodes that are advised at most."""
+REFERENCES = ("oracle", "observer", "random")
 AUDIT_SEED = 2_000_000
 """Of the first episode; the audit's episodes are not the calibration's."""
 
@@ -59,27 +66,26 @@ def main(args: Audit) -> int:
     seed = calibration.CALIBRATION_SEED if args.calibrate else AUDIT_SEED
     levels = range(len(task.levels)) if args.level is None else [args.level]
     settings = [
-        (level, ood, variant)
+        task(level=level, ood=ood, **variant)
         for variant in task.variants
         for level in levels
         for ood in (False, True)
     ]
-    entries = [
-        calibration.measure(task, level, ood, args.episodes, seed, **variant)
-        for level, ood, variant in track(
-            settings, name, console=Console(stderr=True), transient=True
-        )
-    ]
-    # Twenty columns of four digits: narrower terminals wrap lines rather than lose digits.
-    console = Console(soft_wrap=True, width=max(Console().width, 110))
+    watched = track(settings, name, console=Console(stderr=True), transient=True)
+    played = [(t, calibration.play(t, args.episodes, seed)) for t in watched]
+    # Ten columns of a mean and its error: narrower terminals wrap lines rather than lose digits.
+    console = Console(soft_wrap=True, width=max(Console().width, 160))
     if args.calibrate:
+        entries = [calibration.entry(t, found, seed) for t, found in played]
         console.print(f"wrote {calibration.write(task, entries)}")
     for level in levels if args.memoryless else ():
         made = train(task, level, args.steps or controls.STEPS, args.seed)
         console.print(f"wrote {controls.write(task, [made])}: {in_words(made)}")
     for variant in task.variants:
-        console.print(table(task, [entry for entry in entries if entry.variant == variant]))
-    faults = [fault for entry in entries for fault in failing(task, entry)]
+        as_set = task(**variant).variant
+        console.print(table([(t, found) for t, found in played if t.variant == as_set], seed))
+    judged = [one for t, found in played for one in bars(t, found, control(t))]
+    faults = [one.text for one in judged if one.verdict == "fails"]
     if args.probe is not None:
         faults += probed(console, task, args.probe, args.level, args.episodes)
     for level in levels if args.capacity else ():
@@ -90,7 +96,21 @@ def main(args: Audit) -> int:
             capacity.write(args.table, found)
     for fault in faults:
         console.print(f"[bold red]fails:[/] {fault}")
-    return 1 if faults else 0
+    doubtful = [one for one in judged if one.verdict == "undecided"]
+    for one in doubtful if len(doubtful) <= LISTED else ():
+        console.print(f"[bold yellow]undecided:[/] {one.text}; {how_many(one.enough)}")
+    held = sum(one.verdict == "holds" for one in judged)
+    undecided = f"; {len(doubtful)} undecided: give more --episodes" if doubtful else ""
+    console.print(f"{held} of {len(judged)} bars hold at {args.episodes:,} episodes{undecided}")
+    return 1 if faults else 3 if doubtful else 0
+
+
+def how_many(episodes: float) -> str:
+    """How many episodes would decide a bar, in words."""
+    if not episodes < MOST:
+        return "more --episodes would hardly tell"
+    digits = 1 - math.floor(math.log10(episodes))
+    return f"give more --episodes, about {round(episodes, digits):,.0f}"
 
 
 def keeps_contract(task: type[Task], level: int | None) -> int:
@@ -178,74 +198,42 @@ def probed(
     return [f"{text}, more than {SHORTCUT} above"] if found.score > found.chance + SHORTCUT else []
 
 
-def score01(entry: Entry, score: float) -> float:
-    """On the scale from random to oracle."""
-    return (score - entry.random) / max(entry.oracle - entry.random, 1e-9)
+def control(task: Task) -> controls.Control | None:
+    """The stored control of a level; None where there is none, as out of distribution."""
+    kind = type(task)
+    usual = task.variant == kind(**kind.variants[0]).variant
+    return controls.lookup(kind, task.level) if usual and not task.ood else None
 
 
-def failing(task: type[Task], entry: Entry) -> list[str]:
-    """The bars that a level misses, in words."""
-    where = f"level {entry.level}{', out of distribution' if entry.ood else ''}"
-    where += "".join(f", {name}={value}" for name, value in entry.variant.items() if value)
-    chance = stated_chance(task, entry)
-    faults = []
-    if entry.oracle < task.oracle_bar:
-        faults.append(f"{where}: the oracle scores {entry.oracle:.3f}, below {task.oracle_bar}")
-    if entry.observer is not None and score01(entry, entry.observer) < OBSERVER:
-        observed = score01(entry, entry.observer)
-        faults.append(f"{where}: the observer's score01 is {observed:.3f}, below {OBSERVER}")
-    for name, score in entry.heuristics.items():
-        above = score01(entry, score) - score01(entry, chance)
-        if above > SHORTCUT:
-            faults.append(
-                f"{where}: the shortcut {name} scores {score:.3f}, in score01 {above:.3f} above "
-                f"chance ({chance:.2f}), more than {SHORTCUT}"
-            )
-    found = control(task, entry)
-    if found is not None and score01(entry, found) - score01(entry, chance) > SHORTCUT:
-        faults.append(
-            f"{where}: an agent without a memory scores {found:.3f}, more than {SHORTCUT} in "
-            f"score01 above chance ({chance:.2f})"
-        )
-    return faults
-
-
-def control(task: type[Task], entry: Entry) -> float | None:
-    """The raw score of the stored control; None where there is none, as in each variant."""
-    if entry.ood or entry.variant != task.variants[0]:
-        return None
-    found = controls.lookup(task, entry.level)
-    return None if found is None else found.score
-
-
-def stated_chance(task: type[Task], entry: Entry) -> float:
-    """What the task states for these settings, as a raw score."""
-    return task(level=entry.level, ood=entry.ood, **entry.variant).chance
-
-
-def table(task: type[Task], entries: list[Entry]) -> Table:
-    """Mean raw scores of one variant: a row a policy, a column a level."""
-    variant = "".join(f", {name}={value}" for name, value in entries[0].variant.items() if value)
+def table(played: Sequence[tuple[Task, Scores]], seed: int) -> Table:
+    """Mean raw scores of one variant, with standard errors: a row a policy, a column a level."""
+    first, episodes = played[0][0], len(played[0][1].oracle)
+    variant = "".join(f", {name}={value}" for name, value in first.variant.items() if value)
     grid = Table(
-        title=f"{task.__name__}{variant} ({calibration.task_hash(task)}): mean raw scores of "
-        f"{entries[0].episodes} episodes, seeds from {entries[0].seed}",
+        title=f"{first.name}{variant} ({calibration.task_hash(type(first))}): mean raw scores of "
+        f"{episodes} episodes ± standard errors, seeds from {seed}",
         title_justify="left",
         pad_edge=False,
     )
     grid.add_column("level", no_wrap=True)
-    for entry in entries:
-        grid.add_column(f"{entry.level} ood" if entry.ood else f"{entry.level}", justify="right")
-    rows: dict[str, list[float | None]] = {
-        "chance (stated)": [stated_chance(task, entry) for entry in entries],
-        "oracle": [entry.oracle for entry in entries],
-        "observer": [entry.observer for entry in entries],
-        "random": [entry.random for entry in entries],
-    }
-    for name in dict.fromkeys(name for entry in entries for name in entry.heuristics):
-        rows[name] = [entry.heuristics.get(name) for entry in entries]
-    trained = [control(task, entry) for entry in entries]
-    known = any(score is not None for score in trained)
-    rows[f"memoryless ({'trained' if known else 'see --memoryless'})"] = trained
-    for name, scores in rows.items():
-        grid.add_row(name, *("-" if score is None else f"{score:.2f}" for score in scores))
+    for t, _ in played:
+        grid.add_column(f"{t.level} ood" if t.ood else f"{t.level}", justify="right")
+    grid.add_row("chance (stated)", *(f"{t.chance:.2f}" for t, _ in played))
+    scores = [found for _, found in played]
+    rows = {name: [getattr(found, name) for found in scores] for name in REFERENCES}
+    for name in dict.fromkeys(name for found in scores for name in found.heuristics):
+        rows[name] = [found.heuristics.get(name) for found in scores]
+    for name, cells in rows.items():
+        grid.add_row(name, *map(cell, cells))
+    trained = [control(t) for t, _ in played]
+    what = "trained" if any(trained) else "see --memoryless"
+    grid.add_row(f"memoryless ({what})", *(f"{c.score:.2f}" if c else "-" for c in trained))
     return grid
+
+
+def cell(scores: npt.NDArray[np.floating] | None) -> str:
+    """A mean with its standard error."""
+    if scores is None:
+        return "-"
+    error = f"{standard_error(scores):.2f}".removeprefix("0")
+    return f"{scores.mean():.2f} ±{error}"

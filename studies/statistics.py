@@ -88,6 +88,24 @@ def bootstrap(
     return Interval(estimate, float(low), float(high))
 
 
+def bounded_mean(scores: npt.ArrayLike, low: float, high: float) -> Interval:
+    """The mean of scores that lie in [low, high], with a 95% interval that never has no width.
+
+    It is Student's of the scores and two more at either end, as Agresti and Coull (1998) have it of
+    shares: twenty scores that are all alike do not prove that all others would be.
+
+    Args:
+        scores: (N,) one an episode.
+        low: the least that a score can be.
+        high: the most.
+    """
+    flat = np.asarray(scores, np.float64).ravel()
+    more = np.concatenate([flat, [low, low, high, high]])
+    reach = float(student.ppf(0.975, more.size - 1) * more.std(ddof=1) / np.sqrt(more.size))
+    ends = np.clip([more.mean() - reach, more.mean() + reach], low, high)
+    return Interval(float(flat.mean()), float(ends[0]), float(ends[1]))
+
+
 def difference(first: npt.ArrayLike, second: npt.ArrayLike, level: float = 0.9) -> Interval:
     """The difference of two arms' means, first minus second, with Welch's interval (1947).
 

@@ -425,10 +425,12 @@ def test_audit_prints_every_level_and_tells_failure(
 ) -> None:
     from motley.envs import TASKS
 
-    main(["audit", "DarkHome", "--episodes", "20"])
+    assert main(["audit", "DarkHome", "--episodes", "20"]) == 3  # too few to tell
     text = said(capsys)
-    for word in ("oracle", "observer", "random", "4 ood"):
+    for word in ("oracle", "observer", "random", "4 ood", "1.00 ±.00"):
         assert word in text
+    assert re.search(r"of 161 bars hold at 20 episodes; \d+ undecided: give more --episodes", text)
+    assert "fails" not in text
     monkeypatch.setattr(TASKS["DarkHome"], "oracle_bar", 1.1)
     assert main(["audit", "DarkHome", "--level", "2", "--episodes", "20"]) == 1
     text = said(capsys)
