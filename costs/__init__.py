@@ -43,6 +43,7 @@ from motley.costs.prediction import unexplained as unexplained
 from motley.costs.prediction_error_curiosity import (
     PredictionErrorCuriosity as PredictionErrorCuriosity,
 )
+from motley.costs.random_feature_curiosity import RandomFeatureCuriosity as RandomFeatureCuriosity
 from motley.costs.reconstruction import Reconstruction as Reconstruction
 from motley.costs.reward_prediction import RewardPrediction as RewardPrediction
 from motley.costs.rnd import RND as RND

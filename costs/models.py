@@ -80,7 +80,7 @@ class ForwardModel(nn.Module):
 class ControlledFeatures(nn.Module):
     """Features of observations, learnt by telling the action between two of them.
 
-    What actions do not change leaves no trace in such features (Pathak et al. 2017).
+    Such features have no use for what actions do not change (Pathak et al. 2017), and it fades.
 
     Args:
         size: features of an observation.

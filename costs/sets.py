@@ -34,6 +34,7 @@ from motley.costs.noise_target import NoiseTarget
 from motley.costs.occlusion_prediction import OcclusionPrediction
 from motley.costs.prediction import Prediction
 from motley.costs.prediction_error_curiosity import PredictionErrorCuriosity
+from motley.costs.random_feature_curiosity import RandomFeatureCuriosity
 from motley.costs.reconstruction import Reconstruction
 from motley.costs.registry import Registry, unknown
 from motley.costs.reward_prediction import RewardPrediction
@@ -101,6 +102,7 @@ for _cost in (
     NextObservation,
     NoiseTarget,
     PredictionErrorCuriosity,
+    RandomFeatureCuriosity,
     RND,
     OcclusionPrediction,
     Reconstruction,

@@ -6,6 +6,11 @@ is reward, one that does not learn where there is none. Before a screen of noise
 learning progress is to spend no more of the time than one that does not learn, which is chance, and
 one with the error of prediction more (Burda et al. 2018). Actions are sampled, as in training.
 Nothing is tuned. Written before the run: environments, measures, budgets and seeds.
+
+A second round, written when the first was known and before its own run: curiosity over features
+that tell the action was not caught. The screen flickers whatever one does, and from such features
+that fades; from random ones it does not (Burda et al. 2019), so that curiosity over these says
+whether there was anything at the screen to be caught by.
 """
 
 from __future__ import annotations
@@ -37,6 +42,7 @@ CHANCE = Arm(
     control="does not learn",
 )  # fmt: skip
 CAUGHT, FREE = "prediction_error_curiosity", "learning_progress"
+SECOND = "random_feature_curiosity"
 
 
 def more(first: str, second: str, margin: float, task: str, refuter: str) -> Contrast:
@@ -53,7 +59,11 @@ EXPLORATION = Study(
     arms={
         ROOMS: ARMS,
         PLAY: {"chance": CHANCE} | {name: ARMS[name] for name in NOVELTIES},
-        NOISE: {"chance": CHANCE} | {name: ARMS[name] for name in (CAUGHT, FREE)},
+        NOISE: {
+            "chance": CHANCE,
+            **{name: ARMS[name] for name in (CAUGHT, FREE)},
+            SECOND: Arm("uniform", f"reward+{SECOND}", STEPS, n_envs=32, tuned=False),
+        },
     },
     seeds=tuple(range(10)),
     contrasts=(
@@ -64,6 +74,7 @@ EXPLORATION = Study(
             more(FREE, "chance", MARGIN, NOISE, "its share exceeds chance by more than the margin"),
             kind="at most",
         ),
+        more(SECOND, "chance", MARGIN, NOISE, "its share exceeds chance by less than the margin"),
     ),
     imports=(measured.__name__,),
     eval_episodes=50,

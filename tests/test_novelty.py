@@ -23,6 +23,7 @@ from motley.costs import (
     Intrinsic,
     LearningProgress,
     PredictionErrorCuriosity,
+    RandomFeatureCuriosity,
     Trace,
     unexplained,
 )
@@ -185,6 +186,58 @@ def test_curiosity_is_the_error_in_features_that_tell_the_action() -> None:
     torch.autograd.backward(unexplained(told, seen["action"], seen.has_next).sum())
     for expected, p in zip(whole, made.encoder.parameters(), strict=True):
         torch.testing.assert_close(p.grad, expected)
+
+
+def test_random_features_are_kept_and_only_their_model_learns() -> None:
+    cost, seen = RandomFeatureCuriosity(), trace(2)
+    made = heads_of(cost)
+    now, later, action, known = pairs(seen)
+    a, b = mlp(made.encoder, now), mlp(made.encoder, later)
+    error = mlp(made.forward_model, np.concatenate((a, action), -1)) - b
+    score, _ = scored(cost, seen, made)
+    np.testing.assert_allclose(score, 0.5 * (error**2).sum(-1) * known, rtol=1e-3, atol=1e-6)
+    loss = cost.loss(seen, made)
+    assert loss.mean().item() == pytest.approx((error**2).mean(-1)[known].mean(), rel=1e-3)
+    torch.autograd.backward(loss.sum())
+    learning = {name.split(".")[0] for name, p in made.named_parameters() if p.grad is not None}
+    assert learning == {"forward_model"}
+
+
+def surprise(cost: Intrinsic) -> tuple[float, float]:
+    """The mean score where a wheel is turned, and where there is a screen of noise beside it.
+
+    The noise comes about by itself; the learner of the cost is trained first.
+    """
+    generator = torch.Generator().manual_seed(0)
+
+    def lived() -> Trace:
+        action = torch.randint(2, (33, 16), generator=generator)
+        wheel = torch.cat((torch.zeros(1, 16, dtype=torch.int64), action[:-1])).cumsum(0) % 4
+        screen = torch.randn(33, 16, 8, generator=generator)
+        screen[:, :8] = 0.0
+        seen = torch.cat((torch.eye(4)[wheel], screen), -1)
+        start = torch.zeros(33, 16, dtype=torch.bool)
+        return Trace({"vision": seen, "action": torch.eye(2)[action], "episode_start": start})
+
+    torch.manual_seed(0)
+    made = cost.heads(Sizes({"vision": 12, "action": 2}, {}))
+    assert made is not None
+    learning = [p for p in made.parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(learning, 3e-3)
+    for _ in range(400):
+        seen = lived()
+        scored(cost, seen, made)
+        optimizer.zero_grad()
+        torch.autograd.backward(cost.loss(seen, made).mean())
+        optimizer.step()
+    score, _ = scored(cost, lived(), made)
+    return float(score[:, :8].mean()), float(score[:, 8:].mean())
+
+
+def test_noise_that_no_action_sets_off_fades_from_features_that_tell_the_action() -> None:
+    controlled, random = surprise(PredictionErrorCuriosity()), surprise(RandomFeatureCuriosity())
+    assert max(controlled[0], random[0]) < 0.01
+    assert 0.1 < controlled[1] < 0.5 * random[1]
 
 
 def test_episodic_novelty_is_the_elliptical_bonus() -> None:
