@@ -16,8 +16,8 @@ from motley.costs.prediction_error_curiosity import Curious, PredictionErrorCuri
 class RandomFeatureCuriosity(PredictionErrorCuriosity):
     """Curiosity over features drawn at random and kept (Burda et al. 2019, section 2.1).
 
-    The score is that of :class:`PredictionErrorCuriosity`. From features that tell the action, noise
-    that comes about by itself fades; in these it stays, so that the agent is drawn to any noise.
+    The score is that of :class:`PredictionErrorCuriosity`. From features that tell the action,
+    noise that comes about by itself fades; in these it stays: the agent is drawn to any noise.
     """
 
     def heads(self, sizes: Mapping[str, int]) -> Curious:
