@@ -6,6 +6,7 @@ from motley.agents.areas import AREAS, Area
 from motley.agents.areas import register as register_area
 from motley.agents.blueprints import BLUEPRINTS, WIDTH, Blueprint, Node
 from motley.agents.blueprints import register as register_structure
+from motley.agents.cohort import Cohort
 from motley.agents.layers import Linear
 from motley.agents.worlds import make_worlds
 
@@ -16,6 +17,7 @@ __all__ = [
     "Agent",
     "Area",
     "Blueprint",
+    "Cohort",
     "Linear",
     "Node",
     "make_worlds",

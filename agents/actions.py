@@ -17,6 +17,8 @@ from gymnasium import spaces
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from motley.agents.layers import transformed
+
 HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 
@@ -117,6 +119,9 @@ class Gaussian(ActionDistribution):
 
     def log_prob(self, x: Tensor, log_std: Tensor, action: Tensor) -> Tensor:
         """See :class:`ActionDistribution`."""
+        if transformed():
+            scaled = (action - x) * (-log_std).exp()
+            return -0.5 * scaled.square().sum(-1) - (log_std + HALF_LOG_TWO_PI).sum()
         log_prob: Tensor = _GaussianLogProb.apply(x, log_std, action)  # type: ignore[no-untyped-call]
         return log_prob
 

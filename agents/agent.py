@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -10,11 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.utils import LinearSchedule
+from torch import Tensor
 
 from motley.agents import checks, files, storage
 from motley.agents.actions import action_distribution
+from motley.agents.batch import Batch
 from motley.agents.blueprints import Blueprint, structure
 from motley.agents.brain import Brain, width_for
 from motley.agents.diary import Diary, record, without_folder
@@ -22,7 +26,7 @@ from motley.agents.layers import seed_of
 from motley.agents.lesion import Lesion
 from motley.agents.policy import BrainPolicy, RecurrentState
 from motley.agents.remarks import remarks
-from motley.agents.rollout import Present, collect
+from motley.agents.rollout import Present, Rollout, collect
 from motley.agents.scoring import scored
 from motley.agents.spaces import Senses
 from motley.agents.update import Learner, Settings
@@ -174,7 +178,7 @@ class Agent(BaseAlgorithm):
             if isinstance(development, Development)
             else Development.from_json(development or {})
         )
-        self.n_updates = 0
+        self.n_updates = self._iteration = 0
         self._diary = Diary()
         super().__init__(
             policy=BrainPolicy,
@@ -268,59 +272,96 @@ class Agent(BaseAlgorithm):
         Raises:
             ValueError: ``total_timesteps`` is no number of at least 0.
         """
-        checks.amount(total_timesteps=total_timesteps)
-        iteration, learner = 0, self.learner
-        fresh = reset_num_timesteps or self._last_obs is None or self._present is None
-        with without_folder(self):
-            total_timesteps, callback = self._setup_learn(
-                total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
-            )
+        end, callback = self.begin(
+            total_timesteps, callback, tb_log_name, reset_num_timesteps, progress_bar
+        )
         assert self.env is not None
-        if fresh:
-            self._present = self._stand()
         assert self._present is not None
         callback.on_training_start(locals(), globals())
-
-        def on_step(facts: dict[str, Any]) -> bool:
-            self.num_timesteps += self.n_envs
-            if facts["dones"].any():
-                self._update_info_buffer(facts["infos"], facts["dones"])
-                self._diary.note_ends(facts["infos"], facts["dones"], learner.competence)
-            callback.update_locals(facts)
-            return callback.on_step()
-
-        while self.num_timesteps < total_timesteps:
+        while self.num_timesteps < end:
             age = self.num_timesteps
             callback.on_rollout_start()
             rollout = collect(
                 self.env,
                 self.brain,
-                learner.distribution,
+                self.learner.distribution,
                 self.policy.senses,
                 self._present,
-                self.n_steps,
-                self._generator,
-                on_step,
+                self.noise(),
+                partial(self.on_step, callback),
             )
             callback.on_rollout_end()
             if rollout is None:
                 break
-            self._update_current_progress_remaining(self.num_timesteps, total_timesteps)
-            self._update_learning_rate(self.policy.optimizer)
-            learner.look(age)
-            batch, facts = scored(learner, rollout, age)
-            facts |= learner.update(batch, age, self.clip_range, self._generator, self.n_updates)
-            self.n_updates += 1
-            iteration += 1
-            self._diary.facts |= facts
-            record(self, facts, log_interval is not None and iteration % log_interval == 0)
+            batch, facts = self.weigh(rollout, age, end)
+            facts |= self.learner.update(
+                batch, age, self.clip_range, self._generator, self.n_updates
+            )
+            self.note(facts, log_interval)
         callback.on_training_end()
         return self
+
+    def begin(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback,
+        tb_log_name: str,
+        reset_num_timesteps: bool,
+        progress_bar: bool,
+    ) -> tuple[int, BaseCallback]:
+        """Make ready to learn; returns the step to learn until, and the callbacks as one.
+
+        This and the next four are :meth:`learn` in parts, for whoever trains several agents at
+        once.
+        """
+        checks.amount(total_timesteps=total_timesteps)
+        fresh = reset_num_timesteps or self._last_obs is None or self._present is None
+        with without_folder(self):
+            end, found = self._setup_learn(
+                total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
+            )
+        if fresh:
+            self._present = self._stand()
+        self._iteration = 0
+        return end, found
+
+    def noise(self) -> Tensor:
+        """Draw the exploration of a rollout, (time, worlds, numbers)."""
+        return self.learner.distribution.draw((self.n_steps, self.n_envs), self._generator)
+
+    def on_step(self, callback: BaseCallback, facts: dict[str, Any]) -> bool:
+        """Count a step of every world, and tell the callback; False stops."""
+        self.num_timesteps += self.n_envs
+        if facts["dones"].any():
+            self._update_info_buffer(facts["infos"], facts["dones"])
+            self._diary.note_ends(facts["infos"], facts["dones"], self.learner.competence)
+        callback.update_locals(facts)
+        return callback.on_step()
+
+    def weigh(self, rollout: Rollout, age: int, end: int) -> tuple[Batch, dict[str, float]]:
+        """Return what to learn from a rollout, and to log; moves the schedules on.
+
+        Args:
+            rollout: what happened.
+            age: steps lived before it.
+            end: the step to learn until.
+        """
+        self._update_current_progress_remaining(self.num_timesteps, end)
+        self._update_learning_rate(self.policy.optimizer)
+        self.learner.look(age)
+        return scored(self.learner, rollout, age)
+
+    def note(self, facts: Mapping[str, float], log_interval: int | None) -> None:
+        """Count an update, and log what it told."""
+        self.n_updates += 1
+        self._iteration += 1
+        self._diary.facts |= facts
+        record(self, facts, log_interval is not None and self._iteration % log_interval == 0)
 
     def _stand(self) -> Present:
         """Return where the worlds stand after a reset."""
         assert self._last_obs is not None
-        return Present(
+        return Present.at_start(
             self.policy.senses(self._last_obs),
             self.brain.initial_state(self.n_envs),
             self.learner.distribution.features,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
@@ -134,6 +134,10 @@ class Brain(nn.Module):
         if issubclass(node.area, Actor):
             options = {"deviations": actions.deviations} | options
         return node.area(sizes, **options)
+
+    def log_std_of(self, worlds: int) -> Tensor:
+        """Return the logarithm of the deviations of actions in so many worlds, to broadcast."""
+        return self.actor.log_std
 
     def initial_state(self, n: int) -> BrainState:
         """Return the state of ``n`` worlds before an episode, areas with a memory only."""
@@ -317,3 +321,11 @@ def _forget(x: Tensor, episode_start: Tensor) -> Tensor:
 def gather_state(state: BrainState, worlds: Tensor) -> BrainState:
     """Return the state of some worlds, by index."""
     return {area: {name: x[worlds] for name, x in parts.items()} for area, parts in state.items()}
+
+
+def join_states(parts: Sequence[BrainState]) -> BrainState:
+    """Return the state of several groups of worlds, one after the other."""
+    return {
+        area: {name: torch.cat([part[area][name] for part in parts]) for name in found}
+        for area, found in parts[0].items()
+    }

@@ -22,6 +22,8 @@ from motley.costs.registry import Registry, unknown
 if TYPE_CHECKING:
     from motley.agents.brain import Brain
 
+RunsArea = Callable[[tuple[Tensor, ...], State, Tensor], tuple[Tensor, State]]
+"""An area as it is called."""
 Gradients = dict[Tensor, Tensor]
 """By parameter."""
 
@@ -67,7 +69,7 @@ class CreditRule:
         """Take charge of one layer of an area; draws come from a stream of its own."""
 
     def run(
-        self, area: nn.Module, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
+        self, area: RunsArea, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
     ) -> tuple[Tensor, State]:
         """Run an area over a sequence; see :class:`Area`.
 
@@ -171,7 +173,7 @@ class DirectFeedbackAlignment(FeedbackAlignment):
         return nn.functional.linear(x.detach(), layer.weight, layer.bias)
 
     def run(
-        self, area: nn.Module, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
+        self, area: RunsArea, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
     ) -> tuple[Tensor, State]:
         """See :class:`CreditRule`."""
         self.read = []

@@ -206,17 +206,15 @@ def read_checkpoint(agent: Agent, path: str | Path) -> None:
             for name, dtype in facts["worlds"].items()
         }
     )
-    present = Present(
-        {name: x.cpu().numpy() for name, x in storage.unflatten(tensors, "senses/").items()},
+    agent._present = Present(
+        storage.unflatten(tensors, "senses/"),
+        tensors["start"],
+        tensors["action"],
         storage.unflatten(tensors, "state/"),
-        agent.learner.distribution.features,
-        agent.device,
     )
-    present.start, present.action = tensors["start"], tensors["action"]
-    agent._present = present
     # `learn` asks for the last observation before it begins; the worlds are not reset for it.
     agent._last_obs = worlds.observe()
-    agent._last_episode_starts = present.start.cpu().numpy()
+    agent._last_episode_starts = tensors["start"].cpu().numpy()
 
 
 def _worlds(agent: Agent) -> Any:

@@ -47,6 +47,22 @@ class Linear(nn.Linear):
         return super().forward(input) if self.rule is None else self.rule(self, input)
 
 
+def compiled(x: Tensor) -> bool:
+    """Whether a form that is compiled for the CPU may take the place of plain torch for ``x``.
+
+    It wants float32, and memory of its own.
+    """
+    return x.device.type == "cpu" and x.dtype == torch.float32 and not transformed()
+
+
+def transformed() -> bool:
+    """Whether :mod:`torch.func` is at work, where a tensor stands for several and has no memory.
+
+    Several brains run at once so; gradients by hand are for a single one.
+    """
+    return torch._C._are_functorch_transforms_active()  # what torch's own Function asks
+
+
 ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu}
 GAINS = {"tanh": math.sqrt(2.0), "relu": math.sqrt(2.0)}
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from motley.agents.actions import ActionDistribution
-from motley.agents.brain import Brain, BrainState, gather_state
+from motley.agents.brain import Brain, BrainState, gather_state, join_states
 from motley.agents.spaces import Senses
+
+
+class Worlds(Protocol):
+    """What is needed of a VecEnv here."""
+
+    num_envs: int
+
+    def step(
+        self, actions: npt.NDArray[Any], /
+    ) -> tuple[Any, npt.NDArray[np.float32], npt.NDArray[np.bool_], list[dict[str, Any]]]:
+        """Take a step in every world; see VecEnv."""
+        ...
 
 
 class Rollout(NamedTuple):
@@ -41,7 +53,26 @@ class Rollout(NamedTuple):
     truncated_at: Tensor
     after: tuple[dict[str, Tensor], BrainState]
 
+    def of(self, first: int, stop: int) -> Rollout:
+        """Return the part of the worlds from ``first`` up to, but not with, ``stop``."""
+        time, world = self.truncated_at
+        here = (world >= first) & (world < stop)
+        worlds = torch.arange(first, stop, device=world.device)
+        followers = torch.cat((worlds, self.ends.shape[1] + torch.nonzero(here).flatten()))
+        known, state = self.after
+        return Rollout(
+            {name: x[:, first:stop] for name, x in self.tensors.items()},
+            {name: x[:, first:stop] for name, x in self.outputs.items()},
+            self.actions[:, first:stop],
+            gather_state(self.state, worlds),
+            self.ends[:, first:stop],
+            self.terminated[:, first:stop],
+            torch.stack((time, world - first))[:, here],
+            ({name: x[:, followers] for name, x in known.items()}, gather_state(state, followers)),
+        )
 
+
+@dataclass
 class Present:
     """Where every world stands between two steps: what the next rollout begins with.
 
@@ -52,32 +83,67 @@ class Present:
         state: the brain's.
     """
 
-    def __init__(
-        self,
+    senses: dict[str, Tensor]
+    start: Tensor
+    action: Tensor
+    state: BrainState
+
+    @classmethod
+    def at_start(
+        cls,
         senses: Mapping[str, npt.NDArray[np.float32]],
         state: BrainState,
         features: int,
         device: torch.device,
-    ):
+    ) -> Self:
+        """Return where worlds stand before an episode.
+
+        Args:
+            senses: of every world, (worlds, features).
+            state: the brain's.
+            features: numbers of an action as areas see it.
+            device: of the tensors.
+        """
         worlds = len(next(iter(senses.values())))
-        self.senses = {name: torch.as_tensor(x, device=device) for name, x in senses.items()}
-        self.start = torch.ones(worlds, dtype=torch.bool, device=device)
-        self.action = torch.zeros(worlds, features, device=device)
-        self.state = state
+        return cls(
+            {name: torch.as_tensor(x, device=device) for name, x in senses.items()},
+            torch.ones(worlds, dtype=torch.bool, device=device),
+            torch.zeros(worlds, features, device=device),
+            state,
+        )
+
+    @classmethod
+    def side_by_side(cls, parts: Sequence[Self]) -> Self:
+        """Return where the worlds of all parts stand."""
+        return cls(
+            {name: torch.cat([p.senses[name] for p in parts]) for name in parts[0].senses},
+            torch.cat([p.start for p in parts]),
+            torch.cat([p.action for p in parts]),
+            join_states([p.state for p in parts]),
+        )
+
+    def of(self, first: int, stop: int) -> Self:
+        """Return the part of the worlds from ``first`` up to, but not with, ``stop``."""
+        worlds = torch.arange(first, stop, device=self.start.device)
+        return type(self)(
+            {name: x[first:stop] for name, x in self.senses.items()},
+            self.start[first:stop],
+            self.action[first:stop],
+            gather_state(self.state, worlds),
+        )
 
 
 @torch.no_grad()
 def collect(
-    env: VecEnv,
+    env: Worlds,
     brain: Brain,
     distribution: ActionDistribution,
     senses: Senses,
     present: Present,
-    n_steps: int,
-    generator: torch.Generator,
+    noise: Tensor,
     on_step: Callable[[dict[str, Any]], bool],
 ) -> Rollout | None:
-    """Act for ``n_steps`` steps in every world.
+    """Act in every world, a step for each of the exploration's noise.
 
     Args:
         env: the worlds.
@@ -85,17 +151,15 @@ def collect(
         distribution: over its actions.
         senses: turns observations into numbers.
         present: where the worlds stand; moved on in place.
-        n_steps: steps in each world.
-        generator: of the exploration noise, drawn for the whole rollout at once.
+        noise: of the exploration, drawn for the whole rollout at once, (time, worlds, numbers).
         on_step: called after each step with what SB3's callbacks see; False stops.
 
     Returns:
         The rollout, or None where ``on_step`` stopped it.
     """
-    n, device = env.num_envs, present.start.device
+    n_steps, n, device = len(noise), env.num_envs, present.start.device
     first_state, first_start = present.state, present.start.unsqueeze(0).clone()
-    noise = distribution.draw((n_steps, n), generator).unbind()
-    log_std = brain.actor.log_std
+    log_std = brain.log_std_of(n)
     known: list[dict[str, Tensor]] = []
     outputs: list[dict[str, Tensor]] = []
     actions: list[Tensor] = []
@@ -178,10 +242,5 @@ def _after(
         last = {k: torch.as_tensor(x, device=features.device) for k, x in senses(batch).items()}
         last["previous_action"] = features[truncated_at[0], truncated_at[1]]
         known = {name: torch.cat((x, last[name])) for name, x in known.items()}
-        state = {
-            area: {
-                name: torch.cat((x, *(s[area][name] for s in states))) for name, x in parts.items()
-            }
-            for area, parts in state.items()
-        }
+        state = join_states([state, *states])
     return {name: x.unsqueeze(0) for name, x in known.items()}, state

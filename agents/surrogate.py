@@ -19,6 +19,8 @@ from numba import njit
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from motley.agents.layers import compiled
+
 Losses = tuple[dict[str, Tensor], dict[str, Tensor]]
 
 
@@ -37,7 +39,7 @@ def surrogate(
         advantages: by score, (time, worlds).
         clip_range: of the probability ratio.
     """
-    if not advantages or log_prob.device.type != "cpu" or log_prob.dtype != torch.float32:
+    if not advantages or not compiled(log_prob):
         return plain(log_prob, before, advantages, clip_range)
     stacked = torch.stack([*advantages.values()])
     found = _Surrogate.apply(log_prob, before, stacked, clip_range)  # type: ignore[no-untyped-call]

@@ -185,11 +185,7 @@ class Learner(nn.Module):
         base_rate = self.optimizer.param_groups[0]["lr"]
         for group in self.optimizer.param_groups:
             group["lr"] *= plasticity[group["area"]] if "area" in group else group["rate"]
-        keep_order = self.brain.has_memory or any(
-            cost.in_time and weights[name] > 0 for name, cost in self.costs.items()
-        )
-        # With one set of areas for all costs, the plain form is one pass.
-        cut = len({self.routes[name] - shut for name, weight in weights.items() if weight > 0}) > 1
+        keep_order, cut = self.plan(weights, shut)
         count, stop = 0, False
         for _ in range(settings.n_epochs):
             for part in batch.minibatches(settings.n_minibatches, keep_order, generator):
@@ -221,6 +217,14 @@ class Learner(nn.Module):
         log |= {name: total / max(count, 1) for name, total in sums.items()}
         log["gradient_steps"] = count
         return log
+
+    def plan(self, weights: Mapping[str, float], shut: frozenset[str]) -> tuple[bool, bool]:
+        """Return whether minibatches keep the order of steps, and whether the graph is cut."""
+        counting = {name for name, weight in weights.items() if weight > 0}
+        in_time = any(self.costs[name].in_time for name in counting)
+        # With one set of areas for all costs, the plain form is one pass.
+        cut = len({self.routes[name] - shut for name in counting}) > 1
+        return self.brain.has_memory or in_time, cut
 
     @staticmethod
     def _check_finite(losses: Mapping[str, float], n_update: int) -> None:
@@ -289,9 +293,20 @@ class Learner(nn.Module):
         That of a cost with lessons, which are other steps, is one number; that of a score is its
         share of PPO's surrogate, see :func:`motley.agents.surrogate.surrogate`.
         """
-        brain, distribution = self.brain, self.distribution
-        starts = part.tensors["episode_start"]
+        brain, starts = self.brain, part.tensors["episode_start"]
         outputs, _ = brain(part.tensors, part.state, starts, brain.learning, tape)
+        return self(outputs, part, weights, clip_range, tape)
+
+    def forward(
+        self,
+        outputs: Mapping[str, Tensor],
+        part: Batch,
+        weights: Mapping[str, float],
+        clip_range: float,
+        tape: Tape | None = None,
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Do as :meth:`step_losses` with the areas' outputs, (time, worlds, size)."""
+        brain, distribution = self.brain, self.distribution
         x, log_std = outputs[brain.roles["actor"]], brain.actor.log_std
         log_prob = distribution.log_prob(x, log_std, part.actions)
         tensors = {**part.tensors, **outputs, "entropy": distribution.entropy(x, log_std)}
@@ -388,8 +403,13 @@ class Learner(nn.Module):
         if tape is None:
             one_by_one(shares, self.followers, retain_graph)
         else:
-            direct = {self.brain.roles["actor"]: [self.brain.actor.log_std]}
+            direct = {self.brain.roles["actor"]: [self.log_std]}
             sweep(tape, shares, self.followers, direct, retain_graph)
+
+    @property
+    def log_std(self) -> nn.Parameter:
+        """The logarithm of actions' deviations, which losses read past the actor's output."""
+        return self.brain.actor.log_std
 
     def gradient_norms(
         self,
@@ -420,8 +440,9 @@ class Learner(nn.Module):
 
     def clip(self) -> None:
         """Clip gradients: area by area and head by head, or all together."""
-        groups: list[list[nn.Parameter]] = list(self.area_parameters.values())
-        groups += list(self.head_parameters.values())
-        if not self.settings.clip_by_area:
-            groups = [[p for group in groups for p in group]]
-        clip(groups, self.settings.max_grad_norm)
+        clip(self.clipped_together(), self.settings.max_grad_norm)
+
+    def clipped_together(self) -> list[list[nn.Parameter]]:
+        """Return the groups of parameters whose gradients are clipped to one norm."""
+        groups = [*self.area_parameters.values(), *self.head_parameters.values()]
+        return groups if self.settings.clip_by_area else [[p for group in groups for p in group]]

@@ -16,7 +16,7 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from motley.agents import Agent, Blueprint, Node
+from motley.agents import Agent, Blueprint, Cohort, Node
 from motley.agents.areas import Actor, Perceptron
 from motley.agents.diary import without_folder
 from motley.envs import TASKS, World
@@ -85,6 +85,7 @@ def training_cases(quick: bool = False) -> list[Case]:
         shapes = [(n_envs, n_steps // 8) for n_envs, n_steps in shapes]
     cases = [case for shape in shapes for case in _recurrent(*shape, many=1 if quick else 4)]
     cases += _feed_forward(64, 16 if quick else 128)
+    cases += _seeds(3, 64, 8) if quick else _seeds(10, 64, 64)
     return cases + _parts(64, 8 if quick else 64)
 
 
@@ -118,6 +119,33 @@ def _feed_forward(n_envs: int, n_steps: int) -> list[Case]:
     return [
         _learning(f"{at}/motley", f"Motley, feed-forward, {where}", ours, 1),
         _learning(f"{at}/PPO", f"SB3 PPO, {where}", peer, 1),
+    ]
+
+
+def _seeds(count: int, n_envs: int, n_steps: int) -> list[Case]:
+    """Several seeds of the uniform agent as one batch, and one after another; on a GPU if any."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    shape: dict[str, Any] = {"n_steps": n_steps, "n_epochs": N_EPOCHS, "device": device}
+    agents = [
+        Agent("uniform", worlds(n_envs), "reward", n_minibatches=N_MINIBATCHES, seed=s, **shape)
+        for s in range(2 * count)
+    ]
+    apart, cohort = agents[:count], Cohort(agents[count:])
+    steps = n_envs * n_steps
+
+    def one_by_one() -> None:
+        torch.set_num_threads(1)
+        for agent in apart:
+            agent.learn(steps, reset_num_timesteps=False)
+
+    def together() -> None:
+        torch.set_num_threads(1)
+        cohort.learn(steps, reset_num_timesteps=False)
+
+    at, where = f"training/{count}-seeds", f"{count} seeds, {n_envs} x {n_steps}, {device}"
+    return [
+        Case(f"{at}/together", f"Motley, {where}, as one batch", "", count * steps, together),
+        Case(f"{at}/apart", f"Motley, {where}, one by one", "", count * steps, one_by_one),
     ]
 
 

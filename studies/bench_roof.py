@@ -26,8 +26,7 @@ def rollout_of(agent: Agent) -> Rollout:
         agent.learner.distribution,
         agent.policy.senses,
         agent._stand(),
-        agent.n_steps,
-        agent._generator,
+        agent.noise(),
         lambda facts: True,
     )
     assert rollout is not None

@@ -441,7 +441,7 @@ def experience(agent: Agent, n_rollouts: int) -> Rollout:
     for count in range(1, 50):
         rollout = collect(
             agent.env, agent.brain, agent.learner.distribution, agent.policy.senses,
-            present, agent.n_steps, agent._generator, lambda facts: True,
+            present, agent.noise(), lambda facts: True,
         )  # fmt: skip
         assert rollout is not None
         if count >= n_rollouts and rollout.tensors["episode_start"][1:].any():
@@ -512,7 +512,7 @@ def test_an_episode_starts_after_an_end_also_across_rollouts() -> None:
     for _ in range(5):
         rollout = collect(
             agent.env, agent.brain, agent.learner.distribution, agent.policy.senses,
-            present, agent.n_steps, agent._generator, lambda facts: True,
+            present, agent.noise(), lambda facts: True,
         )  # fmt: skip
         assert rollout is not None
         books.append(rollout)

@@ -344,7 +344,7 @@ def test_each_head_learns_from_its_own_need_and_absent_needs_do_nothing() -> Non
     for _ in range(2):
         rollout = collect(
             agent.env, agent.brain, agent.learner.distribution, agent.policy.senses,
-            present, agent.n_steps, agent._generator, lambda facts: True,
+            present, agent.noise(), lambda facts: True,
         )  # fmt: skip
     assert rollout is not None
     batch, _ = scored(agent.learner, rollout, 0)

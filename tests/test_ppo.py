@@ -220,8 +220,8 @@ def test_advantages_and_targets_of_a_rollout_are_sb3s() -> None:
         return True
 
     rollout = collect(
-        env, agent.brain, learner.distribution, agent.policy.senses, agent._present, 40,
-        agent._generator, listen,
+        env, agent.brain, learner.distribution, agent.policy.senses, agent._present,
+        learner.distribution.draw((40, env.num_envs), agent._generator), listen,
     )  # fmt: skip
     assert rollout is not None
     assert rollout.terminated.any()

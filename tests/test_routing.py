@@ -162,7 +162,7 @@ def test_a_step_uses_the_sum_of_the_gradients_routed(structure: str, cut: bool) 
     assert agent.env is not None
     rollout = collect(
         agent.env, agent.brain, learner.distribution, agent.policy.senses, agent._stand(),
-        agent.n_steps, agent._generator, lambda facts: True,
+        agent.noise(), lambda facts: True,
     )  # fmt: skip
     assert rollout is not None
     batch, _ = scored(learner, rollout, 0)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from motley.agents.areas.base import Area, State
 from motley.agents.areas.gru_scan import scan
-from motley.agents.layers import Linear, concatenate
+from motley.agents.layers import Linear, compiled, concatenate
 
 
 class GRU(Area):
@@ -39,8 +39,8 @@ class GRU(Area):
     ) -> tuple[Tensor, State]:
         """See :class:`Area`."""
         given, first = self.input(concatenate(inputs)), state["hidden"]
-        plain = self.recurrent.rule is not None  # the compiled form is backprop's
-        if given.device.type == "cpu" and given.dtype == torch.float32 and not plain:
+        # The compiled form is backprop's.
+        if compiled(given) and self.recurrent.rule is None:
             weight, bias = self.recurrent.weight, self.recurrent.bias
             outputs = scan(given, episode_start, first, weight, bias)
         else:

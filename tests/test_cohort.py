@@ -1,0 +1,270 @@
+"""Several seeds trained as one batch end as if each had been trained alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.env_util import make_vec_env
+from torch import Tensor, nn
+
+from motley.agents import Agent, Blueprint, Cohort, Node
+from motley.agents.areas import AREAS, Actor, Area, Perceptron, State
+from motley.costs import COSTS, Cost, Trace
+from motley.envs.tasks import TASKS
+
+SEEDS = (3, 8)
+SMALL: dict[str, Any] = {"n_envs": 4, "n_steps": 8, "n_epochs": 2, "n_minibatches": 2}
+
+
+def make(
+    structure: str | Blueprint, env: Any, costs: Any, seeds: Sequence[int] = SEEDS, **settings: Any
+) -> list[Agent]:
+    def worlds(seed: int) -> Any:
+        return env(seed) if callable(env) else env
+
+    return [Agent(structure, worlds(s), costs, seed=s, **{**SMALL, **settings}) for s in seeds]
+
+
+def cored(core: Node) -> Blueprint:
+    """A structure of one core, an actor and a critic."""
+    actor = Node(Actor, ("core",), "actor", {"hidden": (8,)})
+    return Blueprint(
+        {"core": core, "actor": actor, "critic": Node(Perceptron, ("core",), "critic", {"size": 8})}
+    )
+
+
+def weights(agent: Agent) -> Tensor:
+    return torch.cat([p.detach().flatten() for p in agent.brain.parameters()])
+
+
+def both_ways(updates: int, *args: Any, **settings: Any) -> tuple[list[Agent], list[Agent]]:
+    """Agents trained alone, and the same trained together."""
+    alone, together = make(*args, **settings), make(*args, **settings)
+    steps = updates * alone[0].n_steps * alone[0].n_envs
+    for agent in alone:
+        agent.learn(steps)
+    Cohort(together).learn(steps)
+    return alone, together
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+def test_an_update_together_equals_one_alone(task: str) -> None:
+    alone, together = both_ways(1, "matched", task, "heterogeneous")
+    before = make("matched", task, "heterogeneous")
+    for one, other, untrained in zip(alone, together, before, strict=True):
+        assert not torch.equal(weights(other), weights(untrained))
+        # 1e-6 but for a weight in 10,000, whose gradient is so small that Adam blows up rounding.
+        torch.testing.assert_close(weights(other), weights(one), atol=3e-6, rtol=0)
+        assert ((weights(other) - weights(one)).abs() > 1e-6).float().mean() < 1e-4
+        # PopArt divides what rounding left by the deviation of returns, which may be small.
+        for name, head in one.learner.heads.named_parameters():
+            theirs = other.learner.heads.get_parameter(name)
+            torch.testing.assert_close(theirs, head, atol=1e-5, rtol=1e-3)
+        facts, found = one.diagnostics(), other.diagnostics()
+        assert facts.keys() == found.keys()
+        for name, value in facts.items():
+            if not name.startswith(("grad/value", "cost/value", "value/")):
+                assert found[name] == pytest.approx(value, abs=1e-4, rel=1e-3, nan_ok=True), name
+
+
+@pytest.mark.parametrize("core", ["LSTM", "MinGRU", "Attention", "Reservoir"])
+def test_generic_cores(core: str) -> None:
+    options = {"size": 16, "window": 8} if core == "Attention" else {"size": 16}
+    blueprint = cored(Node(AREAS[core], ("vision", "egomotion"), "core", options))
+    alone, together = both_ways(2, blueprint, "DarkHome", "reward+entropy", budget=None)
+    for one, other in zip(alone, together, strict=True):
+        torch.testing.assert_close(weights(other), weights(one), atol=5e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"credit": "bptt_4"},
+        {"routing": "global"},
+        {"clip_by_area": False, "normalise_returns": False},
+        {"development": {"weights": {"next_observation": [[0, 1.0], [64, 0.0]]},
+                         "plasticity": {"core": [[0, 0.0], [32, 1.0]]}}},
+    ],
+)  # fmt: skip
+def test_settings_count(settings: dict[str, Any]) -> None:
+    alone, together = both_ways(3, "matched", "DarkHome", "heterogeneous", **settings)
+    [plain, *_] = make("matched", "DarkHome", "heterogeneous")
+    plain.learn(3 * 32)
+    for one, other in zip(alone, together, strict=True):
+        torch.testing.assert_close(weights(other), weights(one), atol=5e-6, rtol=0)
+    assert (weights(together[0]) - weights(plain)).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1"])
+def test_environments_of_others(name: str) -> None:
+    def worlds(seed: int) -> Any:
+        return make_vec_env(name, 4, seed)
+
+    alone, together = both_ways(3, "uniform", worlds, "reward")
+    for one, other in zip(alone, together, strict=True):
+        torch.testing.assert_close(weights(other), weights(one), atol=5e-6, rtol=0)
+        lengths = [[info["l"] for info in agent.ep_info_buffer or ()] for agent in (one, other)]
+        assert lengths[0] == lengths[1]
+        assert lengths[0] or name == "Pendulum-v1"  # whose episodes are longer than this
+
+
+class Listener(BaseCallback):
+    """Notes what it is told, and stops after so many steps."""
+
+    def __init__(self, stop: int = 10**9) -> None:
+        super().__init__()
+        self.stop, self.rewards, self.rollouts = stop, list[Any](), 0
+
+    def _on_step(self) -> bool:
+        self.rewards.append(np.array(self.locals["rewards"]))
+        assert len(self.locals["infos"]) == len(self.locals["dones"]) == self.model.n_envs
+        return self.num_timesteps < self.stop
+
+    def _on_rollout_end(self) -> None:
+        self.rollouts += 1
+
+
+def test_each_agent_has_its_own_callback() -> None:
+    alone, together = (make("uniform", "CacheRecall", "reward") for _ in range(2))
+    heard = [Listener() for _ in together]
+    Cohort(together).learn(96, heard)
+    for agent, listener in zip(alone, heard, strict=True):
+        own = Listener()
+        agent.learn(96, own)
+        assert listener.rollouts == own.rollouts == 3
+        np.testing.assert_allclose(listener.rewards, own.rewards, atol=1e-6)
+    assert [agent.num_timesteps for agent in together] == [96, 96]
+
+
+def test_a_callback_stops_all() -> None:
+    together = make("uniform", "CacheRecall", "reward")
+    heard = [Listener(), Listener(stop=40)]
+    Cohort(together).learn(960, heard)
+    assert [agent.num_timesteps for agent in together] == [40, 40]
+    assert len(heard[0].rewards) == len(heard[1].rewards) == 10
+
+
+def test_afterwards_each_goes_on_alone(tmp_path: Path) -> None:
+    alone, together = (make("matched", "DarkHome", "heterogeneous", final_rate=1.0) for _ in "12")
+    Cohort(together).learn(64)
+    other = weights(together[1])
+    together[0].learn(64, reset_num_timesteps=False)
+    torch.testing.assert_close(weights(together[1]), other, atol=0, rtol=0)
+    alone[0].learn(128)
+    torch.testing.assert_close(weights(together[0]), weights(alone[0]), atol=1e-5, rtol=0)
+    # ... or from a file, on which the optimiser's state stands too
+    together[1].checkpoint(tmp_path / "second.zip")
+    [_, again] = make("matched", "DarkHome", "heterogeneous", final_rate=1.0)
+    again.restore(tmp_path / "second.zip")
+    for agent in (together[1], again):
+        agent.learn(64, reset_num_timesteps=False)
+    torch.testing.assert_close(weights(again), weights(together[1]), atol=0, rtol=0)
+
+
+def test_together_again_goes_on() -> None:
+    once, twice = (make("uniform", "DarkHome", "reward", final_rate=1.0) for _ in "12")
+    Cohort(once).learn(128)
+    Cohort(twice).learn(64)
+    Cohort(twice).learn(64, reset_num_timesteps=False)
+    for one, other in zip(once, twice, strict=True):
+        torch.testing.assert_close(weights(other), weights(one), atol=1e-6, rtol=0)
+
+
+class Reads(Area):
+    """An area that looks at a number."""
+
+    def __init__(self, sizes: tuple[int, ...], size: int = 4):
+        super().__init__(sizes, size)
+        self.layer = nn.Linear(sum(sizes), size)
+
+    def forward(
+        self, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
+    ) -> tuple[Tensor, State]:
+        x = self.layer(inputs[0])
+        return (x if float(x.detach().sum()) else -x), state
+
+
+@dataclass(frozen=True)
+class Infinite(Cost):
+    """A loss that is not finite where the weights are those of one seed."""
+
+    def heads(self, sizes: Any) -> nn.Module:
+        return nn.Linear(1, 1)
+
+    def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
+        assert isinstance(heads, nn.Linear)
+        broken = torch.where(heads.weight.sum() > 1e6, torch.inf, 0.0)
+        return torch.zeros_like(trace["reward"]) + broken
+
+
+def test_a_cost_that_is_not_finite_names_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COSTS, "infinite", Infinite)
+    together = make("uniform", "DarkHome", ["reward", Infinite()])
+    head = together[1].learner.heads["infinite"]
+    assert isinstance(head, nn.Linear)
+    nn.init.constant_(head.weight, 1e7)
+    with pytest.raises(FloatingPointError, match="'infinite' of seed 8 is not finite in update 0"):
+        Cohort(together).learn(32)
+
+
+def odd(**settings: Any) -> list[Agent]:
+    """Two agents of which the second differs."""
+    [first] = make("uniform", "DarkHome", "reward", (0,))
+    [second] = make(**{"structure": "uniform", "env": "DarkHome", "costs": "reward",
+                       "seeds": (1,), **settings})  # fmt: skip
+    return [first, second]
+
+
+def alike(costs: Any = "reward", **settings: Any) -> list[Agent]:
+    return make("uniform", "DarkHome", costs, **settings)
+
+
+def shared() -> list[Agent]:
+    env = make_vec_env("CartPole-v1", 4)
+    return make("uniform", lambda seed: env, "reward")
+
+
+def lesioned() -> list[Agent]:
+    agents = alike()
+    agents[1].lesion("core")
+    return agents
+
+
+def reading() -> list[Agent]:
+    return make(cored(Node(Reads, ("vision",), "core")), "DarkHome", "reward", budget=None)
+
+
+@pytest.mark.parametrize(
+    ("agents", "message"),
+    [
+        (list, "at least one agent"),
+        (lambda: [a := alike()[0], a], "at least one agent, and each once"),
+        (shared, "share their worlds"),
+        (lambda: odd(structure="matched", costs="heterogeneous"), "differ in blueprint"),
+        (lambda: odd(costs="reward+entropy"), "differ in costs"),
+        (lambda: odd(gamma=0.9), "differ in settings"),
+        (lambda: odd(n_envs=8), "differ in n_envs"),
+        (lambda: odd(final_rate=0.5), "learning_rate or final_rate"),
+        (lambda: alike(routing="shuffled", costs="reward+next_observation"), "'shuffled'"),
+        (lambda: alike(target_kl=0.1), "target_kl"),
+        (lambda: alike(credit="node_perturbation"), "'node_perturbation'"),
+        (lesioned, "'core' is lesioned"),
+        (reading, r"area 'core' \(Reads\) cannot run for several"),
+    ],
+)
+def test_what_cannot_be_together_is_named(agents: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Cohort(agents()).learn(32)
+
+
+def test_callbacks_are_one_for_each() -> None:
+    with pytest.raises(ValueError, match="1 callbacks for 2 agents"):
+        Cohort(alike()).learn(32, [Listener()])
