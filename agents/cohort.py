@@ -34,8 +34,10 @@ from motley.agents.rollout import Present, collect
 from motley.agents.update import Learner
 
 Tensors = dict[str, Tensor]
-SAME = ("blueprint", "width", "costs", "settings", "development", "n_steps", "n_envs", "clip_range")
-SAME += ("observation_space", "action_space", "num_timesteps", "device")
+SAME = (
+    *("blueprint", "width", "costs", "settings", "development", "n_steps", "n_envs", "clip_range"),
+    *("observation_space", "action_space", "num_timesteps", "device"),
+)
 """What the agents of a cohort have in common."""
 
 
@@ -270,7 +272,7 @@ class _Brains(Brain):
 
     def apart(self, x: Tensor, axis: int) -> Tensor:
         """Return a tensor with an axis for the agents before that of each one's worlds."""
-        return x.unflatten(axis, (self.n, -1))
+        return torch.unflatten(x, axis, (self.n, -1))
 
 
 class _Learners(Learner):
@@ -441,7 +443,7 @@ class _Learners(Learner):
         brain, whole = cast(_Brains, self.brain), _join(parts)
         starts = whole.tensors["episode_start"]
         outputs, _ = brain(whole.tensors, whole.state, starts, brain.learning, tape)
-        read = {
+        read: Tensors = {
             name: p
             for name, p in self.stacked.items()
             if p is self.log_std or not name.startswith("brain.areas.")
@@ -450,7 +452,7 @@ class _Learners(Learner):
         def one(
             read: Tensors, buffers: Tensors, outputs: Tensors, *given: Any
         ) -> tuple[Tensors, Tensors]:
-            part = Batch(*given, state={})
+            part = Batch(*given, {})  # no area runs here, so that no state is asked for
             arguments = (outputs, part, weights, clip_range)
             losses, facts = functional_call(self, (read, buffers), arguments)
             return {name: loss.mean() for name, loss in losses.items()}, facts

@@ -295,7 +295,7 @@ class Learner(nn.Module):
         """
         brain, starts = self.brain, part.tensors["episode_start"]
         outputs, _ = brain(part.tensors, part.state, starts, brain.learning, tape)
-        return self(outputs, part, weights, clip_range, tape)
+        return self.forward(outputs, part, weights, clip_range, tape)
 
     def forward(
         self,
