@@ -450,9 +450,16 @@ class _Learners(Learner):
         }
 
         def one(
-            read: Tensors, buffers: Tensors, outputs: Tensors, *given: Any
+            read: Tensors,
+            buffers: Tensors,
+            outputs: Tensors,
+            tensors: Tensors,
+            actions: Tensor,
+            log_prob: Tensor,
+            advantages: Tensors,
         ) -> tuple[Tensors, Tensors]:
-            part = Batch(*given, {})  # no area runs here, so that no state is asked for
+            # No area runs here, so that no state is asked for.
+            part = Batch(tensors, actions, log_prob, advantages, {})
             arguments = (outputs, part, weights, clip_range)
             losses, facts = functional_call(self, (read, buffers), arguments)
             return {name: loss.mean() for name, loss in losses.items()}, facts
