@@ -349,7 +349,10 @@ class Agent(BaseAlgorithm):
         self._update_current_progress_remaining(self.num_timesteps, end)
         self._update_learning_rate(self.policy.optimizer)
         self.learner.look(age)
-        return scored(self.learner, rollout, age)
+        batch, facts = scored(self.learner, rollout, age)
+        # One look at the numbers: each makes Python wait for the device.
+        numbers = torch.stack([*facts.values()]).tolist()
+        return batch, dict(zip(facts, numbers, strict=True))
 
     def note(self, facts: Mapping[str, float], log_interval: int | None) -> None:
         """Count an update, and log what it told."""

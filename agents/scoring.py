@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @torch.no_grad()
-def scored(learner: Learner, rollout: Rollout, age: int) -> tuple[Batch, dict[str, float]]:
+def scored(learner: Learner, rollout: Rollout, age: int) -> tuple[Batch, dict[str, Tensor]]:
     """Score a rollout and estimate advantages; returns' normalisers and costs' states move on.
 
     Args:
@@ -56,7 +56,7 @@ def scored(learner: Learner, rollout: Rollout, age: int) -> tuple[Batch, dict[st
 
     x = outputs[brain.roles["actor"]]
     log_prob = learner.distribution.log_prob(x, brain.actor.log_std, rollout.actions)
-    advantages, log, weights = dict[str, Tensor](), dict[str, float](), learner.weights(age)
+    advantages, log, weights = dict[str, Tensor](), dict[str, Tensor](), learner.weights(age)
     for cost in learner.scores:
         with fitting(cost):
             name, score = cost.name, cost.score(trace)
@@ -67,7 +67,7 @@ def scored(learner: Learner, rollout: Rollout, age: int) -> tuple[Batch, dict[st
         tensors[f"value/{name}/target"] = normaliser.normalise(returns)
         if weights[name] > 0:
             advantages[name] = advantage * (weights[name] / normaliser.deviation)
-        log |= {f"score/{name}": float(score.mean()), f"value/{name}": float(values.mean())}
+        log |= {f"score/{name}": score.mean(), f"value/{name}": values.mean()}
     return Batch(tensors, rollout.actions, log_prob, advantages, rollout.state), log
 
 

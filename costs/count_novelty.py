@@ -62,6 +62,6 @@ class CountNovelty(Intrinsic):
     def judge(self, trace: Trace, state: State, heads: nn.Module) -> tuple[Tensor, State]:
         """Count the next observations and return one over the roots of their counts."""
         made = cast(Hashed, heads)
-        codes, counts = made.codes(self.seen_next(trace)), trace.has_next
-        made.counts += torch.bincount(codes[counts], minlength=len(made.counts))
+        codes, known = made.codes(self.seen_next(trace)), trace.has_next
+        made.counts.index_add_(0, codes.flatten(), known.flatten().to(made.counts))
         return made.counts[codes].clamp(min=1.0).rsqrt(), state
