@@ -272,13 +272,14 @@ class Agent(BaseAlgorithm):
         Raises:
             ValueError: ``total_timesteps`` is no number of at least 0.
         """
-        end, callback = self.begin(
+        # Callbacks read the last step under SB3's name for it.
+        total_timesteps, callback = self.begin(
             total_timesteps, callback, tb_log_name, reset_num_timesteps, progress_bar
         )
         assert self.env is not None
         assert self._present is not None
         callback.on_training_start(locals(), globals())
-        while self.num_timesteps < end:
+        while self.num_timesteps < total_timesteps:
             age = self.num_timesteps
             callback.on_rollout_start()
             rollout = collect(
@@ -288,12 +289,12 @@ class Agent(BaseAlgorithm):
                 self.policy.senses,
                 self._present,
                 self.noise(),
-                partial(self.on_step, callback),
+                partial(self._on_step, callback),
             )
             callback.on_rollout_end()
             if rollout is None:
                 break
-            batch, facts = self.weigh(rollout, age, end)
+            batch, facts = self.weigh(rollout, age, total_timesteps)
             facts |= self.learner.update(
                 batch, age, self.clip_range, self._generator, self.n_updates
             )
@@ -311,8 +312,7 @@ class Agent(BaseAlgorithm):
     ) -> tuple[int, BaseCallback]:
         """Make ready to learn; returns the step to learn until, and the callbacks as one.
 
-        This and the next four are :meth:`learn` in parts, for whoever trains several agents at
-        once.
+        This and what follows are :meth:`learn` in parts, for whoever trains several agents at once.
         """
         checks.amount(total_timesteps=total_timesteps)
         fresh = reset_num_timesteps or self._last_obs is None or self._present is None
@@ -329,14 +329,18 @@ class Agent(BaseAlgorithm):
         """Draw the exploration of a rollout, (time, worlds, numbers)."""
         return self.learner.distribution.draw((self.n_steps, self.n_envs), self._generator)
 
-    def on_step(self, callback: BaseCallback, facts: dict[str, Any]) -> bool:
+    def _on_step(self, callback: BaseCallback, facts: dict[str, Any]) -> bool:
         """Count a step of every world, and tell the callback; False stops."""
+        self.count(facts)
+        callback.update_locals(facts)
+        return callback.on_step()
+
+    def count(self, facts: dict[str, Any]) -> None:
+        """Count a step of every world; ``facts`` are rewards, dones, infos and new_obs of it."""
         self.num_timesteps += self.n_envs
         if facts["dones"].any():
             self._update_info_buffer(facts["infos"], facts["dones"])
             self._diary.note_ends(facts["infos"], facts["dones"], self.learner.competence)
-        callback.update_locals(facts)
-        return callback.on_step()
 
     def weigh(self, rollout: Rollout, age: int, end: int) -> tuple[Batch, dict[str, float]]:
         """Return what to learn from a rollout, and to log; moves the schedules on.

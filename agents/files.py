@@ -168,7 +168,8 @@ def write_checkpoint(agent: Agent, path: str | Path) -> None:
         tensors |= storage.flatten(present.state, "state/")
     facts = facts_of(agent)
     facts["ended"], facts["diagnostics"] = agent._diary.ended, agent._diary.facts
-    worlds = _worlds(agent)
+    # Within a rollout of several agents it is not known how one stands in its worlds.
+    worlds = None if present is None else _worlds(agent)
     if worlds is not None:
         state = {name: np.asarray(x) for name, x in worlds.get_state().items()}
         facts["worlds"] = {name: str(x.dtype) for name, x in state.items()}

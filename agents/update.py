@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,24 @@ class Settings:
     log_gradients_every: int
     routing: str
     credit: str
+
+
+class Stage(NamedTuple):
+    """How to learn at an age.
+
+    Attributes:
+        weights: of the costs.
+        shut: areas that do not learn.
+        keep_order: whether minibatches are whole sequences.
+        cut: whether the graph is cut at the areas' borders.
+        log: ``weight/<cost>`` and ``plasticity/<area>``.
+    """
+
+    weights: dict[str, float]
+    shut: frozenset[str]
+    keep_order: bool
+    cut: bool
+    log: dict[str, float]
 
 
 class Learner(nn.Module):
@@ -178,14 +196,8 @@ class Learner(nn.Module):
             FloatingPointError: a cost is not finite; the message names it.
         """
         settings, sums = self.settings, dict[str, float]()
-        weights, plasticity = self.weights(age), self.plasticity(age)
-        log = {f"weight/{name}": weight for name, weight in weights.items()}
-        log |= {f"plasticity/{name}": gate for name, gate in plasticity.items()}
-        shut = frozenset(name for name, gate in plasticity.items() if gate == 0)
         base_rate = self.optimizer.param_groups[0]["lr"]
-        for group in self.optimizer.param_groups:
-            group["lr"] *= plasticity[group["area"]] if "area" in group else group["rate"]
-        keep_order, cut = self.plan(weights, shut)
+        weights, shut, keep_order, cut, log = self.stage(age, base_rate)
         count, stop = 0, False
         for _ in range(settings.n_epochs):
             for part in batch.minibatches(settings.n_minibatches, keep_order, generator):
@@ -218,13 +230,24 @@ class Learner(nn.Module):
         log["gradient_steps"] = count
         return log
 
-    def plan(self, weights: Mapping[str, float], shut: frozenset[str]) -> tuple[bool, bool]:
-        """Return whether minibatches keep the order of steps, and whether the graph is cut."""
+    def stage(self, age: int, rate: float) -> Stage:
+        """Return how to learn at an age, and set the optimiser's rates.
+
+        Args:
+            age: environment steps lived.
+            rate: of learning, where nothing changes it.
+        """
+        weights, plasticity = self.weights(age), self.plasticity(age)
+        log = {f"weight/{name}": weight for name, weight in weights.items()}
+        log |= {f"plasticity/{name}": gate for name, gate in plasticity.items()}
+        shut = frozenset(name for name, gate in plasticity.items() if gate == 0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * (plasticity[group["area"]] if "area" in group else group["rate"])
         counting = {name for name, weight in weights.items() if weight > 0}
         in_time = any(self.costs[name].in_time for name in counting)
         # With one set of areas for all costs, the plain form is one pass.
         cut = len({self.routes[name] - shut for name in counting}) > 1
-        return self.brain.has_memory or in_time, cut
+        return Stage(weights, shut, self.brain.has_memory or in_time, cut, log)
 
     @staticmethod
     def _check_finite(losses: Mapping[str, float], n_update: int) -> None:

@@ -74,8 +74,14 @@ EXPLORATION = Study(
             more(FREE, "chance", MARGIN, NOISE, "its share exceeds chance by more than the margin"),
             kind="at most",
         ),
-        more(SECOND, "chance", MARGIN, NOISE, "its share exceeds chance by less than the margin"),
+        replace(
+            more(
+                SECOND, "chance", MARGIN, NOISE, "its share exceeds chance by less than the margin"
+            ),
+            round=2,
+        ),
     ),
+    round=2,
     imports=(measured.__name__,),
     eval_episodes=50,
 )

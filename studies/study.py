@@ -73,6 +73,8 @@ class Contrast:
         last: the share of a run, from its end, whose evaluations are averaged.
         predicts: the difference that a ``more`` is to reach, in units of the measure; None where
             none was stated before the run. refuter: what would refute it, in words.
+        round: of the study, in which it was stated: after what earlier ones told, and before its
+            own runs. Holm's correction is over the contrasts of a round.
     """
 
     first: str
@@ -84,6 +86,7 @@ class Contrast:
     last: float = 0.25
     predicts: float | None = None
     refuter: str = ""
+    round: int = 1
 
     def __post_init__(self) -> None:
         if self.measure not in MEASURED:
@@ -105,7 +108,7 @@ class Study:
         search: values of each setting of the agent that tuning draws from.
         trials: how many draws, the same ones for every arm. trial_steps: of each run of one.
         fixed: settings of the agent that all runs share.
-        contrasts: what its verdict answers. round: which one this is of several.
+        contrasts: what its verdict answers. round: the newest of its rounds.
         imports: plug-in modules that its runs need.
         eval_every, eval_episodes: as in :class:`RunConfig`.
     """
@@ -129,6 +132,12 @@ class Study:
     def __post_init__(self) -> None:
         if set(self.seeds) & set(self.tuning_seeds):
             raise ValueError(f"study {self.name!r} would tune on its own seeds")
+        for contrast in self.contrasts:
+            if not 1 <= contrast.round <= self.round:
+                raise ValueError(
+                    f"study {self.name!r}: a contrast of round {contrast.round} of a study in its "
+                    f"round {self.round}"
+                )
 
     def draws(self) -> list[dict[str, Any]]:
         """The settings that every arm is tried with; a function of the study alone."""

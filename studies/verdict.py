@@ -40,8 +40,9 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
     ``verdict`` answers each contrast by itself, which is what a claim that all of them hold asks
     for: that needs no correction (Berger 1982). A claim that some hold is asked of
     ``verdict_holm``, which all contrasts of kind ``more`` have: there a supported one stays so only
-    if it does with Holm's correction over all of these, on all of their tasks, whether their runs
-    are there or not. It is ``null`` for the other kinds, and changes nothing that is refuted.
+    if it does with Holm's correction over all of these that were stated in the same round, on all
+    of their tasks, whether their runs are there or not. It is ``null`` for the other kinds, and
+    changes nothing that is refuted.
 
     ``verdict.json`` says what was judged: ``table_hash`` is of the rows of ``curves.csv`` that
     count, ``task_hashes`` of the tasks as they are now (``null`` where a package is missing).
@@ -69,7 +70,8 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
         for contrast in study.contrasts
         for task, level in _asked(study, contrast)
     ]
-    _correct([answer for answer in found if answer["kind"] == "more"])
+    for number in {contrast.round for contrast in study.contrasts}:
+        _correct([a for a in found if a["kind"] == "more" and a["round"] == number])
     judged = {
         "study": study.name,
         "round": study.round,
@@ -153,6 +155,7 @@ def _answer(
     return {
         "task": task,
         "level": level,
+        "round": contrast.round,
         "first": contrast.first,
         "second": contrast.second,
         "kind": contrast.kind,

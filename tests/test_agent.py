@@ -14,7 +14,7 @@ import pytest
 import torch
 from gymnasium import spaces
 from gymnasium.envs.classic_control import CartPoleEnv
-from stable_baselines3.common.callbacks import CheckpointCallback, EvalCallback
+from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback, EvalCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import DummyVecEnv
@@ -97,6 +97,21 @@ def test_callbacks_and_progress_bar(tmp_path: Path) -> None:
     assert np.isfinite(np.load(tmp_path / "evaluations.npz")["results"]).all()
     assert Agent.load(tmp_path / "best_model.zip").n_parameters == agent.n_parameters
     assert sorted(p.name for p in tmp_path.glob("at_*"))[0] == "at_128_steps.zip"
+
+
+def test_callbacks_read_the_last_step_where_learning_goes_on() -> None:
+    told: list[int] = []
+
+    class Asks(BaseCallback):
+        def _on_training_start(self) -> None:
+            told.append(self.locals["total_timesteps"])
+
+        def _on_step(self) -> bool:
+            return True
+
+    agent = small("DarkHome").learn(64, Asks())
+    agent.learn(64, Asks(), reset_num_timesteps=False)
+    assert told == [64, 128]
 
 
 def test_a_callback_stops_learning() -> None:

@@ -106,24 +106,33 @@ def test_settings_count(settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1"])
 def test_environments_of_others(name: str) -> None:
     def worlds(seed: int) -> Any:
-        return make_vec_env(name, 4, seed)
+        # Cut short, some before they fall and some not.
+        return make_vec_env(name, 4, seed, env_kwargs={"max_episode_steps": 5 + seed})
 
     alone, together = both_ways(3, "uniform", worlds, "reward")
     for one, other in zip(alone, together, strict=True):
         torch.testing.assert_close(weights(other), weights(one), atol=5e-6, rtol=0)
         lengths = [[info["l"] for info in agent.ep_info_buffer or ()] for agent in (one, other)]
         assert lengths[0] == lengths[1]
-        assert lengths[0] or name == "Pendulum-v1"  # whose episodes are longer than this
+        assert one.seed is not None
+        assert max(lengths[0]) == 5 + one.seed
 
 
 class Listener(BaseCallback):
-    """Notes what it is told, and stops after so many steps."""
+    """Notes what it is told, saves within a rollout, and stops after so many steps."""
 
-    def __init__(self, stop: int = 10**9) -> None:
+    def __init__(self, stop: int = 10**9, save: Path | None = None) -> None:
         super().__init__()
-        self.stop, self.rewards, self.rollouts = stop, list[Any](), 0
+        self.stop, self.save, self.rewards, self.rollouts = stop, save, list[Any](), 0
+
+    def _on_training_start(self) -> None:
+        assert self.locals["self"] is self.model
+        self.end = self.locals["total_timesteps"]
 
     def _on_step(self) -> bool:
+        if self.save is not None:
+            assert isinstance(self.model, Agent)
+            self.model.checkpoint(self.save)
         self.rewards.append(np.array(self.locals["rewards"]))
         assert len(self.locals["infos"]) == len(self.locals["dones"]) == self.model.n_envs
         return self.num_timesteps < self.stop
@@ -176,6 +185,56 @@ def test_together_again_goes_on() -> None:
     Cohort(twice).learn(64, reset_num_timesteps=False)
     for one, other in zip(once, twice, strict=True):
         torch.testing.assert_close(weights(other), weights(one), atol=1e-6, rtol=0)
+
+
+def test_callbacks_are_told_the_last_step() -> None:
+    together = make("uniform", "CacheRecall", "reward")
+    Cohort(together).learn(32)
+    heard = [Listener(), Listener()]
+    Cohort(together).learn(64, heard, reset_num_timesteps=False)
+    assert [listener.end for listener in heard] == [96, 96]
+
+
+def test_a_checkpoint_within_a_rollout_goes_on_with_new_episodes(tmp_path: Path) -> None:
+    file = tmp_path / "within.zip"
+    together = make("uniform", "DarkHome", "reward")
+    Cohort(together).learn(64, [Listener(save=file), None])
+    [again, _] = make("uniform", "DarkHome", "reward")
+    again.restore(file)
+    assert again.num_timesteps == 64
+    again.learn(32, reset_num_timesteps=False)
+    assert again.num_timesteps == 96
+
+
+class Centred(Area):
+    """An area that takes off the running mean of what it sees, and counts as it goes."""
+
+    mean: Tensor
+
+    def __init__(self, sizes: tuple[int, ...], size: int = 4):
+        super().__init__(sizes, size)
+        self.layer = nn.Linear(sum(sizes), size)
+        self.register_buffer("mean", torch.zeros(sum(sizes)))
+
+    def forward(
+        self, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
+    ) -> tuple[Tensor, State]:
+        with torch.no_grad():
+            self.mean += 0.1 * (inputs[0].mean((0, 1)) - self.mean)
+        return self.layer(inputs[0] - self.mean), state
+
+
+def test_buffers_that_areas_change_are_their_agents_own() -> None:
+    blueprint = cored(Node(Centred, ("vision",), "core"))
+    alone, together = both_ways(2, blueprint, "DarkHome", "reward", budget=None)
+    for one, other in zip(alone, together, strict=True):
+        mean = one.brain.areas["core"].get_buffer("mean")
+        assert mean.abs().max() > 0.01
+        torch.testing.assert_close(other.brain.areas["core"].get_buffer("mean"), mean)
+        torch.testing.assert_close(weights(other), weights(one), atol=5e-6, rtol=0)
+    before = together[1].brain.areas["core"].get_buffer("mean").clone()
+    together[0].learn(32)
+    assert torch.equal(together[1].brain.areas["core"].get_buffer("mean"), before)
 
 
 class Reads(Area):
@@ -238,6 +297,17 @@ def lesioned() -> list[Agent]:
     return agents
 
 
+def homeless() -> list[Agent]:
+    agents = alike()
+    agents[1].env = None
+    return agents
+
+
+def competent() -> list[Agent]:
+    weights = {"next_observation": {"points": [[0, 1.0]], "since": {"threshold": 0.5}}}
+    return alike("reward+next_observation", development={"weights": weights})
+
+
 def reading() -> list[Agent]:
     return make(cored(Node(Reads, ("vision",), "core")), "DarkHome", "reward", budget=None)
 
@@ -257,6 +327,8 @@ def reading() -> list[Agent]:
         (lambda: alike(target_kl=0.1), "target_kl"),
         (lambda: alike(credit="node_perturbation"), "'node_perturbation'"),
         (lesioned, "'core' is lesioned"),
+        (homeless, "no worlds"),
+        (competent, "by competence"),
         (reading, r"area 'core' \(Reads\) cannot run for several"),
     ],
 )
@@ -266,5 +338,33 @@ def test_what_cannot_be_together_is_named(agents: Any, message: str) -> None:
 
 
 def test_callbacks_are_one_for_each() -> None:
-    with pytest.raises(ValueError, match="1 callbacks for 2 agents"):
-        Cohort(alike()).learn(32, [Listener()])
+    one = Listener()
+    for callbacks in ([one], [one, one]):
+        with pytest.raises(ValueError, match="2 agents take as many callbacks, each its own"):
+            Cohort(alike()).learn(32, callbacks)
+
+
+def test_what_changed_since_is_refused_too() -> None:
+    agents = alike()
+    cohort = Cohort(agents)
+    agents[1].lesion("core")
+    with pytest.raises(ValueError, match="'core' is lesioned"):
+        cohort.learn(32)
+    agents[1].heal()
+    agents[1].learn(32)
+    with pytest.raises(ValueError, match="differ in num_timesteps"):
+        cohort.learn(32)
+    agents[0].learn(32)
+    agents[0].learn(32)
+    with pytest.raises(ValueError, match="differ in n_updates"):
+        cohort.learn(32)
+
+
+def test_unequal_steps_of_the_optimiser_are_refused() -> None:
+    agents = alike()
+    agents[1].learn(32)
+    agents[1].num_timesteps = agents[1].n_updates = 0
+    with pytest.raises(ValueError, match="unequal numbers of gradient steps: 0, 4"):
+        Cohort(agents).learn(32)
+    for p in agents[0].brain.parameters():  # all are agents of their own again
+        assert p._base is None

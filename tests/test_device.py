@@ -27,7 +27,7 @@ from motley.envs.tasks import TASKS
 NOVELTIES = [name for name, cost in COSTS.items() if issubclass(cost, Intrinsic)]
 
 
-class OneDevice(TorchDispatchMode):
+class OneDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Raises where tensors of two devices meet; single numbers of the CPU may go anywhere."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -86,7 +86,7 @@ def test_scoring_and_learning_stay_on_their_device(structure: Any, task: str, co
     agent = Agent(structure, task, costs, n_envs=4, n_steps=8, seed=0, budget=None, width=16)
     rollout = elsewhere(lived(agent))
     learner = moved(agent.learner)
-    with OneDevice():
+    with OneDevice():  # type: ignore[no-untyped-call]
         batch, _ = scored(learner, rollout, 0)
         tape = Tape(learner.brain.inputs)
         losses, _ = learner.losses(batch, learner.weights(0), 0.2, tape)
@@ -98,5 +98,6 @@ def test_scoring_and_learning_stay_on_their_device(structure: Any, task: str, co
 
 
 def test_two_devices_are_noticed() -> None:
-    with OneDevice(), pytest.raises(AssertionError, match="is given tensors of"):
+    notice = OneDevice()  # type: ignore[no-untyped-call]
+    with notice, pytest.raises(AssertionError, match="is given tensors of"):
         torch.zeros(3, 3, device="meta") @ torch.zeros(3, 3)

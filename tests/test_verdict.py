@@ -51,6 +51,18 @@ def store(results: Path, scores: dict[str, Any], last: int = 512) -> None:
     write_csv(results / "curves.csv", table.COLUMNS, rows)
 
 
+def test_a_later_round_is_a_family_of_its_own(tmp_path: Path) -> None:
+    store(tmp_path, SCORES)
+    first, late, never, _ = ASKS.contrasts
+    rounds = replace(ASKS, round=2, contrasts=(first, replace(late, round=2), never))
+    strong, weak, _ = verdict(rounds, tmp_path)
+    assert strong["p_holm"] == pytest.approx(2 * strong["p"])
+    assert weak["p_holm"] == weak["p"]
+    assert [answer["round"] for answer in (strong, weak)] == [1, 2]
+    with pytest.raises(ValueError, match="round 3 of a study in its round 2"):
+        replace(rounds, contrasts=(replace(late, round=3),))
+
+
 def test_what_is_supported_alone_may_not_be_among_several(tmp_path: Path) -> None:
     """The family is what was asked, so that a contrast whose runs are missing counts as well."""
     store(tmp_path, SCORES)
