@@ -124,8 +124,9 @@ def sentence(answer: Mapping[str, Any]) -> str:
     arms = (answer["first"], answer["second"])
     if none := [arm for arm, runs in zip(arms, answer["seeds"], strict=True) if not runs]:
         found = f"[bold]no verdict[/], no runs of {' and none of '.join(none)}{left_out}"
+    late = f"round {answer['round']}, " if answer["round"] > 1 else ""
     lines = [
-        f"{answer['task']}{level}: {answer['first']} {WORDS[answer['kind']]} {answer['second']} in "
+        f"{late}{answer['task']}{level}: {answer['first']} {WORDS[answer['kind']]} {answer['second']} in "
         f"{answer['measure']} (margin {answer['margin']}): {found}"
     ]
     if answer["predicts"] is not None:
