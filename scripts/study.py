@@ -126,8 +126,8 @@ def sentence(answer: Mapping[str, Any]) -> str:
         found = f"[bold]no verdict[/], no runs of {' and none of '.join(none)}{left_out}"
     late = f"round {answer['round']}, " if answer["round"] > 1 else ""
     lines = [
-        f"{late}{answer['task']}{level}: {answer['first']} {WORDS[answer['kind']]} {answer['second']} in "
-        f"{answer['measure']} (margin {answer['margin']}): {found}"
+        f"{late}{answer['task']}{level}: {answer['first']} {WORDS[answer['kind']]} "
+        f"{answer['second']} in {answer['measure']} (margin {answer['margin']}): {found}"
     ]
     if answer["predicts"] is not None:
         lines.append(f"  predicted: {answer['predicts']:+.3f} or more")
