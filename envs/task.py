@@ -120,7 +120,8 @@ class Task(ABC):
         levels: its ladder. default_level: the rung where none is given.
         variants: settings of its further constructor arguments that are calibrated.
         reward_range: bounds of a step's reward.
-        oracle_bar: the oracle's mean raw score at every level, at least. Raw scores are in [0, 1].
+        oracle_bar: the oracle's mean raw score at every level, at least. Raw scores are in [0, 1];
+            the bar is below 1, since no number of perfect episodes shows that all others would be.
         observer_policy: class of the best hand-written policy from the senses' history, made with
             the task; None where a task has none.
         shortcuts: makers of shortcut policies by name, each called with the task.
@@ -134,7 +135,8 @@ class Task(ABC):
         ood: the out-of-distribution variant of the level.
 
     Raises:
-        ValueError: there is no such level, or ``ood`` is neither True nor False.
+        ValueError: there is no such level, or ``ood`` is neither True nor False; and where a class
+            is written whose ``oracle_bar`` no oracle can be shown to reach.
     """
 
     problem: ClassVar[str]
@@ -150,6 +152,14 @@ class Task(ABC):
     n_shapes: int
     n_walls: int = 0
     body: Body = Body()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if not 0 <= cls.oracle_bar < 1:
+            raise ValueError(
+                f"{cls.__name__}.oracle_bar is {cls.oracle_bar}: give a mean raw score of at least "
+                f"0 and below 1, such as 0.95"
+            )
 
     def __init__(self, level: int | None = None, ood: bool = False) -> None:
         given: Any = self.default_level if level is None else level

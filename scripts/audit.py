@@ -27,8 +27,6 @@ HELD = 0.9
 """Bar of the capacity probe: the uniform core's grade."""
 LISTED = 10
 """Undecided bars that are told one by one; of more, only how many."""
-MOST = 1e7
-"""Episodes that are advised at most."""
 REFERENCES = ("oracle", "observer", "random")
 AUDIT_SEED = 2_000_000
 """Of the first episode; the audit's episodes are not the calibration's."""
@@ -106,11 +104,11 @@ def main(args: Audit) -> int:
 
 
 def how_many(episodes: float) -> str:
-    """How many episodes would decide a bar, in words."""
-    if not episodes < MOST:
+    """How many episodes would decide a bar, in words: two digits, rounded up."""
+    if math.isinf(episodes):
         return "more --episodes would hardly tell"
-    digits = 1 - math.floor(math.log10(episodes))
-    return f"give more --episodes, about {round(episodes, digits):,.0f}"
+    unit = 10 ** max(math.floor(math.log10(episodes)) - 1, 0)
+    return f"give more --episodes, about {math.ceil(episodes / unit) * unit:,}"
 
 
 def keeps_contract(task: type[Task], level: int | None) -> int:

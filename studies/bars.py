@@ -7,6 +7,7 @@ are of the same seeds, so that what the episodes share cancels out.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -20,6 +21,8 @@ from motley.studies.statistics import Interval, bounded_mean
 
 OBSERVER, SHORTCUT = 0.9, 0.1
 """Bars: the observer's score01, and the shortcuts' score01 above chance's."""
+MOST = 10_000_000
+"""Episodes that are advised at most."""
 
 Verdict = Literal["holds", "fails", "undecided"]
 
@@ -29,30 +32,49 @@ class Bar(NamedTuple):
 
     Attributes:
         text: what was measured and what it should be.
-        margin: by how much the bar is cleared, below 0 where it is missed, with a 95% interval.
-        episodes: how many were played.
-        fixed: the part of the interval's half-width that more of them do not narrow.
+        cleared: by how much in each episode, (episodes,); below 0 where it is missed.
+        low: the least that this can be in an episode.
+        high: the most.
+        less: a stored mean score to be taken off.
+        fixed: half-width of its 95% interval, which more episodes do not narrow.
     """
 
     text: str
-    margin: Interval
-    episodes: int
+    cleared: npt.NDArray[np.floating]
+    low: float
+    high: float
+    less: float = 0.0
     fixed: float = 0.0
+
+    @property
+    def margin(self) -> Interval:
+        """The mean by which the bar is cleared, with its 95% interval."""
+        return self.after(len(self.cleared))
+
+    def after(self, episodes: int) -> Interval:
+        """The margin as it would be after so many episodes of the same mean and variance."""
+        mean, low, high = bounded_mean(self.cleared, self.low, self.high, episodes)
+        low, high = math.hypot(mean - low, self.fixed), math.hypot(high - mean, self.fixed)
+        return Interval(mean - self.less, mean - self.less - low, mean - self.less + high)
 
     @property
     def verdict(self) -> Verdict:
         """Whether all of the interval lies above the bar, or below it, or neither."""
-        if self.margin.high < 0:
-            return "fails"
-        return "holds" if self.margin.low >= 0 else "undecided"
+        return judge(self.margin)
 
     @property
     def enough(self) -> float:
-        """Roughly how many episodes would decide it, if the estimate stays; infinite where none."""
-        reach, estimate = (self.margin.high - self.margin.low) / 2, abs(self.margin.estimate)
-        if estimate <= self.fixed:
-            return math.inf
-        return self.episodes * (reach**2 - self.fixed**2) / (estimate**2 - self.fixed**2)
+        """How many episodes decide it, if mean and variance stay; infinite where `MOST` do not."""
+        counts = range(len(self.cleared), MOST + 1)
+        first = bisect_left(counts, True, key=lambda n: judge(self.after(n)) != "undecided")
+        return counts[first] if first < len(counts) else math.inf
+
+
+def judge(margin: Interval) -> Verdict:
+    """Whether all of a margin lies above 0, or below it, or neither."""
+    if margin.high < 0:
+        return "fails"
+    return "holds" if margin.low >= 0 else "undecided"
 
 
 def bars(rules: Task, found: Scores, control: Control | None = None) -> Iterator[Bar]:
@@ -65,18 +87,18 @@ def bars(rules: Task, found: Scores, control: Control | None = None) -> Iterator
     """
     variant = "".join(f", {name}={value}" for name, value in rules.variant.items() if value)
     where = f"level {rules.level}{', out of distribution' if rules.ood else ''}{variant}: "
-    oracle, random, count = found.oracle, found.random, len(found.oracle)
+    oracle, random = found.oracle, found.random
     span, chance = oracle - random, rules.chance
     unit = max(float(span.mean()), 1e-9)  # of score01
 
     least = rules.oracle_bar
     text = f"the oracle scores {oracle.mean():.3f} (bar: {least} or more)"
-    yield Bar(where + text, margin(oracle - least, -least, 1 - least), count)
+    yield Bar(where + text, oracle - least, -least, 1 - least)
     if found.observer is not None:
         score01 = (found.observer.mean() - random.mean()) / unit
         text = f"the observer's score01 is {score01:.3f} (bar: {OBSERVER} or more)"
         cleared = found.observer - random - OBSERVER * span
-        yield Bar(where + text, margin(cleared, -1.0, 1.0), count)
+        yield Bar(where + text, cleared, -1.0, 1.0)
     allowed = chance + SHORTCUT * span  # as a raw score, in each episode
     ends = chance - SHORTCUT, chance + SHORTCUT
 
@@ -89,28 +111,11 @@ def bars(rules: Task, found: Scores, control: Control | None = None) -> Iterator
 
     for name, scores in found.heuristics.items():
         text = f"the shortcut {name} scores {above(scores.mean())}"
-        yield Bar(where + text, margin(allowed - scores, ends[0] - 1, ends[1]), count)
+        yield Bar(where + text, allowed - scores, ends[0] - 1, ends[1])
     if control is not None:
         text = f"an agent without a memory scores {above(control.score)}"
-        room, fixed = margin(allowed, *ends), half_width(control.score, control.episodes)
-        estimate = room.estimate - control.score
-        low = estimate - math.hypot(room.estimate - room.low, fixed)
-        high = estimate + math.hypot(room.high - room.estimate, fixed)
-        yield Bar(where + text, Interval(estimate, low, high), count, fixed)
-
-
-def margin(cleared: npt.NDArray[np.floating], low: float, high: float) -> Interval:
-    """The mean by which a bar is cleared, with its 95% interval.
-
-    Args:
-        cleared: in each episode.
-        low: the least that could be.
-        high: the most that could be. Where it is 0, a bar at the end of the scale, one episode
-            that misses it is enough: no other can make up for that.
-    """
-    if high <= 0:
-        return Interval(*[float(cleared.mean())] * 3)
-    return bounded_mean(cleared, low, high)
+        fixed = half_width(control.score, control.episodes)
+        yield Bar(where + text, allowed, *ends, control.score, fixed)
 
 
 def half_width(score: float, episodes: int) -> float:

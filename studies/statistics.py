@@ -88,7 +88,9 @@ def bootstrap(
     return Interval(estimate, float(low), float(high))
 
 
-def bounded_mean(scores: npt.ArrayLike, low: float, high: float) -> Interval:
+def bounded_mean(
+    scores: npt.ArrayLike, low: float, high: float, count: int | None = None
+) -> Interval:
     """The mean of scores that lie in [low, high], with a 95% interval that never has no width.
 
     It is Student's of the scores and two more at either end, as Agresti and Coull (1998) have it of
@@ -98,12 +100,16 @@ def bounded_mean(scores: npt.ArrayLike, low: float, high: float) -> Interval:
         scores: (N,) one an episode.
         low: the least that a score can be.
         high: the most.
+        count: as if there were so many, of the same mean and variance; left out, N.
     """
     flat = np.asarray(scores, np.float64).ravel()
-    more = np.concatenate([flat, [low, low, high, high]])
-    reach = float(student.ppf(0.975, more.size - 1) * more.std(ddof=1) / np.sqrt(more.size))
-    ends = np.clip([more.mean() - reach, more.mean() + reach], low, high)
-    return Interval(float(flat.mean()), float(ends[0]), float(ends[1]))
+    estimate, n = float(flat.mean()), flat.size if count is None else count
+    mean = (n * estimate + 2 * (low + high)) / (n + 4)
+    squares = n * (flat.var() + (estimate - mean) ** 2)
+    squares += 2 * (low - mean) ** 2 + 2 * (high - mean) ** 2
+    reach = student.ppf(0.975, n + 3) * np.sqrt(squares / (n + 3) / (n + 4))
+    ends = np.clip([mean - reach, mean + reach], low, high)
+    return Interval(estimate, float(ends[0]), float(ends[1]))
 
 
 def difference(first: npt.ArrayLike, second: npt.ArrayLike, level: float = 0.9) -> Interval:

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
 from motley.envs.calibration import Scores
 from motley.envs.tasks.gate_maze import GateMaze
-from motley.studies.bars import Bar, bars, standard_error
+from motley.scripts.audit import how_many
+from motley.studies.bars import Bar, bars, judge, standard_error
 from motley.studies.controls import Control
 from motley.studies.statistics import bounded_mean
 
@@ -46,6 +48,14 @@ def test_a_mean_of_bounded_scores_covers_the_truth() -> None:
     np.testing.assert_allclose(10 * np.array(a) - 5, b)
 
 
+def test_an_interval_is_students_with_two_more_scores_at_either_end() -> None:
+    found = np.random.default_rng(0).random(30)
+    more = np.concatenate([found, [0.0, 0.0, 1.0, 1.0]])
+    expected = ttest_1samp(more, 0.5).confidence_interval(0.95)
+    np.testing.assert_allclose(bounded_mean(found, 0, 1)[1:], expected)
+    np.testing.assert_allclose(bounded_mean(found, 0, 1, 90), bounded_mean(np.tile(found, 3), 0, 1))
+
+
 def test_few_episodes_decide_nothing_that_is_close_and_many_do() -> None:
     few, many = (judged(scores(n)) for n in (20, 1000))
     assert {name: bar.verdict for name, bar in few.items()} == dict.fromkeys(few, "undecided")
@@ -78,21 +88,59 @@ def test_scores_of_the_same_seeds_are_compared_seed_by_seed() -> None:
     assert width[0] < width[1]
 
 
-@pytest.mark.parametrize(("missed", "verdict"), [(0, "holds"), (1, "fails")])
-def test_a_bar_at_the_end_of_the_scale_can_be_met(
-    missed: int, verdict: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("least", [0.95, 1 - 1e-9, 1.0])
+@pytest.mark.parametrize("episodes", [1, 5])
+def test_a_few_perfect_episodes_prove_nothing_wherever_the_bar_lies(
+    least: float, episodes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(GateMaze, "oracle_bar", 1.0)
-    oracle = np.ones(50)
-    oracle[:missed] = 0.9
-    assert judged(Scores(oracle, np.zeros(50), None, {}))["oracle"].verdict == verdict
+    monkeypatch.setattr(GateMaze, "oracle_bar", least)
+    found = Scores(np.ones(episodes), np.zeros(episodes), None, {})
+    assert judged(found)["oracle"].verdict == "undecided"
 
 
-def test_how_many_episodes_would_decide() -> None:
-    bar = judged(scores(200, oracle=0.97))["oracle"]
-    assert bar.verdict == "undecided"
-    assert 400 < bar.enough < 40_000
-    assert judged(scores(1000))["oracle"].enough < 1000
+@pytest.mark.parametrize("least", [1.0, 1.1, -0.1, float("nan")])
+def test_a_bar_that_cannot_be_shown_to_be_reached_is_refused(least: float) -> None:
+    with pytest.raises(ValueError, match=rf"Sure.oracle_bar is {least}: give .* below 1"):
+        type("Sure", (GateMaze,), {"oracle_bar": least})
+
+
+@pytest.mark.parametrize(
+    ("missed", "episodes", "enough"), [(0, 20, 92), (0, 50, 92), (6, 200, 483), (0, 92, 92)]
+)
+def test_how_many_episodes_would_decide(missed: int, episodes: int, enough: int) -> None:
+    """Most of all near the end of the scale, where the interval is clipped."""
+    scores = np.repeat([0.0, 1.0], [missed, episodes - missed])
+    bar = Bar("", scores - 0.95, -0.95, 0.05)
+    assert bar.enough == enough
+    if episodes < enough:
+        assert bar.verdict == "undecided"
+        assert judge(bar.after(enough - 1)) == "undecided"
+    assert judge(bar.after(enough)) == "holds"
+
+
+def test_as_many_episodes_as_advised_decide() -> None:
+    """Whatever the bar: played in the same proportions, so many decide and half of them do not."""
+    asked = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        scores = rng.choice([0.0, rng.random(), 1.0], 40)
+        bar = Bar("", scores - scores.mean() + rng.normal(0, 0.1), -1, 1, 0.01, 0.005)
+        if bar.verdict != "undecided" or np.isinf(bar.enough):
+            continue
+        asked += 1
+        assert bar.enough > 40
+        times = int(np.ceil(bar.enough / 40))
+        assert bar._replace(cleared=np.tile(bar.cleared, times)).verdict != "undecided"
+        fewer = bar._replace(cleared=np.tile(bar.cleared, max(times // 2, 1)))
+        assert fewer.verdict == "undecided"
+    assert asked > 10
+
+
+def test_the_advice_is_never_rounded_down() -> None:
+    assert "about 92" in how_many(92)
+    assert "about 490" in how_many(483)
+    assert "about 1,300" in how_many(1201)
+    assert how_many(np.inf) == "more --episodes would hardly tell"
 
 
 def test_a_stored_control_counts_with_its_own_episodes() -> None:
