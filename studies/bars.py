@@ -78,7 +78,7 @@ def judge(margin: Interval) -> Verdict:
 
 
 def bars(rules: Task, found: Scores, control: Control | None = None) -> Iterator[Bar]:
-    """The bars of a level.
+    """The bars of a level; of the oracle alone where it is no better than random.
 
     Args:
         rules: the task as it is set.
@@ -89,11 +89,15 @@ def bars(rules: Task, found: Scores, control: Control | None = None) -> Iterator
     where = f"level {rules.level}{', out of distribution' if rules.ood else ''}{variant}: "
     oracle, random = found.oracle, found.random
     span, chance = oracle - random, rules.chance
-    unit = max(float(span.mean()), 1e-9)  # of score01
 
     least = rules.oracle_bar
     text = f"the oracle scores {oracle.mean():.3f} (bar: {least} or more)"
     yield Bar(where + text, oracle - least, -least, 1 - least)
+    unit = float(span.mean())  # of score01
+    if unit <= 0:  # then there is no score01 to judge anyone by
+        text = f"the oracle scores {unit:.3f} more than random (bar: above 0)"
+        yield Bar(where + text, span, -1.0, 1.0)
+        return
     if found.observer is not None:
         score01 = (found.observer.mean() - random.mean()) / unit
         text = f"the observer's score01 is {score01:.3f} (bar: {OBSERVER} or more)"
@@ -113,7 +117,7 @@ def bars(rules: Task, found: Scores, control: Control | None = None) -> Iterator
         text = f"the shortcut {name} scores {above(scores.mean())}"
         yield Bar(where + text, allowed - scores, ends[0] - 1, ends[1])
     if control is not None:
-        text = f"an agent without a memory scores {above(control.score)}"
+        text = f"an agent without a memory (one training) scores {above(control.score)}"
         fixed = half_width(control.score, control.episodes)
         yield Bar(where + text, allowed, *ends, control.score, fixed)
 

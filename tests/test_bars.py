@@ -66,6 +66,22 @@ def test_few_episodes_decide_nothing_that_is_close_and_many_do() -> None:
     assert "(bar: 0.95 or more)" in broken["oracle"].text
 
 
+@pytest.mark.parametrize(
+    ("oracle", "random", "verdict"),
+    [(0.0, 1.0, "fails"), (0.2, 0.5, "fails"), (0.99, 1.0, "undecided"), (1.0, 1.0, "undecided")],
+)
+def test_an_oracle_no_better_than_random_is_told_and_nobody_measured_by_it(
+    oracle: float, random: float, verdict: str
+) -> None:
+    n = np.ones(200)
+    control = Control(2, "memoryless", 1, 1, 0, 200, 0.5, 0.5)
+    found = Scores(oracle * n, random * n, 0.5 * n, {"guess": 0.5 * n})
+    reached, above = bars(GateMaze(), found, control)
+    assert reached.verdict == ("holds" if oracle > 0.95 else "fails")
+    assert f"the oracle scores {oracle - random:.3f} more than random" in above.text
+    assert above.verdict == verdict
+
+
 def test_noise_is_no_failure() -> None:
     """A shortcut at chance fails hardly ever, though its mean is above the bar again and again."""
     above = failed = 0
@@ -151,6 +167,7 @@ def test_a_stored_control_counts_with_its_own_episodes() -> None:
     assert (found(0.5, 500), found(0.8, 500)) == ("holds", "fails")
     assert found(0.5, 20) == found(0.8, 5) == "undecided"
     few = judged(scores(1000), Control(2, "memoryless", 1, 1, 0, 20, 0.5, 0.5))["memoryless"]
+    assert "an agent without a memory (one training) scores 0.500" in few.text
     assert np.isinf(few.enough)  # it is the control's own episodes that are too few
 
 
