@@ -230,6 +230,13 @@ def wrapped(angle: npt.ArrayLike) -> Float:
 # ----------------------------------------------------------------------------------------- looking
 
 
+LOOKED_AT = (
+    *("position", "heading", "light", "wall"),
+    *("shape_position", "shape_radius", "shape_visible"),
+)
+"""Arrays that `looked_at` reads."""
+
+
 def looked_at(trace: Trace, rays: int = 24) -> npt.NDArray[np.int64]:
     """Which shape each ray meets, (moments, rays); -1 for none or a wall.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from motley.envs.summaries import is_read
 from motley.scripts.flags import Evaluate
 from motley.scripts.readouts import told
@@ -22,7 +24,8 @@ def main(args: Evaluate) -> None:
     deterministic = not args.sample
     if config.ours is not None:
         task = rules(config, args.level, args.ood)
-        made = record(agent, task, args.episodes, args.seed, deterministic, is_read)
+        keep = partial(is_read, task.name)
+        made = record(agent, task, args.episodes, args.seed, deterministic, keep)
         print(told(made, args.lesion))
         return
     config = config.at(args.level, args.ood)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from motley.envs import TASKS, readouts, trace
-from motley.envs.summaries import SUMMARIES, reaches, recalls, rules, summary
+from motley.envs.summaries import SUMMARIES, ReadOuts, reaches, recalls, rules, summary
 from motley.envs.tasks.delay_reach import DelayReach
 from motley.envs.tasks.play_room import PlayRoom
 from motley.envs.trace import Trace
@@ -364,6 +364,20 @@ def test_every_task_of_the_suite_has_read_outs() -> None:
     assert set(TASKS) - set(SUMMARIES) == {"GateMaze", "RoleBind"}  # their score says it all
     for name in SUMMARIES:
         for policy in ("oracle", "random"):
-            found = summary(played(name, policy, 20))
+            made = played(name, policy, 20)
+            found = summary(made)
             assert found
+            np.testing.assert_equal(found, SUMMARIES[name].make(made))  # it says all that it reads
             assert all(isinstance(value, float) for value in found.values())
+
+
+def test_read_outs_get_what_they_say_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    def seen(made: Trace) -> dict[str, float]:
+        return {"seen": float(made["sense/vision"].mean()), "first": float(made["step"][0])}
+
+    made = played("DarkHome", "oracle", 2)
+    monkeypatch.setitem(SUMMARIES, "DarkHome", ReadOuts(seen, ("sense/vision",)))
+    assert summary(made) == {"seen": made["sense/vision"].mean(), "first": 0}
+    monkeypatch.setitem(SUMMARIES, "DarkHome", ReadOuts(seen, ("sense/touch",)))
+    with pytest.raises(KeyError, match="no array 'sense/vision'"):
+        summary(made)
