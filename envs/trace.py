@@ -12,7 +12,7 @@ import difflib
 import inspect
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +264,14 @@ def record(
     order = np.argsort(np.concatenate([m["episode"] for m in moments]), kind="stable")
     arrays = {name: np.concatenate([m[name] for m in moments])[order] for name in moments[0]}
     return Trace(arrays | ends, units(task, arrays), describe(task, seed) | dict(about or {}))
+
+
+def join(parts: Sequence[Trace]) -> Trace:
+    """One trace of parts of a recording, each of the seeds that follow those of the one before."""
+    before = np.cumsum([0, *(len(part["end/seed"]) for part in parts[:-1])])
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    arrays["episode"] += np.repeat(before, [len(part["episode"]) for part in parts])
+    return Trace(arrays, parts[0].units, parts[0].about)
 
 
 def units(task: Task, arrays: Mapping[str, Array]) -> dict[str, tuple[str, str]]:

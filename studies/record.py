@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from motley.agents import Agent
 from motley.agents.policy import RecurrentState
 from motley.envs import Task, trace
@@ -15,6 +17,9 @@ from motley.envs.trace import Act, Trace
 from motley.envs.world import World
 from motley.studies.config import ConfigError, RunConfig
 from motley.studies.model import open_run
+
+WORLDS = 200
+"""Episodes that are played at once at most: worlds and what areas keep take memory for each."""
 
 
 def acting(agent: Agent, deterministic: bool = True) -> Act:
@@ -48,15 +53,24 @@ def record(
         keep: whether the trace is to have the array of that name.
 
     Raises:
-        ValueError: the agent has other senses than the task.
+        ValueError: the agent has other senses than the task, or there are no episodes.
     """
+    if episodes < 1:
+        raise ValueError(f"a trace has at least one episode, not {episodes}")
     about = {
         "policy": agent.blueprint.name,
         "deterministic": deterministic,
         "steps_trained": agent.num_timesteps,
         "lesion": sorted(agent.brain.held),
     }
-    return trace.record(task, acting(agent, deterministic), episodes, seed, about, keep)
+    # Parts of about one size: a matrix product of a single row is rounded otherwise than of many.
+    parts = np.array_split(seed + np.arange(episodes), -(-episodes // WORLDS))
+    return trace.join(
+        [
+            trace.record(task, acting(agent, deterministic), len(p), int(p[0]), about, keep)
+            for p in parts
+        ]
+    )
 
 
 def open_lesioned(folder: Path, lesion: Sequence[str]) -> tuple[RunConfig, Agent]:

@@ -6,12 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from motley.agents import Agent
-from motley.envs import TASKS, World, trace
+from motley.envs import TASKS, Task, World, trace
 from motley.envs.sb3 import WorldVecEnv
 from motley.envs.trace import Trace
 from motley.studies.record import record
@@ -62,6 +63,26 @@ def test_it_is_what_happened(name: str) -> None:
         assert made["end/return"][episode] == pytest.approx(total)
         assert made["end/score"][episode] == task.score(world)[0]
     assert made["end/score01"].mean() > 0.8
+
+
+def test_parts_are_as_one(agent: Agent, home: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def noted(task: Task, act: trace.Act, episodes: int, *args: Any) -> Trace:
+        sizes.append(episodes)
+        return whole(task, act, episodes, *args)
+
+    whole = trace.record
+    monkeypatch.setattr(trace, "record", noted)
+    monkeypatch.setattr("motley.studies.record.WORLDS", 4)
+    parts = record(agent, TASKS["DarkHome"](level=1), 6, SEED)
+    assert sizes == [3, 3]
+    assert (parts.about, parts.units) == (home.about, home.units)
+    assert list(parts) == list(home)
+    for name in home:
+        assert parts[name].dtype == home[name].dtype
+        # Matrix products of so few rows may be rounded otherwise than those of more.
+        np.testing.assert_allclose(parts[name], home[name], rtol=0, atol=1e-5)
 
 
 def test_activity_is_what_the_agent_computes(agent: Agent, home: Trace) -> None:
