@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motley.envs import calibration
+from motley.envs.files import check_place
 from motley.envs.senses import Observation
 from motley.envs.streams import Bools, Floats
 from motley.envs.task import CONTROL_STEP, Task
@@ -130,8 +131,7 @@ class Trace(Mapping[str, Array]):
         """
         path = Path(path)
         path = path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into")
+        check_place(path)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.npz")
         contents: dict[str, Any] = {
             "README": np.array(self.readme()),

@@ -15,13 +15,14 @@ from rich.table import Table
 
 from motley.envs import TASKS, Task, calibration, contract
 from motley.envs.calibration import Scores
+from motley.envs.files import check_place
 from motley.envs.hidden import what_is_hidden
 from motley.scripts.flags import Audit
 from motley.studies import capacity, controls
-from motley.studies.bars import SHORTCUT, bars, standard_error
+from motley.studies.bars import SHORTCUT, bars
 from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
-from motley.studies.folder import check_place
 from motley.studies.record import open_lesioned, record, rules
+from motley.studies.statistics import standard_error
 
 HELD = 0.9
 """Bar of the capacity probe: the uniform core's grade."""
@@ -37,7 +38,7 @@ def main(args: Audit) -> int:
 
     Raises:
         ConfigError: an unknown task or level, or numbers that cannot be.
-        FolderError: the folder of --table is missing.
+        FileNotFoundError: the folder of --table is missing.
     """
     import_plugins(args.imports)
     name = plain(args.task)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from motley.envs.summaries import summary
 from motley.envs.trace import Trace
 from motley.studies.evaluate import Episodes
+from motley.studies.statistics import standard_error
 
 
 def outcomes(found: Episodes | Trace) -> dict[str, npt.NDArray[np.float64]]:
@@ -39,7 +40,7 @@ def told(found: Episodes | Trace, lesion: Sequence[str] = ()) -> str:
     count = len(ends["return"])
     lines = [f"{count} episodes" + "".join(f", without {area}" for area in lesion)]
     for name, values in ends.items():
-        error = f"{values.std(ddof=1) / np.sqrt(count):.3f}" if count > 1 else "unknown"
+        error = f"{standard_error(values):.3f}" if count > 1 else "unknown"
         lines.append(f"  {name:{width}}  {values.mean():.3f} (standard error {error})")
     for name, value in means.items():
         lines.append(f"  {name:{width}}  {'-' if np.isnan(value) else format(value, '.3g')}")

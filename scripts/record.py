@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from motley.envs import TASKS, trace
+from motley.envs.files import check_place
 from motley.scripts.flags import Record
 from motley.scripts.readouts import told
 from motley.studies import record
 from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
-from motley.studies.folder import check_place
 from motley.studies.record import open_lesioned, rules
 
 
@@ -16,7 +16,7 @@ def main(args: Record) -> None:
 
     Raises:
         ConfigError: no such run, task, policy, level or area; no episodes.
-        FolderError: the folder of the file to write is missing.
+        FileNotFoundError: the folder of the file to write is missing.
     """
     import_plugins(args.imports)
     if args.episodes < 1:

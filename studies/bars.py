@@ -126,8 +126,3 @@ def half_width(score: float, episodes: int) -> float:
     """Of the 95% interval of a stored mean of scores in [0, 1], which vary no more than shares."""
     share = (score * episodes + 2) / (episodes + 4)
     return 1.96 * math.sqrt(share * (1 - share) / (episodes + 4))
-
-
-def standard_error(scores: npt.NDArray[np.floating]) -> float:
-    """Of the mean; NaN of a single score."""
-    return float(np.std(scores, ddof=1) / np.sqrt(scores.size)) if scores.size > 1 else math.nan

@@ -35,22 +35,6 @@ class FolderError(ValueError):
     """A run folder that cannot be used as asked; the message says how to go on."""
 
 
-def check_place(path: Path) -> None:
-    """Refuse a file to write in a folder that is not there, best before work is done for it.
-
-    Folders that are given to be written, such as a run's, are made; those of files are not, since
-    a word mistyped would put the file where nobody looks.
-
-    Raises:
-        FolderError: there is no such folder.
-    """
-    if not path.parent.is_dir():
-        raise FolderError(
-            f"there is no folder {path.parent} to write {path.name} into: make it, or give another "
-            f"place"
-        )
-
-
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all, on disk before the name appears."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

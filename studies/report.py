@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from motley.envs import TASKS, calibration
+from motley.envs.files import check_place
 from motley.studies import controls
 from motley.studies import runs as run_folders
 from motley.studies.chart import Chart, Curve
-from motley.studies.folder import check_place, read_json, write_text
+from motley.studies.folder import read_json, write_text
 from motley.studies.heat import routing
 from motley.studies.page import COLOURS, page
 from motley.studies.runs import Arm, Run
@@ -44,7 +45,8 @@ def write(
         on_left_out: is told of each run that cannot be read, and why; so is the page's reader.
 
     Raises:
-        FolderError: there are no runs, their tasks do not compare, or the page's folder is missing.
+        FolderError: there are no runs, or their tasks do not compare.
+        FileNotFoundError: the page's folder is missing.
     """
     if out is not None:
         check_place(out)

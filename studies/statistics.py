@@ -88,6 +88,12 @@ def bootstrap(
     return Interval(estimate, float(low), float(high))
 
 
+def standard_error(scores: npt.ArrayLike) -> float:
+    """Of the mean of scores (N,); NaN of a single one."""
+    flat = np.asarray(scores, np.float64)
+    return float(flat.std(ddof=1) / np.sqrt(flat.size)) if flat.size > 1 else float("nan")
+
+
 def bounded_mean(
     scores: npt.ArrayLike, low: float, high: float, count: int | None = None
 ) -> Interval:

@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from motley.agents import Agent
 from motley.agents.readable import Readable
+from motley.envs.files import check_place
 from motley.studies.config import ConfigError, RunConfig, plain
-from motley.studies.folder import FolderError, check_place, read_json, write_json
+from motley.studies.folder import FolderError, read_json, write_json
 from motley.studies.model import open_run
 from motley.studies.seeds import SEED
 
@@ -103,7 +104,7 @@ def record(
 
     Raises:
         ConfigError: another ending than .mp4 and .gif.
-        FolderError: the file's folder is missing.
+        FileNotFoundError: the file's folder is missing.
     """
     if path.suffix not in FORMATS:
         raise ConfigError(f"--record {path}: the ending must be {' or '.join(FORMATS)}")

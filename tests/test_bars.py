@@ -11,7 +11,7 @@ from scipy.stats import ttest_1samp
 from motley.envs.calibration import Scores
 from motley.envs.tasks.gate_maze import GateMaze
 from motley.scripts.audit import how_many
-from motley.studies.bars import Bar, bars, judge, standard_error
+from motley.studies.bars import Bar, bars, judge
 from motley.studies.controls import Control
 from motley.studies.statistics import bounded_mean
 
@@ -169,8 +169,3 @@ def test_a_stored_control_counts_with_its_own_episodes() -> None:
     few = judged(scores(1000), Control(2, "memoryless", 1, 1, 0, 20, 0.5, 0.5))["memoryless"]
     assert "an agent without a memory (one training) scores 0.500" in few.text
     assert np.isinf(few.enough)  # it is the control's own episodes that are too few
-
-
-def test_standard_errors() -> None:
-    assert standard_error(np.array([0.0, 1.0, 1.0, 0.0])) == pytest.approx(np.sqrt(1 / 3) / 2)
-    assert np.isnan(standard_error(np.ones(1)))

@@ -18,8 +18,14 @@ from motley.studies.statistics import (
     p_above,
     probability_of_improvement,
     restricted_mean,
+    standard_error,
     steps_to_solved,
 )
+
+
+def test_standard_errors() -> None:
+    assert standard_error(np.array([0.0, 1.0, 1.0, 0.0])) == pytest.approx(np.sqrt(1 / 3) / 2)
+    assert np.isnan(standard_error(np.ones(1)))
 
 
 def test_interquartile_mean_is_the_mean_of_the_middle_half() -> None:

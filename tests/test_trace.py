@@ -99,7 +99,9 @@ def test_activity_is_what_the_agent_computes(agent: Agent, home: Trace) -> None:
 
 
 def test_a_file_holds_all_of_it_and_plain_numpy_reads_it(home: Trace, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=f"no folder {tmp_path}/deep to write home.npz"):
+    with pytest.raises(
+        FileNotFoundError, match=f"no folder {tmp_path}/deep to write home.npz into: make"
+    ):
         home.save(tmp_path / "deep" / "home")
     (tmp_path / "deep").mkdir()
     path = home.save(tmp_path / "deep" / "home")
