@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import subprocess
 import sys
-from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, get_args, get_type_hints
 
 import imageio_ffmpeg  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 import torch
+import tyro
 from PIL import Image, ImageSequence
 
+from motley.envs.summaries import SUMMARIES, ReadOuts
+from motley.scripts import bench, flags, new, study
 from motley.scripts.main import COMMANDS, main
 from motley.studies import table
 from motley.studies.config import RunConfig
@@ -72,12 +79,77 @@ def test_every_command_has_help_with_an_example(
     with pytest.raises(SystemExit) as stop:
         main([name, "--help"])
     assert stop.value.code == 0
-    text = said(capsys)
+    printed = capsys.readouterr().out
+    text = " ".join(printed.replace("│", " ").split())
     takes, _, example = COMMANDS[name]
     assert f"Example: {example}" in text
-    for setting in fields(takes):  # each flag is explained
-        assert re.search(rf"{setting.name}|{setting.name.replace('_', '-')}|PATH|STR", text)
-    assert len(text) > 60 * (1 + len(fields(takes)))
+    meant = explanations(takes)
+    for setting, hint in get_type_hints(takes, include_extras=True).items():
+        assert meant[setting][:30] in text, setting
+        marks = getattr(hint, "__metadata__", ())
+        if tyro.conf.Positional not in marks:  # that is shown by its kind alone
+            given = [mark.name for mark in marks if getattr(mark, "name", None)]
+            flag = given[0] if given else setting.replace("_", "-")
+            assert re.search(rf"^[│ ]+--{flag}[, ]", printed, re.MULTILINE), flag
+
+
+def explanations(takes: type[Any]) -> dict[str, str]:
+    """What stands below each setting of a command in its code, on one line."""
+    (whole,) = ast.parse(inspect.getsource(takes)).body
+    assert isinstance(whole, ast.ClassDef)
+    return {
+        ast.unparse(setting.target): " ".join(ast.literal_eval(text.value).split())
+        for setting, text in pairwise(whole.body)
+        if isinstance(setting, ast.AnnAssign) and isinstance(text, ast.Expr)
+    }
+
+
+def test_choices_and_defaults_are_what_there_is() -> None:
+    assert {*get_args(flags.Kind)} == {*new.NAMES} == {*new.NEXT}
+    assert {*get_args(flags.Kind)} == {file.stem for file in new.TEMPLATES.iterdir()}
+    assert get_args(flags.Suite) == flags.SUITES
+    assert flags.StudyCommand().name in {entry.name for entry in study.SHIPPED}
+
+
+@pytest.mark.parametrize("action", get_args(flags.Action))
+def test_each_action_of_a_study_is_done(
+    action: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done: list[str] = []
+
+    def stands_for(name: str, found: Any) -> Any:
+        return lambda *args: done.append(name) or found
+
+    made = SimpleNamespace(kept=0, foreign=0, aside=None)
+    monkeypatch.setattr(study.study, "tune", stands_for("tune", None))
+    monkeypatch.setattr(study.study, "run", stands_for("run", made))
+    monkeypatch.setattr(study.study, "status", stands_for("status", []))
+    monkeypatch.setattr(study.table, "summary", stands_for("table", []))
+    monkeypatch.setattr(study, "verdict", stands_for("verdict", []))
+    monkeypatch.setattr(study, "read_json", lambda path: {"changed_runs": []})
+    assert main(["study", action]) == 0
+    if action == "list":
+        text = said(capsys)
+        assert all(f"{entry.name} {entry.claim}"[:40] in text for entry in study.SHIPPED)
+    assert done == ([] if action == "list" else [action])
+
+
+@pytest.mark.parametrize("suite", get_args(flags.Suite))
+def test_each_suite_of_the_benchmark_is_timed(suite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    timed: list[str] = []
+
+    def cases(name: str) -> Any:
+        return lambda quick: timed.append(name) or []
+
+    def stop(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench, "scaling_cases", cases("scaling"))
+    monkeypatch.setattr(bench.bench_cases, "env_cases", cases("envs"))
+    monkeypatch.setattr(bench.bench_cases, "training_cases", cases("training"))
+    monkeypatch.setattr(bench.bench, "measure", stop)
+    assert main(["bench", "--suites", suite]) == 130
+    assert timed == [suite]
 
 
 def test_help_and_mistakes_do_not_wait_for_torch() -> None:
@@ -390,6 +462,23 @@ def test_recording_and_lesions(
     )
 
 
+def test_a_read_out_of_any_sense_or_area_is_in_both_lists(
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = ("sense/vision", "area/core", "hidden/home")
+    made = ReadOuts(lambda trace: {name: float(trace[name].mean()) for name in names}, names)
+    monkeypatch.setitem(SUMMARIES, "DarkHome", made)
+    words = [str(trained), "--episodes", "3"]
+    assert main(["record", *words, "--out", str(tmp_path / "x.npz")]) == 0
+    listed = capsys.readouterr().out.partition("wrote")[0]
+    assert all(f"\n  {name} " in listed for name in names)
+    assert main(["evaluate", *words]) == 0
+    assert capsys.readouterr().out == listed
+
+
 def test_a_plug_in_task_is_imported_and_remembered(tmp_path: Path) -> None:
     """A module in the current folder adds a task; resuming finds it again by itself."""
     (tmp_path / "elsewhere.py").write_text(PLUGIN.format(name="Elsewhere"))
@@ -431,7 +520,8 @@ def test_audit_prints_every_level_and_tells_failure(
         assert word in text
     assert re.search(r"of 161 bars hold at 20 episodes; \d+ undecided: give more --episodes", text)
     assert "fails" not in text
-    monkeypatch.setattr(TASKS["DarkHome"], "oracle_bar", 1.1)
+    still = np.zeros((20, 2), np.float32)
+    monkeypatch.setattr(TASKS["DarkHome"], "oracle", lambda task, world: still)
     assert main(["audit", "DarkHome", "--level", "2", "--episodes", "20"]) == 1
     text = said(capsys)
     assert "level 2: the oracle scores" in text
