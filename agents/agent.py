@@ -191,7 +191,9 @@ class Agent(BaseAlgorithm):
             monitor_wrapper=True,
             seed=seed,
         )
-        if _init_setup_model and env is not None:
+        if _init_setup_model:
+            if env is None:
+                raise ValueError("env is None; give an id, an environment or a VecEnv")
             self._setup_model()
 
     def _setup_model(self) -> None:
@@ -315,6 +317,8 @@ class Agent(BaseAlgorithm):
         This and what follows are :meth:`learn` in parts, for whoever trains several agents at once.
         """
         checks.amount(total_timesteps=total_timesteps)
+        if self.env is None:
+            raise ValueError("the agent has no environment to learn in; give it one: set_env")
         fresh = reset_num_timesteps or self._last_obs is None or self._present is None
         with without_folder(self):
             end, found = self._setup_learn(

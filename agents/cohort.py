@@ -23,6 +23,7 @@ from motley.agents.agent import Agent
 from motley.agents.credit import Backprop, TruncatedBackprop
 from motley.agents.rollout import Present, Rollout, collect
 from motley.agents.stacked import StackedLearner, stacked
+from motley.agents.worlds import task_of
 
 SAME = (
     *("blueprint", "width", "costs", "settings", "development", "n_steps", "n_envs", "clip_range"),
@@ -52,6 +53,8 @@ class Cohort:
     """
 
     def __init__(self, agents: Sequence[Agent]):
+        if isinstance(agents, Agent):
+            raise ValueError("a cohort takes a list of agents, not one agent")
         self.agents = tuple(agents)
         self._check()
 
@@ -61,6 +64,8 @@ class Cohort:
             raise ValueError("a cohort takes at least one agent, and each once")
         first = agents[0]
         for agent in agents:
+            if not isinstance(agent, Agent):
+                raise ValueError(f"a cohort takes agents, not {agent!r}")
             if agent.env is None:
                 raise ValueError("an agent of a cohort has no worlds; give it some: set_env")
             for name in SAME:
@@ -68,9 +73,17 @@ class Cohort:
                     raise ValueError(
                         f"the agents of a cohort differ in {name}; they may in their seed alone"
                     )
+            if task_of(agent.env) != task_of(first.env):
+                raise ValueError(
+                    f"the agents of a cohort differ in their task: {task_of(first.env)} and "
+                    f"{task_of(agent.env)}"
+                )
             if any(agent.lr_schedule(x) != first.lr_schedule(x) for x in (1.0, 0.5, 0.0)):
                 raise ValueError("the agents of a cohort differ in learning_rate or final_rate")
             self._refuse(agent)
+        seeds = [agent.seed for agent in agents]
+        if twice := {seed for seed in seeds if seeds.count(seed) > 1}:
+            raise ValueError(f"two agents of a cohort have seed {min(map(str, twice))}: one twice")
         if len({id(agent.env) for agent in agents}) < len(agents):
             raise ValueError("two agents of a cohort share their worlds; give each its own")
 

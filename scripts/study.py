@@ -45,25 +45,28 @@ def main(args: StudyCommand) -> int:
     chosen = replace(chosen, imports=tuple(dict.fromkeys((*chosen.imports, *args.imports))))
     runs, results = args.runs / args.name, args.results / args.name
     if args.action == "status":
-        stored = results / "curves.csv"
-        if stored.exists():
-            count = len(table.load(results).rows)
+        stored, states = results / "curves.csv", list(study.status(chosen, runs))
+        held = set(table.load(results).rows) if stored.exists() else set()
+        if held:
+            count = sum(key in held for key, *_ in states)
             console.print(
-                f"{count} runs are stored in {stored}; see: motley study table {args.name}"
+                f"{count} of {len(states)} runs are stored in {stored}; see: "
+                f"motley study table {args.name}"
             )
-        waiting = 0
-        for key, steps, score in study.status(chosen, runs):
+        for key, steps, score in states:
             if steps:
                 console.print(f"{key}: {steps:,.0f} steps, score01 {score:.2f}")
-            waiting += not steps
-        if waiting:
-            console.print(f"{waiting} not begun in {runs}")
+        if missing := sum(not steps and key not in held for key, steps, _ in states):
+            console.print(f"{missing} neither stored nor begun in {runs}")
         return 0
     if args.action == "table":
         titles = ("task", "arm", "solved", "steps to solved", "final score01", "out of distr.")
         asked = {(task, name) for task, _, name, _ in chosen.cells()}
-        for row in (titles, *table.summary(results, asked)):
-            console.print("  ".join(cell.ljust(22) for cell in row).rstrip())
+        rows = [titles, *table.summary(results, asked)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            console.print("  ".join(cells).rstrip())
         return 0
     if args.action == "verdict":
         for answer in verdict(whole, results):
@@ -111,6 +114,11 @@ def _arms_of(keys: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(key.rpartition("/")[0] for key in keys))
 
 
+def _part(last: float) -> str:
+    """The share of a run that is compared, in words."""
+    return "all of training" if last == 1 else f"the last {last:.0%} of training"
+
+
 def sentence(answer: Mapping[str, Any]) -> str:
     """An entry of ``verdict.json`` in words."""
     level = "" if answer["level"] is None else f" level {answer['level']}"
@@ -127,7 +135,8 @@ def sentence(answer: Mapping[str, Any]) -> str:
     late = f"round {answer['round']}, " if answer["round"] > 1 else ""
     lines = [
         f"{late}{answer['task']}{level}: {answer['first']} {WORDS[answer['kind']]} "
-        f"{answer['second']} in {answer['measure']} (margin {answer['margin']}): {found}"
+        f"{answer['second']} in {answer['measure']} over {_part(answer['last'])} "
+        f"(margin {answer['margin']}): {found}"
     ]
     if answer["predicts"] is not None:
         lines.append(f"  predicted: {answer['predicts']:+.3f} or more")

@@ -389,5 +389,5 @@ def summary(results: Path, asked: Container[tuple[str, str]]) -> Iterator[tuple[
             f"{sum(not s.censored for s in solved)} of {len(runs)}",
             str(median_steps(solved)),
             f"{np.mean(final):.2f} ({min(final):.2f} to {max(final):.2f})",
-            f"{np.mean(ood):.2f}",
+            "-" if np.isnan(ood).any() else f"{np.mean(ood):.2f}",
         )

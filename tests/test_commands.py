@@ -22,7 +22,7 @@ from PIL import Image, ImageSequence
 from motley.envs.summaries import SUMMARIES, ReadOuts
 from motley.scripts import bench, flags, new, study
 from motley.scripts.main import COMMANDS, main
-from motley.studies import table
+from motley.studies import spine, table
 from motley.studies.config import RunConfig
 from motley.studies.folder import read_csv, read_json, write_csv
 from motley.studies.run import run
@@ -251,9 +251,10 @@ def test_runs_that_have_not_begun_are_counted(
     begun.mkdir(parents=True)
     (begun / "progress.csv").write_text("steps\n2048\n")
     (begun / "eval.csv").write_text("steps,score01\n2048,0.25\n")
-    assert main(["study", "status", "spine", "--arms", "uniform", "--runs", str(tmp_path)]) == 0
+    words = ["study", "status", "spine", "--arms", "uniform", "--runs", str(tmp_path)]
+    assert main([*words, "--results", str(tmp_path / "none")]) == 0
     text = said(capsys)
-    assert f"uniform/0: 2,048 steps, score01 0.25 9 not begun in {tmp_path}" in text
+    assert f"uniform/0: 2,048 steps, score01 0.25 9 neither stored nor begun in {tmp_path}" in text
     assert "nan" not in text
 
 
@@ -265,11 +266,13 @@ def test_status_says_where_stored_results_are(
     assert "motley study table" not in said(capsys)
     stored = tmp_path / "spine" / "curves.csv"
     stored.parent.mkdir()
-    row = dict.fromkeys(table.COLUMNS, "0") | {"arm": "uniform", "task": "DarkHome"}
+    row = dict.fromkeys(table.COLUMNS, "0") | {"arm": "uniform", "task": "DarkHome", "level": "2"}
     rows = [[*(row | {"seed": seed}).values()] for seed in ("0", "1", "1")]
     write_csv(stored, table.COLUMNS, rows)
     assert main(words) == 0
-    assert f"2 runs are stored in {stored}; see: motley study table spine" in said(capsys)
+    text, count = said(capsys), len(list(spine.SPINE.cells())) * len(spine.SPINE.seeds)
+    assert f"2 of {count} runs are stored in {stored}; see: motley study table spine" in text
+    assert f"{count - 2} neither stored nor begun" in text
 
 
 def test_a_word_instead_of_a_number(capsys: pytest.CaptureFixture[str]) -> None:

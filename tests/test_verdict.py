@@ -147,11 +147,12 @@ def test_the_command_says_what_was_predicted_and_what_refutes_it(
     store(tmp_path / "asks", SCORES)
     assert main(["study", "verdict", "asks", "--results", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert "strong > plain in score01 (margin 0.0): supported (with Holm's correction suppo" in said
-    assert "weak > plain in score01 (margin 0.0): supported (with Holm's correction incon" in said
+    what = "plain in score01 over the last 25% of training (margin 0.0):"
+    assert f"strong > {what} supported (with Holm's correction supported)" in said
+    assert f"weak > {what} supported (with Holm's correction inconclusive)" in said
     assert "  predicted: +0.100 or more\n  refuted if: the strong arm ends lower\n" in said
     assert said.count("refuted if") == 2
-    assert "never_run > plain in score01 (margin 0.0): no verdict, no runs of never_run\n" in said
+    assert f"never_run > {what} no verdict, no runs of never_run\n" in said
 
 
 def test_every_shipped_contrast_says_what_refutes_it() -> None:
