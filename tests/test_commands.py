@@ -9,7 +9,6 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, get_args, get_type_hints
 
 import imageio_ffmpeg  # type: ignore[import-untyped]
@@ -20,7 +19,7 @@ import tyro
 from PIL import Image, ImageSequence
 
 from motley.envs.summaries import SUMMARIES, ReadOuts
-from motley.scripts import bench, flags, new, study
+from motley.scripts import flags, new, study
 from motley.scripts.main import COMMANDS, main
 from motley.studies import spine, table
 from motley.studies.config import RunConfig
@@ -109,47 +108,6 @@ def test_choices_and_defaults_are_what_there_is() -> None:
     assert {*get_args(flags.Kind)} == {file.stem for file in new.TEMPLATES.iterdir()}
     assert get_args(flags.Suite) == flags.SUITES
     assert flags.StudyCommand().name in {entry.name for entry in study.SHIPPED}
-
-
-@pytest.mark.parametrize("action", get_args(flags.Action))
-def test_each_action_of_a_study_is_done(
-    action: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    done: list[str] = []
-
-    def stands_for(name: str, found: Any) -> Any:
-        return lambda *args: done.append(name) or found
-
-    made = SimpleNamespace(kept=0, foreign=0, aside=None)
-    monkeypatch.setattr(study.study, "tune", stands_for("tune", None))
-    monkeypatch.setattr(study.study, "run", stands_for("run", made))
-    monkeypatch.setattr(study.study, "status", stands_for("status", []))
-    monkeypatch.setattr(study.table, "summary", stands_for("table", []))
-    monkeypatch.setattr(study, "verdict", stands_for("verdict", []))
-    monkeypatch.setattr(study, "read_json", lambda path: {"changed_runs": []})
-    assert main(["study", action]) == 0
-    if action == "list":
-        text = said(capsys)
-        assert all(f"{entry.name} {entry.claim}"[:40] in text for entry in study.SHIPPED)
-    assert done == ([] if action == "list" else [action])
-
-
-@pytest.mark.parametrize("suite", get_args(flags.Suite))
-def test_each_suite_of_the_benchmark_is_timed(suite: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    timed: list[str] = []
-
-    def cases(name: str) -> Any:
-        return lambda quick: timed.append(name) or []
-
-    def stop(*args: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(bench, "scaling_cases", cases("scaling"))
-    monkeypatch.setattr(bench.bench_cases, "env_cases", cases("envs"))
-    monkeypatch.setattr(bench.bench_cases, "training_cases", cases("training"))
-    monkeypatch.setattr(bench.bench, "measure", stop)
-    assert main(["bench", "--suites", suite]) == 130
-    assert timed == [suite]
 
 
 def test_help_and_mistakes_do_not_wait_for_torch() -> None:
