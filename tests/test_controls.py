@@ -111,7 +111,8 @@ def test_controls_are_measured_stored_and_shown(
     good = controls.Control(**{**vars(stored), "score": 0.9, "score01": 0.9})
     controls.write(task, [good])
     assert main(words) == 1
-    assert "an agent without a memory (one training) scores 0.900" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "an agent without a memory (one training) scores 0.900" in said
     monkeypatch.setattr(calibration, "task_hash", lambda task: "0" * 16)
     assert controls.read(task) == []
 
