@@ -43,8 +43,8 @@ class PredictionErrorCuriosity(Intrinsic):
     the features now and the action. The features are learnt by the inverse model alone, which
     tells the action from the features before and after it (as in Burda et al. 2019, where
     the forward model's error does not shape them), by squared error also where actions are
-    one-hot. It is drawn to noise that its actions set off, and less to noise that comes about by
-    itself; :class:`RandomFeatureCuriosity` is drawn to both.
+    one-hot. Noise that its actions set off draws it, noise that comes about by itself pays less;
+    in :class:`RandomFeatureCuriosity` both pay.
 
     Attributes:
         hidden: units of each hidden layer.

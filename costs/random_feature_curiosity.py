@@ -17,7 +17,7 @@ class RandomFeatureCuriosity(PredictionErrorCuriosity):
     """Curiosity over features drawn at random and kept (Burda et al. 2019, section 2.1).
 
     The score is that of :class:`PredictionErrorCuriosity`. From features that tell the action,
-    noise that comes about by itself fades; in these it stays: the agent is drawn to any noise.
+    noise that comes about by itself fades; in these it stays, and pays as long as one looks at it.
     """
 
     def heads(self, sizes: Mapping[str, int]) -> Curious:

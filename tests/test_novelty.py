@@ -168,14 +168,20 @@ def test_rnd_is_the_error_of_distilling_a_fixed_network() -> None:
     assert all(p.grad is None for p in made.target.parameters())
 
 
-def test_curiosity_is_the_error_in_features_that_tell_the_action() -> None:
-    cost, seen = PredictionErrorCuriosity(), trace(2)
+def scored_by_its_error(cost: PredictionErrorCuriosity, seen: Trace) -> tuple[Any, np.ndarray]:
+    """The heads, and the forward model's errors where a next step is known, which the score is."""
     made = heads_of(cost)
     now, later, action, known = pairs(seen)
     a, b = mlp(made.encoder, now), mlp(made.encoder, later)
     error = mlp(made.forward_model, np.concatenate((a, action), -1)) - b
     score, _ = scored(cost, seen, made)
     np.testing.assert_allclose(score, 0.5 * (error**2).sum(-1) * known, rtol=1e-3, atol=1e-6)
+    return made, error[known]
+
+
+def test_curiosity_is_the_error_in_features_that_tell_the_action() -> None:
+    cost, seen = PredictionErrorCuriosity(), trace(2)
+    made, _ = scored_by_its_error(cost, seen)
     # The features learn from the inverse model only.
     made.forward_model.requires_grad_(False)
     made.inverse.requires_grad_(False)
@@ -190,14 +196,9 @@ def test_curiosity_is_the_error_in_features_that_tell_the_action() -> None:
 
 def test_random_features_are_kept_and_only_their_model_learns() -> None:
     cost, seen = RandomFeatureCuriosity(), trace(2)
-    made = heads_of(cost)
-    now, later, action, known = pairs(seen)
-    a, b = mlp(made.encoder, now), mlp(made.encoder, later)
-    error = mlp(made.forward_model, np.concatenate((a, action), -1)) - b
-    score, _ = scored(cost, seen, made)
-    np.testing.assert_allclose(score, 0.5 * (error**2).sum(-1) * known, rtol=1e-3, atol=1e-6)
+    made, errors = scored_by_its_error(cost, seen)
     loss = cost.loss(seen, made)
-    assert loss.mean().item() == pytest.approx((error**2).mean(-1)[known].mean(), rel=1e-3)
+    assert loss.mean().item() == pytest.approx((errors**2).mean(), rel=1e-3)
     torch.autograd.backward(loss.sum())
     learning = {name.split(".")[0] for name, p in made.named_parameters() if p.grad is not None}
     assert learning == {"forward_model"}
