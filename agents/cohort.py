@@ -82,8 +82,8 @@ class Cohort:
                 raise ValueError("the agents of a cohort differ in learning_rate or final_rate")
             self._refuse(agent)
         seeds = [agent.seed for agent in agents]
-        if twice := {seed for seed in seeds if seeds.count(seed) > 1}:
-            raise ValueError(f"two agents of a cohort have seed {min(map(str, twice))}: one twice")
+        if twice := [seed for seed in seeds if seeds.count(seed) > 1]:
+            raise ValueError(f"two agents of a cohort share seed {twice[0]}; give each its own")
         if len({id(agent.env) for agent in agents}) < len(agents):
             raise ValueError("two agents of a cohort share their worlds; give each its own")
 

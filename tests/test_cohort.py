@@ -329,7 +329,7 @@ def reading() -> list[Agent]:
         (lesioned, "'core' is lesioned"),
         (homeless, "no worlds"),
         (lambda: odd(env="CacheRecall"), "differ in their task: .*DarkHome.* and .*CacheRecall"),
-        (lambda: alike(seeds=(5, 5)), "two agents of a cohort have seed 5"),
+        (lambda: alike(seeds=(5, 5)), "two agents of a cohort share seed 5"),
         (lambda: [1, 2], "a cohort takes agents, not 1"),
         (lambda: alike()[0], "a list of agents, not one"),
         (competent, "by competence"),
