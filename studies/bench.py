@@ -107,10 +107,13 @@ class Bar:
 TRAINING_BARS = (
     Bar("training/64x128/motley", 8.0, "training/64x128/RecurrentPPO"),
     Bar("training/64x128/motley", 2.5, "training/64x128/shared"),
+    Bar("training/64x128/motley", 2.5, "training/64x128/shared-plain"),
     Bar("training/64x128/motley", 0.35, "training/64x128/PPO"),
     Bar("training/64x64/motley", 15.0, "training/64x64/RecurrentPPO"),
     Bar("training/64x64/motley", 3.5, "training/64x64/shared"),
+    Bar("training/64x64/motley", 3.5, "training/64x64/shared-plain"),
     Bar("training/256x32/motley", 1.8, "training/256x32/shared"),
+    Bar("training/256x32/motley", 1.8, "training/256x32/shared-plain"),
     Bar("training/64x128-256/motley", 2.0, "training/64x128-256/PPO"),
     Bar("update/uniform/motley", 0.6, "update/uniform/roof"),
     Bar("update/five/motley", 1 / 1.6, "update/reward/motley"),

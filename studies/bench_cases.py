@@ -21,6 +21,7 @@ from motley.agents.areas import Actor, Perceptron
 from motley.agents.diary import without_folder
 from motley.envs import TASKS, World
 from motley.envs.sb3 import WorldVecEnv
+from motley.studies import peers
 from motley.studies.bench_roof import Roof, experience, rollout_of
 
 BATCH = 1_024
@@ -90,7 +91,11 @@ def training_cases(quick: bool = False) -> list[Case]:
 
 
 def _recurrent(n_envs: int, n_steps: int, many: int) -> list[Case]:
-    """The uniform agent for reward alone, RecurrentPPO twice, and PPO: equal minibatches."""
+    """The uniform agent for reward alone, RecurrentPPO, and PPO: equal minibatches.
+
+    RecurrentPPO is timed with its default network, with one shared LSTM, and so without oneDNN,
+    which is not how PyTorch comes but makes it faster.
+    """
     recurrent = peer("sb3_contrib").RecurrentPPO
     shape: dict[str, Any] = {"n_steps": n_steps, "n_epochs": N_EPOCHS, "seed": 0}
     batch = shape | {"device": "cpu", "batch_size": n_envs * n_steps // N_MINIBATCHES}
@@ -98,13 +103,17 @@ def _recurrent(n_envs: int, n_steps: int, many: int) -> list[Case]:
     width = shared_width(parameters(ours), recurrent)
     default = recurrent("MultiInputLstmPolicy", worlds(n_envs), **batch)
     kwargs = shared_lstm(width)
-    shared = recurrent("MultiInputLstmPolicy", worlds(n_envs), policy_kwargs=kwargs, **batch)
+    shared, faster = (
+        recurrent("MultiInputLstmPolicy", worlds(n_envs), policy_kwargs=kwargs, **batch)
+        for _ in range(2)
+    )
     forward = PPO("MultiInputPolicy", worlds(n_envs), **batch)
     at, where = f"training/{n_envs}x{n_steps}", f"{n_envs} x {n_steps}"
     return [
         _learning(f"{at}/motley", f"Motley, uniform, reward, {where}", ours, many),
         _learning(f"{at}/RecurrentPPO", f"RecurrentPPO, its default, {where}", default, 1),
         _learning(f"{at}/shared", f"RecurrentPPO, one shared LSTM-{width}, {where}", shared, 1),
+        _learning(f"{at}/shared-plain", f"the same, no oneDNN, {where}", faster, 1, one_dnn=False),
         _learning(f"{at}/PPO", f"SB3 PPO, feed-forward, {where}", forward, many),
     ]
 
@@ -323,13 +332,13 @@ def _kernels(task: str, calls: int) -> Case:
     return Case(f"envs/{task}/kernels", title, "no task, no resets", calls * BATCH, run)
 
 
-def _learning(key: str, title: str, learner: Any, rollouts: int) -> Case:
+def _learning(key: str, title: str, learner: Any, rollouts: int, one_dnn: bool = True) -> Case:
     steps = learner.n_envs * learner.n_steps * rollouts
 
     def run() -> None:
         # One thread: setting it here undoes what a learner's constructor may have set.
         torch.set_num_threads(1)
-        with without_folder(learner):
+        with without_folder(learner), peers.one_dnn(one_dnn):
             learner.learn(steps, reset_num_timesteps=False)
 
     note = f"{parameters(learner):,} parameters"

@@ -152,9 +152,9 @@ def test_learners_take_the_steps_that_they_are_credited_with(
     learners = {}
     whole = bench_cases._learning
 
-    def keep(key: str, title: str, learner: Any, rollouts: int) -> Case:
+    def keep(key: str, title: str, learner: Any, rollouts: int, one_dnn: bool = True) -> Case:
         learners[key] = learner
-        return whole(key, title, learner, rollouts)
+        return whole(key, title, learner, rollouts, one_dnn)
 
     monkeypatch.setattr(bench_cases, "_learning", keep)
     cases = bench_cases.training_cases(quick=True)
@@ -166,7 +166,7 @@ def test_learners_take_the_steps_that_they_are_credited_with(
     for key in ("training/64x16", "training/64x8", "training/256x4"):
         ours, shared = learners[f"{key}/motley"], learners[f"{key}/shared"]
         assert abs(bench_cases.parameters(shared) / bench_cases.parameters(ours) - 1) < 0.02
-        for peer in ("RecurrentPPO", "shared", "PPO"):
+        for peer in ("RecurrentPPO", "shared", "shared-plain", "PPO"):
             learner = learners[f"{key}/{peer}"]
             assert learner.batch_size * bench_cases.N_MINIBATCHES == ours.n_envs * ours.n_steps
             assert learner.n_epochs == bench_cases.N_EPOCHS

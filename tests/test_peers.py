@@ -2,17 +2,20 @@
 
 import csv
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from torch.backends import mkldnn
 
 from motley.studies import study
 from motley.studies.baselines import BASELINES
 from motley.studies.config import ConfigError, RunConfig
 from motley.studies.evaluate import EVAL
 from motley.studies.folder import FolderError, read_csv, read_json
+from motley.studies.listener import Listener
 from motley.studies.model import open_run
 from motley.studies.peers import PEERS, check
 from motley.studies.run import run
@@ -45,6 +48,26 @@ def test_a_peer_leaves_a_run_folder(name: str, tmp_path: Path) -> None:
     assert done["n_parameters"] > 5_000
     with pytest.raises(FolderError, match=f"run of {name}, of which curves alone are kept"):
         open_run(tmp_path / "run")
+
+
+class Watcher(Listener):
+    """Keeps whether PyTorch may use oneDNN while a run goes on."""
+
+    def __init__(self) -> None:
+        self.seen: set[bool] = set()
+
+    def progressed(self, row: Mapping[str, float]) -> None:
+        self.seen.add(mkldnn.enabled)
+
+
+@pytest.mark.parametrize(("name", "allowed"), [("PPO", True), ("RecurrentPPO.small", False)])
+def test_recurrent_peers_alone_learn_without_one_dnn(
+    name: str, allowed: bool, tmp_path: Path
+) -> None:
+    watcher = Watcher()
+    run(replace(SHORT, structure=name), tmp_path / "run", listeners=[watcher])
+    assert watcher.seen == {allowed}
+    assert mkldnn.enabled
 
 
 def test_a_peer_leaves_no_folder_in_the_temporary_directory(
