@@ -6,7 +6,7 @@ from functools import partial
 
 from motley.envs.summaries import is_read
 from motley.scripts.flags import Evaluate
-from motley.scripts.readouts import told
+from motley.scripts.readouts import tell
 from motley.studies.config import ConfigError, build_worlds
 from motley.studies.evaluate import OTHERS_WORLDS, play
 from motley.studies.record import open_lesioned, record, rules
@@ -26,11 +26,11 @@ def main(args: Evaluate) -> None:
         task = rules(config, args.level, args.ood)
         keep = partial(is_read, task.name)
         made = record(agent, task, args.episodes, args.seed, deterministic, keep)
-        print(told(made, args.lesion))
+        tell(made, args.lesion)
         return
     config = config.at(args.level, args.ood)
     worlds = build_worlds(config, min(args.episodes, OTHERS_WORLDS), args.seed, config.ood)
     try:
-        print(told(play(agent, worlds, args.episodes, deterministic), args.lesion))
+        tell(play(agent, worlds, args.episodes, deterministic), args.lesion)
     finally:
         worlds.close()

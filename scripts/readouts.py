@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from rich.console import Console
 
 from motley.envs.summaries import summary
 from motley.envs.trace import Trace
 from motley.studies.evaluate import Episodes
 from motley.studies.statistics import standard_error
+
+BEYOND = (
+    "score01 is 0 at random actions' mean and 1 at the oracle's, so that worse than random is "
+    "below 0 and better than the oracle's mean above 1"
+)
 
 
 def outcomes(found: Episodes | Trace) -> dict[str, npt.NDArray[np.float64]]:
@@ -45,3 +51,26 @@ def told(found: Episodes | Trace, lesion: Sequence[str] = ()) -> str:
     for name, value in means.items():
         lines.append(f"  {name:{width}}  {'-' if np.isnan(value) else format(value, '.3g')}")
     return "\n".join(lines)
+
+
+def tell(found: Episodes | Trace, lesion: Sequence[str] = ()) -> None:
+    """Print what `told` says, with a word on a score01 that lies beyond 0 and 1."""
+    print(told(found, lesion))
+    score01 = outcomes(found).get("score01")
+    explain_scale([] if score01 is None else [float(score01.mean())], 3)
+
+
+def explain_scale(printed: Iterable[float], digits: int = 2) -> bool:
+    """Print a line on what score01 is, where one that was printed lies beyond 0 and 1.
+
+    Args:
+        printed: values of score01; NaN is none.
+        digits: with how many they were printed: what reads 1.00 needs no word.
+
+    Returns:
+        Whether it was printed.
+    """
+    if not any(round(x, digits) < 0 or round(x, digits) > 1 for x in printed):
+        return False
+    Console(highlight=False, soft_wrap=True).print(f"[dim]{BEYOND}[/]")
+    return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from motley.envs import TASKS, trace
 from motley.envs.files import check_place
 from motley.scripts.flags import Record
-from motley.scripts.readouts import told
+from motley.scripts.readouts import tell
 from motley.studies import record
 from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
 from motley.studies.record import open_lesioned, rules
@@ -37,6 +37,6 @@ def main(args: Record) -> None:
     else:
         raise ConfigError(nearest("task", name, TASKS) + "; a run folder will do too")
     path = made.save(args.out)
-    print(told(made, args.lesion))
+    tell(made, args.lesion)
     size = f"{len(made['step']):,} moments, {path.stat().st_size / 1e6:.1f} MB"
     print(f"wrote {path} ({size}): {', '.join(made)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from motley.scripts.flags import StudyCommand
+from motley.scripts.readouts import explain_scale
 from motley.studies import baselines, exploration, parity, solvers, spine, study, table
 from motley.studies.config import ConfigError, import_plugins, nearest
 from motley.studies.folder import read_json
@@ -21,6 +23,8 @@ SHIPPED = (
 """Studies that come with Motley; each registers itself where it is written."""
 WORDS = {"equivalent": "≈", "at least": "≥", "at most": "≤", "more": ">"}
 """What a contrast's kind says of its two arms."""
+NUMBER = re.compile(r"-?\d+\.\d+")
+"""A score in a cell of the table."""
 
 
 def main(args: StudyCommand) -> int:
@@ -67,6 +71,8 @@ def main(args: StudyCommand) -> int:
         for row in rows:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             console.print("  ".join(cells).rstrip())
+        scores = (number for *_, final, ood in rows[1:] for number in NUMBER.findall(final + ood))
+        explain_scale(map(float, scores))
         return 0
     if args.action == "verdict":
         for answer in verdict(whole, results):

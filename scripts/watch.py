@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from motley.scripts.flags import Watch
+from motley.scripts.readouts import explain_scale
 from motley.scripts.screen import has_display
 from motley.studies.config import ConfigError
 from motley.studies.record import open_lesioned
@@ -28,12 +29,16 @@ def main(args: Watch) -> None:
     env = make_env(config, "rgb_array" if args.record else "human", args.level, args.ood)
     try:
         if args.record:
-            for end in record(agent, env, args.record, args.episodes, args.seed, not args.sample):
+            ends = record(agent, env, args.record, args.episodes, args.seed, not args.sample)
+            for end in ends:
                 print(line(end))
+            explain_scale(end.score01 for end in ends)
             print(f"wrote {args.record}")
             return
+        explained = False
         for count, end in enumerate(episodes(agent, env, args.seed, not args.sample), 1):
             print(line(end), flush=True)
+            explained = explained or explain_scale([end.score01])  # once: the window may never end
             if count == args.episodes:
                 break
     finally:

@@ -19,13 +19,15 @@ import tyro
 from PIL import Image, ImageSequence
 
 from motley.envs.summaries import SUMMARIES, ReadOuts
-from motley.scripts import flags, new, study
+from motley.scripts import evaluate, flags, new, study, watch
 from motley.scripts.main import COMMANDS, main
+from motley.scripts.readouts import BEYOND, explain_scale
 from motley.studies import spine, table
 from motley.studies.config import RunConfig
+from motley.studies.evaluate import Episodes
 from motley.studies.folder import read_csv, read_json, write_csv
 from motley.studies.run import run
-from motley.studies.video import HOLD
+from motley.studies.video import HOLD, End
 
 PLUGIN = '''
 """A task of somebody else's."""
@@ -231,6 +233,55 @@ def test_status_says_where_stored_results_are(
     text, count = said(capsys), len(list(spine.SPINE.cells())) * len(spine.SPINE.seeds)
     assert f"2 of {count} runs are stored in {stored}; see: motley study table spine" in text
     assert f"{count - 2} neither stored nor begun" in text
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        ([0.0, 1.0, float("nan")], False),
+        ([-0.004, 1.004], False),  # they read -0.00 and 1.00
+        ([0.5, -0.01], True),
+        ([1.01, 0.5], True),
+    ],
+)
+def test_what_score01_means_is_said_of_values_beyond_0_and_1_alone(
+    printed: list[float], said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert explain_scale(printed) == said
+    assert capsys.readouterr().out == f"{BEYOND}\n" * said
+
+
+@pytest.mark.parametrize(("score", "said"), [(0.5, 0), (-0.25, 1)])
+def test_evaluating_and_watching_explain_a_score01_below_0(
+    score: float, said: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (evaluate, watch):
+        monkeypatch.setattr(command, "open_lesioned", lambda *args: (RunConfig(level=0), None))
+    each = np.full(2, score)
+    monkeypatch.setattr(evaluate, "record", lambda *args: Episodes(each, each, each, each))
+    ends = [End(seed, 9, 0.0, 0.5, score, None) for seed in (0, 1)]
+    monkeypatch.setattr(watch, "record", lambda *args: ends)
+    monkeypatch.setattr(watch, "episodes", lambda *args: iter(ends))
+    monkeypatch.setattr(watch, "has_display", lambda: True)
+    for words in (["evaluate", "run"], ["watch", "run"], ["watch", "run", "--record", "a.gif"]):
+        assert main([*words, "--episodes", "2"]) == 0
+        text = capsys.readouterr().out
+        assert f"{score:.2f}" in text
+        assert text.count(BEYOND) == said, words
+
+
+@pytest.mark.parametrize(("score", "ood", "said"), [(0.5, 1.0, 0), (-0.25, 0.5, 1), (0.5, 1.25, 1)])
+def test_a_table_explains_a_score01_beyond_0_and_1(
+    score: float, ood: float, said: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = dict.fromkeys(table.COLUMNS, "0") | {"arm": "uniform", "task": "DarkHome", "level": "2"}
+    row |= {"score01": str(score), "score01_ood": str(ood)}
+    (tmp_path / "spine").mkdir()
+    write_csv(tmp_path / "spine" / "curves.csv", table.COLUMNS, [[*row.values()]])
+    assert main(["study", "table", "spine", "--results", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert f"{score:.2f} ({score:.2f} to {score:.2f})" in text
+    assert text.count(BEYOND) == said
 
 
 def test_a_word_instead_of_a_number(capsys: pytest.CaptureFixture[str]) -> None:
