@@ -3,13 +3,14 @@
 It is for a GPU, where a small network's step takes about as long as starting its kernels does. The
 worlds of all seeds stand side by side, seed by seed, while they act and learn
 (:mod:`motley.agents.stacked`); worlds are stepped, and rollouts scored, one seed after another.
-What each seed learns, draws and normalises by is its own, so that it ends as if it had been trained
-alone, but for rounding.
+What each seed learns, draws and normalises by is its own, so that each update is the one that it
+would make alone, but for rounding; over many, rounding adds up, as between two machines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Self, cast
 
 import numpy as np
@@ -23,7 +24,7 @@ from motley.agents.agent import Agent
 from motley.agents.credit import Backprop, TruncatedBackprop
 from motley.agents.rollout import Present, Rollout, collect
 from motley.agents.stacked import StackedLearner, stacked
-from motley.agents.worlds import task_of
+from motley.agents.worlds import setting_of
 
 SAME = (
     *("blueprint", "width", "costs", "settings", "development", "n_steps", "n_envs", "clip_range"),
@@ -36,10 +37,13 @@ class Cohort:
     """Agents that differ in their seed alone, to be trained together.
 
     Each stays an agent of its own: between two rollouts its weights, optimiser and worlds are
-    what they would be had it learnt alone, and so they are after :meth:`learn`::
+    what they would be had it learnt alone, but for rounding, and so they are after :meth:`learn`::
 
         agents = [Agent("matched", "motley/DarkHome-v0", "heterogeneous", seed=seed)
-                  for seed in range(10)]
+                  for seed in range(0, 1_000, 100)]
+
+    World i of an agent has its seed plus i, as SB3 has it, so that seeds lie apart by
+    the number of worlds or more.
         Cohort(agents).learn(500_000)
 
     Within a rollout a checkpoint has no worlds in it, and goes on with new episodes.
@@ -73,17 +77,19 @@ class Cohort:
                     raise ValueError(
                         f"the agents of a cohort differ in {name}; they may in their seed alone"
                     )
-            if task_of(agent.env) != task_of(first.env):
-                raise ValueError(
-                    f"the agents of a cohort differ in their task: {task_of(first.env)} and "
-                    f"{task_of(agent.env)}"
-                )
+            here, there = setting_of(first.env), setting_of(agent.env)
+            if here != there:
+                raise ValueError(f"the agents of a cohort differ in their task: {here} and {there}")
             if any(agent.lr_schedule(x) != first.lr_schedule(x) for x in (1.0, 0.5, 0.0)):
                 raise ValueError("the agents of a cohort differ in learning_rate or final_rate")
             self._refuse(agent)
-        seeds = [agent.seed for agent in agents]
-        if twice := [seed for seed in seeds if seeds.count(seed) > 1]:
-            raise ValueError(f"two agents of a cohort share seed {twice[0]}; give each its own")
+        seeds = sorted(cast(int, agent.seed) for agent in agents)
+        for seed, following in pairwise(seeds):
+            if following - seed < first.n_envs:
+                raise ValueError(
+                    f"agents of seeds {seed} and {following} share worlds, since world i has its "
+                    f"agent's seed + i; give seeds that are {first.n_envs} or more apart"
+                )
         if len({id(agent.env) for agent in agents}) < len(agents):
             raise ValueError("two agents of a cohort share their worlds; give each its own")
 
@@ -119,7 +125,7 @@ class Cohort:
             total_timesteps: of each agent, in all its worlds.
             callbacks: one for each agent, or None; where one stops, all stop.
             log_interval: see SB3.
-            tb_log_name: likewise.
+            tb_log_name: likewise; the agent's seed is added.
             reset_num_timesteps: likewise.
 
         Raises:
@@ -137,8 +143,9 @@ class Cohort:
             )
         heard: list[BaseCallback] = []
         for agent, one in zip(self.agents, given, strict=True):
+            name = f"{tb_log_name}_{agent.seed}"
             end, callback = agent.begin(
-                total_timesteps, one, tb_log_name, reset_num_timesteps, progress_bar=False
+                total_timesteps, one, name, reset_num_timesteps, progress_bar=False
             )
             heard.append(callback)
             callback.on_training_start({"self": agent, "total_timesteps": end}, globals())

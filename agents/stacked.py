@@ -160,6 +160,14 @@ class StackedLearner(Learner):
             for one, part in zip(each, whole, strict=True):
                 one.data = part
 
+    def _take_in(self) -> None:
+        """Take in what scoring put in a buffer's place, as costs of one's own may."""
+        for name, whole in self.kept.items():
+            for learner, part in zip(self.learners, whole, strict=True):
+                buffer = learner.get_buffer(name)
+                if buffer.data_ptr() != part.data_ptr():
+                    buffer.data = part.copy_(buffer)
+
     def _stack_moments(self) -> None:
         """Stack the state of the learners' optimisers likewise."""
         for name, whole in self.stacked.items():
@@ -211,6 +219,7 @@ class StackedLearner(Learner):
         Raises:
             FloatingPointError: a cost was not finite; the message names it and the seed.
         """
+        self._take_in()
         settings, count, sums = self.settings, 0, Tensors()
         weights, shut, keep_order, cut, log = self.stage(age, rate)
         norms = Tensors()
@@ -335,12 +344,12 @@ def release(learner: Learner) -> None:
 
 @contextmanager
 def _named(what: str) -> Iterator[None]:
-    """Say what cannot be done for several agents, where :func:`torch.func.vmap` says that."""
+    """Say what cannot be done for several agents, whatever :func:`torch.func.vmap` says of it."""
     try:
         yield
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError as error:
-        if "vmap" not in str(error):
-            raise
         raise ValueError(f"{what}, train their seeds one by one: {error}") from error
 
 

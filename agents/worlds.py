@@ -102,6 +102,18 @@ def task_of(env: GymEnv | None) -> dict[str, Any] | None:
     return as_json(task) if isinstance(task, Task) else None
 
 
+def setting_of(env: VecEnv | None) -> dict[str, Any] | None:
+    """Return all that worlds are of: our task and its variant, or another's id and arguments.
+
+    None where an environment has no id.
+    """
+    task = getattr(env, "task", None)
+    if isinstance(task, Task):
+        return as_json(task) | {"variant": task.variant}
+    spec = None if env is None else env.get_attr("spec", 0)[0]
+    return None if spec is None else {"name": spec.id, "arguments": spec.kwargs}
+
+
 def as_json(task: Task) -> dict[str, Any]:
     """Return a task's name, level and whether it is the out-of-distribution variant."""
     return {"name": task.name, "level": task.level, "ood": task.ood}

@@ -195,6 +195,14 @@ def test_callbacks_are_told_the_last_step() -> None:
     assert [listener.end for listener in heard] == [96, 96]
 
 
+def test_each_agent_logs_where_its_own_seed_does(tmp_path: Path) -> None:
+    together = make("uniform", "DarkHome", "reward", tensorboard_log=str(tmp_path))
+    for new in (True, False):
+        Cohort(together).learn(32, reset_num_timesteps=new)
+    found = [str(agent.logger.get_dir()) for agent in together]
+    assert found == [str(tmp_path / f"Agent_{seed}_1") for seed in SEEDS]
+
+
 def test_a_checkpoint_within_a_rollout_goes_on_with_new_episodes(tmp_path: Path) -> None:
     file = tmp_path / "within.zip"
     together = make("uniform", "DarkHome", "reward")
@@ -251,6 +259,46 @@ class Reads(Area):
         return (x if float(x.detach().sum()) else -x), state
 
 
+class Numpy(Reads):
+    """An area that computes with NumPy."""
+
+    def forward(
+        self, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
+    ) -> tuple[Tensor, State]:
+        return torch.from_numpy(np.tanh(self.layer(inputs[0]).detach().numpy())), state
+
+
+@dataclass(frozen=True)
+class Adapting(Cost):
+    """A loss that reads a buffer in whose place scoring puts another."""
+
+    def heads(self, sizes: Any) -> nn.Module:
+        made = nn.Linear(1, 1)
+        made.register_buffer("level", torch.zeros(()))
+        return made
+
+    def annotate(
+        self, trace: Trace, state: State, heads: nn.Module
+    ) -> tuple[dict[str, Tensor], State]:
+        heads.level = heads.get_buffer("level") + trace["vision"].mean()
+        return {}, state
+
+    def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
+        assert isinstance(heads, nn.Linear)
+        error = heads.weight.sum() - heads.get_buffer("level")
+        return error.square().expand_as(trace["reward"])
+
+
+def test_a_buffer_that_scoring_replaces_is_taken_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COSTS, "adapting", Adapting)
+    alone, together = both_ways(3, "uniform", "DarkHome", ["reward", Adapting()])
+    for one, other in zip(alone, together, strict=True):
+        mine, theirs = (a.learner.heads["adapting"] for a in (other, one))
+        assert theirs.get_buffer("level") > 0.01
+        torch.testing.assert_close(mine.get_buffer("level"), theirs.get_buffer("level"))
+        torch.testing.assert_close(mine.weight, theirs.weight, atol=5e-6, rtol=0)
+
+
 @dataclass(frozen=True)
 class Infinite(Cost):
     """A loss that is not finite where the weights are those of one seed."""
@@ -278,7 +326,7 @@ def odd(**settings: Any) -> list[Agent]:
     """Two agents of which the second differs."""
     [first] = make("uniform", "DarkHome", "reward", (0,))
     [second] = make(**{"structure": "uniform", "env": "DarkHome", "costs": "reward",
-                       "seeds": (1,), **settings})  # fmt: skip
+                       "seeds": (100,), **settings})  # fmt: skip
     return [first, second]
 
 
@@ -289,6 +337,22 @@ def alike(costs: Any = "reward", **settings: Any) -> list[Agent]:
 def shared() -> list[Agent]:
     env = make_vec_env("CartPole-v1", 4)
     return make("uniform", lambda seed: env, "reward")
+
+
+def variants(task: str, name: str) -> list[Agent]:
+    """Two agents, the second in a variant of the first one's task."""
+    return [
+        Agent("uniform", task, "reward", seed=seed, env_kwargs={name: seed > 0}, **SMALL)
+        for seed in (0, 100)
+    ]
+
+
+def falls() -> list[Agent]:
+    """Two agents, the second on another planet."""
+    return [
+        Agent("uniform", "Pendulum-v1", "reward", seed=round(g), env_kwargs={"g": g}, **SMALL)
+        for g in (10.0, 1.6)
+    ]
 
 
 def lesioned() -> list[Agent]:
@@ -308,8 +372,8 @@ def competent() -> list[Agent]:
     return alike("reward+next_observation", development={"weights": weights})
 
 
-def reading() -> list[Agent]:
-    return make(cored(Node(Reads, ("vision",), "core")), "DarkHome", "reward", budget=None)
+def reading(area: type[Area]) -> list[Agent]:
+    return make(cored(Node(area, ("vision",), "core")), "DarkHome", "reward", budget=None)
 
 
 @pytest.mark.parametrize(
@@ -329,11 +393,15 @@ def reading() -> list[Agent]:
         (lesioned, "'core' is lesioned"),
         (homeless, "no worlds"),
         (lambda: odd(env="CacheRecall"), "differ in their task: .*DarkHome.* and .*CacheRecall"),
-        (lambda: alike(seeds=(5, 5)), "two agents of a cohort share seed 5"),
+        (lambda: variants("DelayReach", "field"), "task: .*'field': False.* and .*'field': True"),
+        (falls, "task: .*'g': 10.0.* and .*'g': 1.6"),
+        (lambda: alike(seeds=(5, 5)), "agents of seeds 5 and 5 share worlds"),
+        (lambda: alike(seeds=(7, 5)), "agents of seeds 5 and 7 share worlds.* 4 or more apart"),
         (lambda: [1, 2], "a cohort takes agents, not 1"),
         (lambda: alike()[0], "a list of agents, not one"),
         (competent, "by competence"),
-        (reading, r"area 'core' \(Reads\) cannot run for several"),
+        (lambda: reading(Reads), r"area 'core' \(Reads\) cannot run for several"),
+        (lambda: reading(Numpy), r"area 'core' \(Numpy\) cannot run for several"),
     ],
 )
 def test_what_cannot_be_together_is_named(agents: Any, message: str) -> None:
@@ -371,4 +439,4 @@ def test_unequal_steps_of_the_optimiser_are_refused() -> None:
     with pytest.raises(ValueError, match="unequal numbers of gradient steps: 0, 4"):
         Cohort(agents).learn(32)
     for p in agents[0].brain.parameters():  # all are agents of their own again
-        assert p._base is None
+        assert p.untyped_storage().nbytes() == p.nbytes

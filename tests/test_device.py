@@ -1,4 +1,4 @@
-"""What learns does so on one device: no tensor of another takes part, and no number is looked at.
+"""Scores, losses and their routing stay on one device, and no number of theirs is looked at.
 
 There may be no GPU here. Tensors on torch's device ``meta`` have shapes and no numbers, so that
 one on the CPU that areas, costs or the trainer make by themselves meets one of another device, and
