@@ -113,7 +113,13 @@ def _recurrent(n_envs: int, n_steps: int, many: int) -> list[Case]:
         _learning(f"{at}/motley", f"Motley, uniform, reward, {where}", ours, many),
         _learning(f"{at}/RecurrentPPO", f"RecurrentPPO, its default, {where}", default, 1),
         _learning(f"{at}/shared", f"RecurrentPPO, one shared LSTM-{width}, {where}", shared, 1),
-        _learning(f"{at}/shared-plain", f"the same, no oneDNN, {where}", faster, 1, one_dnn=False),
+        _learning(
+            f"{at}/shared-plain",
+            f"RecurrentPPO, LSTM-{width}, no oneDNN, {where}",
+            faster,
+            1,
+            one_dnn=False,
+        ),
         _learning(f"{at}/PPO", f"SB3 PPO, feed-forward, {where}", forward, many),
     ]
 
@@ -137,7 +143,7 @@ def _seeds(count: int, n_envs: int, n_steps: int) -> list[Case]:
     shape: dict[str, Any] = {"n_steps": n_steps, "n_epochs": N_EPOCHS, "device": device}
     agents = [
         Agent("uniform", worlds(n_envs), "reward", n_minibatches=N_MINIBATCHES, seed=s, **shape)
-        for s in range(2 * count)
+        for s in range(0, 2 * count * n_envs, n_envs)
     ]
     apart, cohort = agents[:count], Cohort(agents[count:])
     steps = n_envs * n_steps

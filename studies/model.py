@@ -68,7 +68,7 @@ def refuse_foreign(config: RunConfig, folder: Path, file: Path) -> None:
     """
     facts = storage.read_facts(file)
     found = [*_differences(config, facts)]
-    # The parameter budget is not in the file, what it comes to is; other areas or costs change it.
+    # The parameter budget is not in the file, what it comes to is; other areas change it too.
     size = read_json(folder / "versions.json").get("n_parameters")
     if not found and size is not None and facts["n_parameters"] != size:
         found = [f"budget ({facts['n_parameters']:,} parameters, not {size:,})"]

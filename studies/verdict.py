@@ -41,8 +41,8 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
     for: that needs no correction (Berger 1982). A claim that some hold is asked of
     ``verdict_holm``, which all contrasts of kind ``more`` have: there a supported one stays so only
     if it does with Holm's correction over all of these that were stated in the same round, on all
-    of their tasks, whether their runs are there or not. It is ``null`` for the other kinds, and
-    changes nothing that is refuted.
+    of their tasks, whether their runs are there or not: the 5% are each round's, not the study's.
+    It is ``null`` for the other kinds, and changes nothing that is refuted.
 
     ``verdict.json`` says what was judged: ``table_hash`` is of the rows of ``curves.csv`` that
     count, ``task_hashes`` of the tasks as they are now (``null`` where a package is missing).
