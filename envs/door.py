@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 RENDER_MODES = ["human", "rgb_array"]
 METADATA = {"render_modes": RENDER_MODES, "render_fps": 4}
+SMALLEST = 64
+"""Height and width in pixels of the smallest picture that `motley.envs.render` draws."""
 
 
 class Door:
@@ -27,37 +29,36 @@ class Door:
 
     Args:
         task: the task, its class, its name or its id.
-        n: number of worlds.
+        num_envs: number of worlds.
         render_mode: None, "rgb_array" or "human".
         render_size: height and width of a picture in pixels.
         **settings: constructor arguments of the task: ``level``, ``ood`` and its variants.
 
     Raises:
-        ValueError: unknown task, level or render mode, or a setting that the task does not take.
+        ValueError: unknown task, level or render mode, a number that cannot be, or a setting that
+            the task does not take.
     """
 
     def __init__(
         self,
         task: str | type[Task] | Task,
-        n: int,
+        num_envs: int,
         render_mode: str | None,
         render_size: int,
         **settings: Any,
     ) -> None:
         if render_mode is not None and render_mode not in RENDER_MODES:
             raise ValueError(f"render_mode is one of {RENDER_MODES} or None, not {render_mode!r}")
-        if isinstance(task, str):
-            task = tasks.find(task)
-        self.task = _made(task, settings) if isinstance(task, type) else task
-        self.world = World(self.task, n)
+        self.task = _made(task, settings)
+        self.world = World(self.task, whole("num_envs", num_envs, 1))
         self.render_mode = render_mode
-        self.render_size = render_size
+        self.render_size = whole("render_size", render_size, SMALLEST)
         self.scale = calibration.scale(self.task)
         self.observation: Observation = {}
         self.clock = 0
         self._policy: Policy | None = None
         self._asked_at = -2
-        self._answer: Floats = np.zeros((n, 2), np.float32)
+        self._answer: Floats = np.zeros((self.world.n, 2), np.float32)
         self._window: Window | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -174,8 +175,27 @@ class Door:
             self._window = None
 
 
-def _made(task: type[Task], settings: dict[str, Any]) -> Task:
+def whole(name: str, given: Any, least: int) -> int:
+    """Return an argument that has to be a whole number; those of NumPy are, too.
+
+    Raises:
+        ValueError: names the argument, what it must be and what it is.
+    """
+    if not isinstance(given, int | np.integer) or isinstance(given, bool) or given < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, not {given!r}")
+    return int(given)
+
+
+def _made(given: Any, settings: dict[str, Any]) -> Task:
     """Return the task with its settings; one that it does not take is named."""
+    task = tasks.find(given) if isinstance(given, str) else given
+    if isinstance(task, Task):
+        return task
+    if not isinstance(task, type) or not issubclass(task, Task):
+        raise ValueError(
+            f"the task must be a name or id such as 'DarkHome', a subclass of Task or an "
+            f"instance of one, not {given!r}"
+        )
     takes = inspect.signature(task)
     try:
         takes.bind(**settings)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
-from motley.envs.door import Door
+from motley.envs.door import Door, whole
 from motley.envs.senses import Observation, Sense
 from motley.envs.streams import Bools, Floats, Ints
 from motley.envs.task import Task
@@ -49,6 +49,7 @@ class WorldVecEnv(VecEnv):
     ) -> None:
         self._door = Door(id, num_envs, render_mode, render_size, **task_kwargs)
         self.render_mode = render_mode
+        num_envs = self._door.world.n
         super().__init__(num_envs, self._door.observation_space, self._door.action_space)
         self._earned = np.zeros(num_envs)
         self._began = time.time()
@@ -71,6 +72,14 @@ class WorldVecEnv(VecEnv):
     def senses(self) -> dict[str, Sense]:
         """The layout of the observation: name -> Sense."""
         return self._door.senses
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Seed the next reset: world i gets ``seed + i``; None is a random one.
+
+        Raises:
+            ValueError: the seed is no whole number of at least 0.
+        """
+        return super().seed(None if seed is None else whole("seed", seed, 0))
 
     def reset(self) -> Observation:
         """Begin an episode in every world: the first of seeds just given, or the next one."""

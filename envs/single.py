@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
-from motley.envs.door import METADATA, Door
+from motley.envs.door import METADATA, Door, whole
 from motley.envs.senses import Observation, Sense
 from motley.envs.streams import Floats
 from motley.envs.task import Task
@@ -65,7 +65,12 @@ class WorldEnv(gym.Env[Observation, npt.NDArray[np.float32]]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begin an episode: the first of ``seed``, or the next one."""
+        """Begin an episode: the first of ``seed``, or the next one.
+
+        Raises:
+            ValueError: the seed is no whole number of at least 0.
+        """
+        seed = None if seed is None else whole("seed", seed, 0)
         super().reset(seed=seed)
         if seed is None and not self._seeded:
             seed = int(self.np_random.integers(2**31))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from motley.envs.door import METADATA, Door
+from motley.envs.door import METADATA, Door, whole
 from motley.envs.senses import Observation, Sense
 from motley.envs.streams import Bools, Floats, Ints
 from motley.envs.task import Task
@@ -45,8 +45,8 @@ class WorldVectorEnv(VectorEnv[Observation, npt.NDArray[np.float32], npt.NDArray
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         **settings: Any,
     ) -> None:
-        self.num_envs = num_envs
         self._door = Door(task, num_envs, render_mode, render_size, **settings)
+        self.num_envs = num_envs = self._door.world.n
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = METADATA | {"autoreset_mode": self.autoreset_mode}
         self.render_mode = render_mode
@@ -86,17 +86,20 @@ class WorldVectorEnv(VectorEnv[Observation, npt.NDArray[np.float32], npt.NDArray
             options: may hold ``reset_mask``.
 
         Raises:
-            ValueError, TypeError: a sequence or mask of the wrong length or kind.
+            ValueError, TypeError: a seed that cannot be, or a sequence or mask of the wrong length
+                or kind.
         """
-        first = seed if isinstance(seed, int) else None
+        listed = isinstance(seed, Sequence | np.ndarray) and not isinstance(seed, str)
+        each = cast(Sequence[int | None], seed) if listed else None
+        first = None if listed or seed is None else whole("seed", seed, 0)
         super().reset(seed=first)
         rows = self._rows(options)
         if seed is None and not self._seeded:
-            seed = int(self.np_random.integers(2**31))
-        if isinstance(seed, int | np.integer):
-            seed = [int(seed) + i for i in range(self.num_envs)]
-        if seed is not None:
-            self._seed(seed, rows)
+            first = int(self.np_random.integers(2**31))
+        if first is not None:
+            each = [first + i for i in range(self.num_envs)]
+        if each is not None:
+            self._seed(each, rows)
         self._seeded = True
         self.world.reset(rows)
         self._ended[rows] = False
@@ -118,8 +121,9 @@ class WorldVectorEnv(VectorEnv[Observation, npt.NDArray[np.float32], npt.NDArray
     def _seed(self, seeds: Sequence[int | None], rows: Ints) -> None:
         if len(seeds) != self.num_envs:
             raise ValueError(f"{len(seeds)} seeds for {self.num_envs} worlds")
-        which = np.array([i for i in rows if seeds[i] is not None], np.int64)
-        self.world.seed([seeds[i] for i in which], which)
+        own = [None if seed is None else whole("seed", seed, 0) for seed in seeds]
+        which = np.array([i for i in rows if own[i] is not None], np.int64)
+        self.world.seed([own[i] for i in which], which)
 
     def step(
         self, actions: npt.NDArray[np.float32]

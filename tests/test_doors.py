@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,11 +17,13 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecNormalize
 
 import motley.envs
+from motley.envs.door import SMALLEST
 from motley.envs.sb3 import WorldVecEnv
 from motley.envs.single import WorldEnv
 from motley.envs.vector import WorldVectorEnv
 
 ID = "motley/DarkHome-v0"
+DOORS = (WorldEnv, WorldVectorEnv, WorldVecEnv)
 
 
 def doors(n: int = 4, **settings: Any) -> Iterator[Any]:
@@ -46,6 +49,17 @@ def record(env: Any, steps: int) -> list[Any]:
 
 def start(env: Any) -> None:
     env.reset() if isinstance(env, WorldVecEnv) else env.reset(seed=0)
+
+
+def made(door: Any, task: Any = "DarkHome", seed: Any = 0, **settings: Any) -> Any:
+    """A door after its first reset."""
+    if door is not WorldEnv:
+        settings = {"num_envs": 2} | settings
+    env = door(task, **settings)
+    if door is WorldVecEnv:
+        env.seed(seed)
+    env.reset() if door is WorldVecEnv else env.reset(seed=seed)
+    return env
 
 
 CLONES: list[Callable[[Any], Any]] = [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))]
@@ -256,12 +270,44 @@ def test_an_observer_through_the_door_gets_home() -> None:
         (lambda: WorldEnv("DarkHoem"), "no task 'DarkHoem'; near: DarkHome"),
         (lambda: WorldEnv("DarkHome", level=-1), "levels 0 to 4, not -1"),
         (lambda: WorldEnv("DarkHome", render_mode="ansi"), "render_mode is one of"),
-        (lambda: WorldVectorEnv("DarkHome", 0), "at least one world"),
     ],
 )
 def test_what_doors_refuse(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("door", "name", "given"),
+    [
+        *((door, "the task", given) for door in DOORS for given in (5, dict, np.zeros(2))),
+        *((door, "num_envs", given) for door in DOORS[1:] for given in (0, "a", 2.5, None, True)),
+        *((door, "render_size", given) for door in DOORS for given in ("big", 63, 99.5)),
+        *((door, "seed", given) for door in DOORS for given in ("x", -1, 0.5, True)),
+    ],
+)
+def test_an_argument_of_a_door_that_cannot_be_is_named(door: Any, name: str, given: Any) -> None:
+    message = f"^{name} must be .*, not {re.escape(repr(given))}$"
+    with pytest.raises(ValueError, match=message):
+        made(door, **{name.split()[-1]: given})
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_door_takes_the_whole_numbers_of_numpy(door: Any) -> None:
+    plain = {"seed": 3, "render_size": SMALLEST} | ({} if door is WorldEnv else {"num_envs": 3})
+    envs = [
+        made(door, render_mode="rgb_array", **{name: kind(x) for name, x in plain.items()})
+        for kind in (int, np.int64)
+    ]
+    np.testing.assert_equal(*(env.observe() for env in envs))
+    np.testing.assert_equal(*(env.render() for env in envs))  # the smallest size can be drawn
+
+
+def test_seeds_that_cannot_be_are_named() -> None:
+    with pytest.raises(ValueError, match=r"^seed must be .*, not 'x'$"):
+        WorldVecEnv("DarkHome", 2, seed="x")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^seed must be .*, not -7$"):
+        WorldVectorEnv("DarkHome", 2).reset(seed=[5, -7])
 
 
 def test_actions_are_checked_and_clipped() -> None:
