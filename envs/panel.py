@@ -124,10 +124,14 @@ def numbers(
 
 
 def letter(palette: Palette, label: str, size: tuple[int, int]) -> pygame.Surface:
-    """A short text, as large as fits."""
+    """A short text, as large as fits; each of its lines below the one before."""
     surface = _box(palette, size).finish()
-    pixels = _fitting(label, 0.86 * size[0], size[1])
-    write(surface, label, (size[0] / 2, size[1] / 2), pixels, palette.ink)
+    lines = label.split("\n")
+    row = size[1] / (len(lines) + 0.3 * (len(lines) > 1))  # lines keep off the rounded edge
+    pixels = min(_fitting(text, 0.86 * size[0], round(row)) for text in lines)
+    for k, text in enumerate(lines):
+        y = size[1] / 2 + (k - (len(lines) - 1) / 2) * row
+        write(surface, text, (size[0] / 2, y), pixels, palette.ink)
     return surface
 
 

@@ -16,8 +16,8 @@ its picture by `Task.scene`, a dict of hints, all optional:
 - ``needs``: (k,) levels in [0, 1], drawn as bars beside the score. ``need_colors``: (k, 3) in
   0..1, those of the resources; hues all round where it is left out. ``setpoint``: the level
   that is best, drawn as a line across them.
-- ``cue_label``: text that says what the cue shows, such as a sign's letter; without it, a cue
-  that is not all zero is drawn as bars.
+- ``cue_label``: text that says what the cue shows, such as a sign's letter, of one short line or
+  two; without it, a cue that is not all zero is drawn as bars.
 """
 
 from __future__ import annotations

@@ -235,6 +235,32 @@ def test_a_cue_is_shown_while_there_is_one() -> None:
     assert (render(task, world, 0) != shown).any()
 
 
+def test_a_label_of_two_lines_has_one_above_the_other() -> None:
+    task, world = room()
+
+    def rows(label: str) -> npt.NDArray[np.bool_]:
+        task.hints = {"cue_label": " "}
+        blank = render(task, world, 0)
+        task.hints = {"cue_label": label}
+        return (render(task, world, 0) != blank).any((1, 2))
+
+    above, below = rows("xx\n "), rows(" \nxx")
+    assert above.any()
+    assert np.flatnonzero(above).max() < np.flatnonzero(below).min()
+    np.testing.assert_array_equal(rows("xx\nxx"), above | below)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_gain_of_felt_motion_is_labelled_where_there_is_one(name: str) -> None:
+    world = make(name)
+    gain = world.gain[0]
+    assert (gain != 1) == (name == "DarkHome")
+    label = world.task.scene(world, 0).get("cue_label", "")
+    assert (f"gain\nx{gain:.2f}" == label) == (gain != 1)
+    world.gain[0] = 1.0
+    assert "gain" not in world.task.scene(world, 0).get("cue_label", "")
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_is_bright_by_day_and_dark_by_night(name: str) -> None:
     world = make(name)

@@ -230,8 +230,6 @@ class DarkHome(Task):
         phase = f"food {goal + 1} of {self.foods}"
         if goal == self.foods:
             phase = "home" if world.home[index] else f"homeward, {left} steps left"
-        return {
-            "markers": [("nest", 0.0, 0.0, self.home_radius)],
-            "caption": phase,
-            "cue_label": f"x{float(world.gain[index]):.2f}",
-        }
+        hints = {"markers": [("nest", 0.0, 0.0, self.home_radius)], "caption": phase}
+        gain = float(world.gain[index])
+        return hints if gain == 1.0 else hints | {"cue_label": f"gain\nx{gain:.2f}"}
