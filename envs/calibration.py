@@ -38,6 +38,10 @@ BATCH = 500
 """Worlds that are rolled out at once."""
 
 
+class UncalibratedWarning(UserWarning):
+    """A task has no stored figures as it is set."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """Mean scores of one level of a task over ``episodes`` episodes of seeds from ``seed`` on."""
@@ -213,6 +217,7 @@ def _warn(task: type[Task]) -> None:
     warnings.warn(
         f"{name} has no calibration as it is set: score01 is NaN. Make one: "
         f"motley audit {name} --calibrate{plug_in}",
+        UncalibratedWarning,
         stacklevel=5,
     )
 

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from motley.scripts import flags
 from motley.scripts.screen import has_display
+from motley.studies.notices import plain_warnings
 
 
 class Command(NamedTuple):
@@ -96,7 +97,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(f"unknown command {name!r};{hint} `motley --help` shows them all")
     try:
         args = parse(name, rest)
-        return int(importlib.import_module(f"motley.scripts.{name}").main(args) or 0)
+        with plain_warnings():
+            return int(importlib.import_module(f"motley.scripts.{name}").main(args) or 0)
     except KeyboardInterrupt:
         return fail("stopped", code=130)
     except (ValueError, RuntimeError, OSError) as error:

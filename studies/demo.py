@@ -15,6 +15,7 @@ from pathlib import Path
 
 from motley.studies.config import RunConfig, import_plugins
 from motley.studies.folder import FolderError, last_row
+from motley.studies.notices import plain_warnings
 from motley.studies.run import InterruptedRunError, run
 
 ARMS = {"matched": ("matched", "heterogeneous"), "uniform": ("uniform", "reward")}
@@ -111,7 +112,8 @@ def _arm(config: RunConfig, out: Path) -> None:
     threading.Thread(target=_follow_parent, daemon=True).start()
     import_plugins(config.imports)
     try:
-        run(config, out, resume=True)
+        with plain_warnings():
+            run(config, out, resume=True)
     except InterruptedRunError:
         raise SystemExit(130) from None
 

@@ -7,6 +7,7 @@ import inspect
 import re
 import subprocess
 import sys
+import warnings
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -18,8 +19,9 @@ import torch
 import tyro
 from PIL import Image, ImageSequence
 
+from motley.envs.calibration import UncalibratedWarning
 from motley.envs.summaries import SUMMARIES, ReadOuts
-from motley.scripts import evaluate, flags, new, study, watch
+from motley.scripts import audit, evaluate, flags, new, study, watch
 from motley.scripts.main import COMMANDS, main
 from motley.scripts.readouts import BEYOND, explain_scale
 from motley.studies import spine, table
@@ -502,6 +504,10 @@ def test_a_plug_in_task_is_imported_and_remembered(tmp_path: Path) -> None:
     train = ["train", "--task", "Elsewhere", "--import", "elsewhere", "--out", "run"]
     done = motley(*train, "--steps", "512", "--n-envs", "8", "--set", "n_steps=32")
     assert done.returncode == 0, done.stderr
+    assert re.search(
+        "^note: Elsewhere has no calibration .* --import elsewhere$", done.stderr, re.M
+    )
+    assert "UncalibratedWarning" not in done.stderr
     assert read_json(tmp_path / "run" / "config.json")["imports"] == ["elsewhere"]
     assert motley("train", "--resume", "--out", "run").returncode == 0
     (tmp_path / "elsewhere.py").unlink()
@@ -510,9 +516,23 @@ def test_a_plug_in_task_is_imported_and_remembered(tmp_path: Path) -> None:
     assert "no module 'elsewhere'" in gone.stderr
 
 
-def test_a_fault_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    from motley.scripts import audit
+def test_a_warning_of_ours_is_one_plain_line_in_commands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def warns(*args: object) -> None:
+        warnings.warn("Home has [no] figures", UncalibratedWarning, stacklevel=1)
+        warnings.warn("somebody else's", UserWarning, stacklevel=1)
 
+    monkeypatch.setattr(audit, "main", warns)
+    before = warnings.showwarning
+    with pytest.warns(UserWarning, match="somebody else's") as others:
+        assert main(["audit", "DarkHome"]) == 0
+    assert capsys.readouterr().err == "note: Home has [no] figures\n"
+    assert len(others) == 1
+    assert warnings.showwarning is before
+
+
+def test_a_fault_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*args: object) -> None:
         int("x")
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from motley.envs import TASKS, Level, Task, World, calibration, register, senses
+from motley.envs.calibration import UncalibratedWarning
 from motley.envs.senses import Reader, Sense
 from motley.envs.streams import Bools, Floats, Ints, Streams
 from motley.envs.vector import WorldVectorEnv
@@ -134,7 +135,7 @@ def test_a_plug_in_task() -> None:
     try:
         with pytest.raises(ValueError, match="'Corridor' is registered already"):
             register(Corridor)
-        with pytest.warns(UserWarning, match="motley audit Corridor --calibrate"):
+        with pytest.warns(UncalibratedWarning, match="motley audit Corridor --calibrate"):
             env = gym.make_vec("motley/Corridor-v0", num_envs=3, autoreset_mode="SameStep")
         assert isinstance(env, WorldVectorEnv)
         observation, _ = env.reset(seed=1)
