@@ -27,7 +27,7 @@ from motley.studies.statistics import standard_error
 HELD = 0.9
 """Bar of the capacity probe: the uniform core's grade."""
 LISTED = 10
-"""Undecided bars that are told one by one; of more, only how many."""
+"""Undecided bars that are told one by one; of the rest, only how many."""
 REFERENCES = ("oracle", "observer", "random")
 AUDIT_SEED = 2_000_000
 """Of the first episode; the audit's episodes are not the calibration's."""
@@ -96,8 +96,10 @@ def main(args: Audit) -> int:
     for fault in faults:
         console.print(f"[bold red]fails:[/] {fault}")
     doubtful = [one for one in judged if one.verdict == "undecided"]
-    for one in doubtful if len(doubtful) <= LISTED else ():
+    for one in doubtful[:LISTED]:
         console.print(f"[bold yellow]undecided:[/] {one.text}; {how_many(one.enough)}")
+    if len(doubtful) > LISTED:
+        console.print(f"[bold yellow]undecided:[/] {len(doubtful) - LISTED} more bars")
     held = sum(one.verdict == "holds" for one in judged)
     undecided = f"; {len(doubtful)} undecided: give more --episodes" if doubtful else ""
     console.print(f"{held} of {len(judged)} bars hold at {args.episodes:,} episodes{undecided}")

@@ -550,7 +550,11 @@ def test_audit_prints_every_level_and_tells_failure(
     text = said(capsys)
     for word in ("oracle", "observer", "random", "4 ood", "1.00 ±.00"):
         assert word in text
-    assert re.search(r"of 161 bars hold at 20 episodes; \d+ undecided: give more --episodes", text)
+    told = r"of 161 bars hold at 20 episodes; (\d+) undecided: give more --episodes"
+    (count,) = re.findall(told, text)
+    named = re.findall(r"undecided: level \d[^;]+ \(bar: [^;]+\); give more --episodes", text)
+    assert len(named) == audit.LISTED
+    assert f"undecided: {int(count) - audit.LISTED} more bars" in text
     assert "fails" not in text
     still = np.zeros((20, 2), np.float32)
     monkeypatch.setattr(TASKS["DarkHome"], "oracle", lambda task, world: still)
