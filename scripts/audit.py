@@ -19,7 +19,7 @@ from motley.envs.files import check_place
 from motley.envs.hidden import what_is_hidden
 from motley.scripts.flags import Audit
 from motley.studies import capacity, controls
-from motley.studies.bars import SHORTCUT, bars
+from motley.studies.bars import SHORTCUT, Bar, bars
 from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
 from motley.studies.record import open_lesioned, record, rules
 from motley.studies.statistics import standard_error
@@ -27,7 +27,7 @@ from motley.studies.statistics import standard_error
 HELD = 0.9
 """Bar of the capacity probe: the uniform core's grade."""
 LISTED = 10
-"""Undecided bars that are told one by one; of the rest, only how many."""
+"""Bars in doubt that are told one by one; of the rest, only how many."""
 REFERENCES = ("oracle", "observer", "random")
 AUDIT_SEED = 2_000_000
 """Of the first episode; the audit's episodes are not the calibration's."""
@@ -95,21 +95,37 @@ def main(args: Audit) -> int:
             capacity.write(args.table, found)
     for fault in faults:
         console.print(f"[bold red]fails:[/] {fault}")
-    doubtful = [one for one in judged if one.verdict == "undecided"]
+    never, undecided = (
+        [one for one in judged if one.verdict == which] for which in ("undecidable", "undecided")
+    )
+    doubtful = never + undecided
     for one in doubtful[:LISTED]:
-        console.print(f"[bold yellow]undecided:[/] {one.text}; {how_many(one.enough)}")
+        console.print(f"[bold yellow]{one.verdict}:[/] {one.text}; {advice(one)}")
     if len(doubtful) > LISTED:
-        console.print(f"[bold yellow]undecided:[/] {len(doubtful) - LISTED} more bars")
+        console.print(f"and {len(doubtful) - LISTED} more bars")
     held = sum(one.verdict == "holds" for one in judged)
-    undecided = f"; {len(doubtful)} undecided: give more --episodes" if doubtful else ""
-    console.print(f"{held} of {len(judged)} bars hold at {args.episodes:,} episodes{undecided}")
+    told = f"{held} of {len(judged)} bars hold at {args.episodes:,} episodes"
+    told += f"; {len(never)} undecidable" if never else ""
+    told += f"; {len(undecided)} undecided: give more --episodes" if undecided else ""
+    console.print(told)
     return 1 if faults else 3 if doubtful else 0
+
+
+def advice(one: Bar) -> str:
+    """What would decide a bar, in words."""
+    if one.tied:
+        return "it lies on the bar in every episode, and no number of such episodes decides it"
+    if one.too_rough:
+        return (
+            "no number of --episodes decides it: those in which that agent was scored are too few"
+        )
+    return how_many(one.enough)
 
 
 def how_many(episodes: float) -> str:
     """How many episodes would decide a bar, in words: two digits, rounded up."""
     if math.isinf(episodes):
-        return "more --episodes would hardly tell"
+        return "give more --episodes; how many, these do not tell"
     unit = 10 ** max(math.floor(math.log10(episodes)) - 1, 0)
     return f"give more --episodes, about {math.ceil(episodes / unit) * unit:,}"
 

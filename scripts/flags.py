@@ -239,11 +239,12 @@ class Audit:
     The bars: the oracle reaches what the task states, the observer's score01 is 0.9 or more, and a
     shortcut's or the memoryless agent's is at most 0.1 above that of the stated chance. Each holds
     or fails where all of a 95% interval lies on one side; the interval has two pseudo-episodes at
-    either end of the scale, so that a few equal scores prove nothing. Else it is undecided.
+    either end of the scale, so that a few equal scores prove nothing. Else it is undecided, or
+    undecidable: no number of episodes tells, such as where oracle and random tie in each.
 
     Exits with 1 where a bar fails, or a probe's score is more than 0.1 above its chance, or the
     capacity probe finds the uniform core below 0.9, or a core that forgets more than 0.1 above
-    chance; with 3 where nothing fails but a bar is undecided; with 0 where all hold.
+    chance; with 3 where nothing fails but a bar is not decided; with 0 where all hold.
     """
 
     task: Annotated[str, tyro.conf.Positional]

@@ -23,8 +23,10 @@ OBSERVER, SHORTCUT = 0.9, 0.1
 """Bars: the observer's score01, and the shortcuts' score01 above chance's."""
 MOST = 10_000_000
 """Episodes that are advised at most."""
+ALIKE = 1e-12
+"""Scores that differ by less do so by rounding."""
 
-Verdict = Literal["holds", "fails", "undecided"]
+Verdict = Literal["holds", "fails", "undecided", "undecidable"]
 
 
 class Bar(NamedTuple):
@@ -59,8 +61,26 @@ class Bar(NamedTuple):
 
     @property
     def verdict(self) -> Verdict:
-        """Whether all of the interval lies above the bar, or below it, or neither."""
-        return judge(self.margin)
+        """Whether all of the interval lies above the bar, or below it, or neither, or never will.
+
+        Undecided is what more episodes would decide, undecidable what no number of them would.
+        """
+        found = judge(self.margin)
+        return "undecidable" if found == "undecided" and (self.tied or self.too_rough) else found
+
+    @property
+    def tied(self) -> bool:
+        """Whether every episode lies on the bar: no number of such episodes leaves it."""
+        return bool(np.abs(self.cleared - self.less).max() <= ALIKE)
+
+    @property
+    def too_rough(self) -> bool:
+        """Whether ``fixed`` reaches the bar wherever in its interval the mean comes to lie.
+
+        A mean on the bar is not enough for that: it is there by chance, and others move it.
+        """
+        _, low, high = bounded_mean(self.cleared, self.low, self.high)
+        return max(self.less - low, high - self.less) <= self.fixed
 
     @property
     def enough(self) -> float:
@@ -94,7 +114,7 @@ def bars(rules: Task, found: Scores, control: Control | None = None) -> Iterator
     text = f"the oracle scores {oracle.mean():.3f} (bar: {least} or more)"
     yield Bar(where + text, oracle - least, -least, 1 - least)
     unit = float(span.mean())  # of score01
-    if unit <= 0:  # then there is no score01 to judge anyone by
+    if unit <= ALIKE:  # then there is no score01 to judge anyone by
         text = f"the oracle scores {unit:.3f} more than random (bar: above 0)"
         yield Bar(where + text, span, -1.0, 1.0)
         return

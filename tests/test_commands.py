@@ -19,7 +19,8 @@ import torch
 import tyro
 from PIL import Image, ImageSequence
 
-from motley.envs.calibration import UncalibratedWarning
+from motley.envs import calibration
+from motley.envs.calibration import Scores, UncalibratedWarning
 from motley.envs.summaries import SUMMARIES, ReadOuts
 from motley.scripts import audit, evaluate, flags, new, study, watch
 from motley.scripts.main import COMMANDS, main
@@ -554,7 +555,7 @@ def test_audit_prints_every_level_and_tells_failure(
     (count,) = re.findall(told, text)
     named = re.findall(r"undecided: level \d[^;]+ \(bar: [^;]+\); give more --episodes", text)
     assert len(named) == audit.LISTED
-    assert f"undecided: {int(count) - audit.LISTED} more bars" in text
+    assert f"and {int(count) - audit.LISTED} more bars" in text
     assert "fails" not in text
     still = np.zeros((20, 2), np.float32)
     monkeypatch.setattr(TASKS["DarkHome"], "oracle", lambda task, world: still)
@@ -564,10 +565,24 @@ def test_audit_prints_every_level_and_tells_failure(
     assert "level 2, out of distribution, stop=True: the oracle scores" in text
 
 
+def test_audit_tells_what_no_number_of_episodes_decides(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tie = Scores(np.ones(20), np.ones(20), None, {})
+    monkeypatch.setattr(calibration, "play", lambda *args: tie)
+    assert main(["audit", "DarkHome", "--level", "0", "--episodes", "20"]) == 3
+    text = " ".join(capsys.readouterr().out.split())
+    assert (
+        "undecidable: level 0: the oracle scores 0.000 more than random (bar: above 0); it lies "
+        "on the bar in every episode" in text
+    )
+    assert text.endswith("20 episodes; 4 undecidable; 4 undecided: give more --episodes")
+
+
 def test_audit_stores_every_variant_of_a_task(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from motley.envs import TASKS, calibration
+    from motley.envs import TASKS
 
     monkeypatch.setattr(calibration, "path", lambda task: tmp_path / "figures.json")
     main(["audit", "DarkHome", "--calibrate", "--episodes", "2"])
