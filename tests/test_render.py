@@ -238,7 +238,7 @@ def test_a_cue_is_shown_while_there_is_one() -> None:
 def test_a_label_of_two_lines_has_one_above_the_other() -> None:
     task, world = room()
 
-    def rows(label: str) -> npt.NDArray[np.bool_]:
+    def rows(label: str) -> Any:
         task.hints = {"cue_label": " "}
         blank = render(task, world, 0)
         task.hints = {"cue_label": label}
