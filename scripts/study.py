@@ -21,7 +21,7 @@ SHIPPED = (
     *(parity.PARITY, exploration.EXPLORATION),
 )
 """Studies that come with Motley; each registers itself where it is written."""
-WORDS = {"equivalent": "≈", "at least": "≥", "at most": "≤", "more": ">"}
+WORDS = {"equivalent": "≈", "at least": "≥", "at most": "≤", "more": ">", "faster": "faster than"}
 """What a contrast's kind says of its two arms."""
 NUMBER = re.compile(r"-?\d+\.\d+")
 """A score in a cell of the table."""
@@ -128,27 +128,49 @@ def _part(last: float) -> str:
 def sentence(answer: Mapping[str, Any]) -> str:
     """An entry of ``verdict.json`` in words."""
     level = "" if answer["level"] is None else f" level {answer['level']}"
-    estimate, low, high = ("?" if x is None else f"{x:+.3f}" for x in answer["difference"])
+    faster = answer["kind"] == "faster"
     left_out = f", {answer['unfinished_runs']} unfinished" if answer["unfinished_runs"] else ""
     found = f"[bold]{answer['verdict']}[/]"
     if answer["verdict_holm"] is not None:
         found += f" (with Holm's correction {answer['verdict_holm']})"
-    found += f"  difference {estimate} ({low} to {high}), "
-    found += f"{' and '.join(map(str, answer['seeds']))} runs{left_out}"
+    found += f"  {_ratio(answer) if faster else _difference(answer)}{left_out}"
     arms = (answer["first"], answer["second"])
     if none := [arm for arm, runs in zip(arms, answer["seeds"], strict=True) if not runs]:
         found = f"[bold]no verdict[/], no runs of {' and none of '.join(none)}{left_out}"
     late = f"round {answer['round']}, " if answer["round"] > 1 else ""
+    compared = "steps to solved" if faster else f"{answer['measure']} over {_part(answer['last'])}"
     lines = [
         f"{late}{answer['task']}{level}: {answer['first']} {WORDS[answer['kind']]} "
-        f"{answer['second']} in {answer['measure']} over {_part(answer['last'])} "
-        f"(margin {answer['margin']}): {found}"
+        f"{answer['second']} in {compared} (margin {answer['margin']}): {found}"
     ]
     if answer["predicts"] is not None:
-        lines.append(f"  predicted: {answer['predicts']:+.3f} or more")
+        size = f"{answer['predicts']:g} times" if faster else f"{answer['predicts']:+.3f}"
+        lines.append(f"  predicted: {size} or more")
     if answer["refuter"]:
         lines.append(f"  refuted if: {answer['refuter']}")
     return "\n".join(lines)
+
+
+def _difference(answer: Mapping[str, Any]) -> str:
+    """The difference of means and its interval."""
+    estimate, low, high = ("?" if x is None else f"{x:+.3f}" for x in answer["difference"])
+    runs = " and ".join(map(str, answer["seeds"]))
+    return f"difference {estimate} ({low} to {high}), {runs} runs"
+
+
+def _ratio(answer: Mapping[str, Any]) -> str:
+    """The ratio of steps and its interval, and of an arm how many of its runs solved the task."""
+    estimate, low, high = answer["ratio"]
+    upper = "any" if high is None else f"{high:.2f}"
+    told = f"ratio of steps {'unknown' if estimate is None else f'{estimate:.2f}'}"
+    solved = [f"{n} of {runs}" for n, runs in zip(answer["solved"], answer["seeds"], strict=True)]
+    told += f" ({low:.2f} to {upper}), solved by {' and '.join(solved)} runs"
+    for name, n, budget in zip(
+        (answer["first"], answer["second"]), answer["solved"], answer["budgets"], strict=True
+    ):
+        if n == 0 and budget is not None:
+            told += f"; {name} never solved it in {budget:,} steps, by which the ratio is bounded"
+    return told
 
 
 def narrow(

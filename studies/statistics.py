@@ -41,10 +41,13 @@ class Solved(NamedTuple):
         steps: of the first evaluation from which the score stayed; where censored, the steps
             after which the run was last looked at.
         censored: the run ended unsolved: the true figure is ``steps`` or more.
+        after: steps of the evaluation before, at which it was not solved yet; else the true figure
+            is between the two.
     """
 
     steps: float
     censored: bool
+    after: float = 0.0
 
     def __str__(self) -> str:
         return f"{'≥ ' if self.censored else ''}{self.steps:,.0f}"
@@ -227,7 +230,7 @@ def steps_to_solved(
     at, reached = np.asarray(steps, np.float64), np.asarray(scores, np.float64) >= threshold
     for first in range(len(at) - in_a_row + 1):
         if reached[first : first + in_a_row].all():
-            return Solved(float(at[first]), False)
+            return Solved(float(at[first]), False, float(at[first - 1]) if first else 0.0)
     return Solved(float(at[-1]) if len(at) else 0.0, True)
 
 

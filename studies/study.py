@@ -65,13 +65,15 @@ class Contrast:
 
     Attributes:
         first, second: names of arms. margin: the largest difference at the end that does not
-            matter.
+            matter; of ``faster``, the least ratio of steps that does.
         kind: what is said of the first arm: ``equivalent``, not above nor below the second by more
-            than the margin; ``at least``, not below; ``at most``, not above; ``more``, above.
-        measure: the column of ``curves.csv`` that is compared.
+            than the margin; ``at least``, not below; ``at most``, not above; ``more``, above;
+            ``faster``, it solves the task in fewer steps.
+        measure: the column of ``curves.csv`` that is compared; of ``faster``, that is solved.
         tasks: only these; empty means all.
         last: the share of a run, from its end, whose evaluations are averaged.
-        predicts: the difference that a ``more`` is to reach, in units of the measure; None where
+        predicts: the difference that a ``more`` is to reach, in units of the measure, or how many
+            times the steps of the first arm the second is to take, in a ``faster``; None where
             none was stated before the run. refuter: what would refute it, in words.
         round: of the study, in which it was stated: after what earlier ones told, and before its
             own runs. Holm's correction is over the contrasts of a round.
@@ -80,7 +82,7 @@ class Contrast:
     first: str
     second: str
     margin: float
-    kind: Literal["equivalent", "at least", "at most", "more"] = "equivalent"
+    kind: Literal["equivalent", "at least", "at most", "more", "faster"] = "equivalent"
     measure: str = "score01"
     tasks: tuple[str, ...] = ()
     last: float = 0.25
@@ -91,8 +93,16 @@ class Contrast:
     def __post_init__(self) -> None:
         if self.measure not in MEASURED:
             raise ValueError(f"a contrast compares one of {MEASURED}, not {self.measure!r}")
-        if self.predicts is not None and (self.kind != "more" or self.predicts < self.margin):
-            raise ValueError("a contrast predicts a size, of at least its margin, of 'more' alone")
+        sized = self.kind in ("more", "faster")
+        if self.predicts is not None and (not sized or self.predicts < self.margin):
+            raise ValueError(
+                "a contrast predicts a size, of at least its margin, of 'more' and 'faster' alone"
+            )
+        if self.kind == "faster" and self.margin <= 1:
+            raise ValueError(
+                f"a contrast of 'faster' has a margin above 1, the least ratio of steps that "
+                f"matters, not {self.margin}"
+            )
 
 
 @dataclass(frozen=True)

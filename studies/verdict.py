@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,22 @@ import numpy as np
 from motley.studies import table, versions
 from motley.studies.config import ConfigError, RunConfig, import_plugins
 from motley.studies.folder import write_json
-from motley.studies.statistics import Interval, difference, holm, p_above
+from motley.studies.statistics import (
+    Interval,
+    Solved,
+    difference,
+    holm,
+    median_steps,
+    p_above,
+    steps_to_solved,
+)
 from motley.studies.study import Arm, Contrast, Study, planned
+from motley.studies.survival import steps_ratio
 
 LEAST_SEEDS = 10
 """Runs of each arm below which nothing is decided."""
+SIZED = ("more", "faster")
+"""Kinds of contrasts that say that there is a difference."""
 ALPHA = 0.05
 """How often chance alone may decide, on either side."""
 
@@ -37,12 +48,19 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
     their arm's steps do not count, nor do those of an arm, or on a task, that was changed
     since they were stored, or that the study has no more (``changed_runs``).
 
+    For ``faster`` the interval is that of the ratio of steps to solved
+    (:func:`.survival.steps_ratio`): it is ``refuted`` where the interval ends below the margin,
+    else ``supported`` where it begins above 1 and the estimate reaches what was predicted, or the
+    margin. An arm that never solved its task bounds the ratio on one side, by what it was run for
+    (``budgets``); ``null`` stands where there is no number.
+
     ``verdict`` answers each contrast by itself, which is what a claim that all of them hold asks
     for: that needs no correction (Berger 1982). A claim that some hold is asked of
-    ``verdict_holm``, which all contrasts of kind ``more`` have: there a supported one stays so only
-    if it does with Holm's correction over all of these that were stated in the same round, on all
-    of their tasks, whether their runs are there or not: the 5% are each round's, not the study's.
-    It is ``null`` for the other kinds, and changes nothing that is refuted.
+    ``verdict_holm``, which all contrasts of kind ``more`` and ``faster`` have: there a supported
+    one stays so only if it does with Holm's correction over all of these that were stated in the
+    same round, on all of their tasks, whether their runs are there or not: the 5% are each
+    round's, not the study's. It is ``null`` for the other kinds, and changes nothing that is
+    refuted.
 
     ``verdict.json`` says what was judged: ``table_hash`` is of the rows of ``curves.csv`` that
     count, ``task_hashes`` of the tasks as they are now (``null`` where a package is missing).
@@ -52,7 +70,8 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
         results: the folder of its ``curves.csv``.
 
     Raises:
-        ConfigError: the study asks nothing, or of an arm that it has not, or its table is missing.
+        ConfigError: the study asks nothing, or of an arm that it has not, or how much faster one is
+            that solved its task before it learnt, or its table is missing.
     """
     if not study.contrasts:
         raise ConfigError(
@@ -71,7 +90,7 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
         for task, level in _asked(study, contrast)
     ]
     for number in {contrast.round for contrast in study.contrasts}:
-        _correct([a for a in found if a["kind"] == "more" and a["round"] == number])
+        _correct([a for a in found if a["kind"] in SIZED and a["round"] == number])
     judged = {
         "study": study.name,
         "round": study.round,
@@ -142,16 +161,16 @@ def _answer(
 ) -> dict[str, Any]:
     """One entry of ``verdict.json``."""
     rung = "" if level is None else str(level)
-    ends, halves = [], 0
+    wholes, halves = list[list[Curve]](), 0
     for name in (contrast.first, contrast.second):
         runs = curves.get((task, rung, name), {}).values()
         whole = [r for r in runs if r[-1][0] >= arms[name].steps or arms[name].until_solved]
         halves += len(runs) - len(whole)
-        ends.append([ending(run, contrast.last) for run in whole])
-    first, second = ends
-    between, seeds = difference(first, second), min(len(first), len(second))
-    p = p_above(first, second, contrast.margin)
-    told = contrast.kind == "more" and seeds >= LEAST_SEEDS and math.isfinite(p)
+        wholes.append(whole)
+    judge = _faster if contrast.kind == "faster" else _higher
+    found, between, p = judge(contrast, task, *wholes)
+    seeds = min(map(len, wholes))
+    told = contrast.kind in SIZED and seeds >= LEAST_SEEDS and math.isfinite(p)
     return {
         "task": task,
         "level": level,
@@ -164,10 +183,9 @@ def _answer(
         "margin": contrast.margin,
         "predicts": contrast.predicts,
         "refuter": contrast.refuter,
-        "seeds": [len(scores) for scores in ends],
+        "seeds": [len(whole) for whole in wholes],
         "unfinished_runs": halves,
-        "means": [float(np.mean(scores)) if scores else None for scores in ends],
-        "difference": [x if math.isfinite(x) else None for x in between],
+        **found,
         "verdict": decide(contrast, between, seeds),
         "p": p if told else None,
         "p_holm": None,
@@ -175,17 +193,63 @@ def _answer(
     }
 
 
+def _higher(
+    contrast: Contrast, task: str, first: Sequence[Curve], second: Sequence[Curve]
+) -> tuple[dict[str, Any], Interval, float]:
+    """Compare what runs end at; entries, the difference, and the p that it is above the margin."""
+    one, other = ([ending(run, contrast.last) for run in runs] for runs in (first, second))
+    between = difference(one, other)
+    found = {
+        "means": [float(np.mean(scores)) if scores else None for scores in (one, other)],
+        "difference": [_number(x) for x in between],
+    }
+    return found, between, p_above(one, other, contrast.margin)
+
+
+def _faster(
+    contrast: Contrast, task: str, first: Sequence[Curve], second: Sequence[Curve]
+) -> tuple[dict[str, Any], Interval, float]:
+    """Compare steps to solved; entries, the ratio, and the p that it is above 1."""
+    one, other = ([solved(run) for run in runs] for runs in (first, second))
+    try:
+        ratio = steps_ratio(one, other)
+    except ValueError as error:
+        raise ConfigError(f"{contrast.first} and {contrast.second} on {task}: {error}") from error
+    medians = [median_steps(times) if times else None for times in (one, other)]
+    found = {
+        "solved": [sum(not run.censored for run in times) for times in (one, other)],
+        "median_steps": [None if m is None or m.censored else m.steps for m in medians],
+        "budgets": [max((run[-1][0] for run in runs), default=None) for runs in (first, second)],
+        "ratio": [_number(x) for x in ratio[:3]],
+    }
+    return found, Interval(*ratio[:3]), ratio.p
+
+
+def solved(curve: Curve) -> Solved:
+    """When a run solved its task."""
+    return steps_to_solved([x for x, _ in curve], [y for _, y in curve])
+
+
+def _number(x: float) -> float | None:
+    """A number as JSON has it."""
+    return x if math.isfinite(x) else None
+
+
 def decide(contrast: Contrast, between: Interval, seeds: int) -> str:
     """Return what an interval of the difference, first minus second, says to a contrast.
 
     Args:
         contrast: what was asked.
-        between: the difference with its 90% interval.
+        between: the difference, of ``faster`` the ratio, with its 90% interval.
         seeds: runs of the arm that has fewer.
     """
     if seeds < LEAST_SEEDS:
         return "inconclusive"
     margin, never = contrast.margin, float("inf")
+    if contrast.kind == "faster":
+        reached = between.estimate >= (contrast.predicts or margin)
+        supported = "supported" if between.low > 1 and reached else "inconclusive"
+        return "refuted" if between.high < margin else supported
     least, most = {
         "equivalent": (-margin, margin),
         "at least": (-margin, never),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from torch.backends import mkldnn
+import torch
 
 from motley.studies import study
 from motley.studies.baselines import BASELINES
@@ -57,17 +57,17 @@ class Watcher(Listener):
         self.seen: set[bool] = set()
 
     def progressed(self, row: Mapping[str, float]) -> None:
-        self.seen.add(mkldnn.enabled)
+        self.seen.add(bool(torch.backends.mkldnn.enabled))
 
 
 @pytest.mark.parametrize(("name", "allowed"), [("PPO", True), ("RecurrentPPO.small", False)])
 def test_recurrent_peers_alone_learn_without_one_dnn(
     name: str, allowed: bool, tmp_path: Path
 ) -> None:
-    watcher = Watcher()
+    watcher, before = Watcher(), bool(torch.backends.mkldnn.enabled)
     run(replace(SHORT, structure=name), tmp_path / "run", listeners=[watcher])
     assert watcher.seen == {allowed}
-    assert mkldnn.enabled
+    assert bool(torch.backends.mkldnn.enabled) == before
 
 
 def test_a_peer_leaves_no_folder_in_the_temporary_directory(

@@ -71,8 +71,8 @@ def test_one_run_has_no_interval() -> None:
 @pytest.mark.parametrize(
     ("scores", "expected"),
     [
-        ([0.1, 0.8, 0.9, 0.2], Solved(20, False)),
-        ([0.9, 0.1, 0.8, 0.8], Solved(30, False)),  # a single one does not count
+        ([0.1, 0.8, 0.9, 0.2], Solved(20, False, after=10)),
+        ([0.9, 0.1, 0.8, 0.8], Solved(30, False, after=20)),  # a single one does not count
         ([0.1, 0.1, 0.1, 0.9], Solved(40, True)),  # nothing confirms the last
         ([0.1, 0.79, 0.79, 0.79], Solved(40, True)),
         ([float("nan")] * 4, Solved(40, True)),

@@ -14,6 +14,7 @@ from motley.envs.tasks import TASKS
 from motley.scripts.main import main
 from motley.scripts.study import SHIPPED
 from motley.studies import study, table
+from motley.studies.config import ConfigError
 from motley.studies.folder import read_json, write_csv, write_json
 from motley.studies.study import Arm, Contrast, Study
 from motley.studies.verdict import verdict
@@ -153,6 +154,89 @@ def test_the_command_says_what_was_predicted_and_what_refutes_it(
     assert "  predicted: +0.100 or more\n  refuted if: the strong arm ends lower\n" in said
     assert said.count("refuted if") == 2
     assert f"never_run > {what} no verdict, no runs of never_run\n" in said
+
+
+FASTER = Contrast("strong", "plain", 1.5, "faster", predicts=2.0, refuter="it takes as long")
+
+
+def solving(at: float, spread: float = 0.3, runs: int = 10, budget: int = 400) -> list[list[float]]:
+    """score01 at each of forty evaluations of runs that solve their task near a step."""
+    steps = np.arange(0, budget + 1, 10)
+    each = at * np.exp(spread * np.linspace(-1, 1, runs))
+    return [(steps >= when).astype(float).tolist() for when in each]
+
+
+def store_curves(results: Path, curves: dict[str, list[list[float]]]) -> None:
+    """Write a table of whole curves, an evaluation every ten steps."""
+    rows = []
+    for arm, runs in curves.items():
+        for seed, scores in enumerate(runs):
+            found = dict.fromkeys(table.COLUMNS, "")
+            found |= {"arm": arm, "task": "DarkHome", "level": "0", "seed": str(seed)}
+            for k, score in enumerate(scores):
+                measured = dict.fromkeys(table.MEASURED, str(score))
+                rows.append([*(found | measured | {"steps": str(10 * k)}).values()])
+    write_csv(results / "curves.csv", table.COLUMNS, rows)
+
+
+@pytest.mark.parametrize(
+    ("strong", "plain", "said"),
+    [
+        (solving(50), solving(200), "supported"),
+        (solving(50), solving(90), "inconclusive"),  # less than predicted
+        (solving(50), solving(50), "refuted"),
+        (solving(50), solving(9_999), "supported"),
+        (solving(9_999), solving(50), "refuted"),
+        (solving(9_999), solving(9_999), "inconclusive"),
+        (solving(50, runs=9), solving(200), "inconclusive"),
+    ],
+)
+def test_how_much_faster(
+    strong: list[list[float]], plain: list[list[float]], said: str, tmp_path: Path
+) -> None:
+    arms = dict.fromkeys(("strong", "plain"), replace(ARM, steps=400))
+    asks = replace(ASKS, contrasts=(FASTER,), arms={"DarkHome": arms})
+    store_curves(tmp_path, {"strong": strong, "plain": plain})
+    [found] = verdict(asks, tmp_path)
+    assert found["verdict"] == said
+    assert found["budgets"] == [400, 400]
+    unsolved = [runs[0][-1] == 0 for runs in (strong, plain)]
+    assert [n == 0 for n in found["solved"]] == unsolved
+    assert [steps is None for steps in found["median_steps"]] == unsolved
+
+
+def test_the_command_says_how_much_faster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arms = dict.fromkeys(("strong", "plain"), replace(ARM, steps=400))
+    asks = replace(ASKS, contrasts=(FASTER,), arms={"DarkHome": arms})
+    monkeypatch.setitem(study.STUDIES, "asks", asks)
+    for plain, words in (
+        (
+            solving(200),
+            "ratio of steps 4.06 (3.44 to 4.80), solved by 10 of 10 and 10 of 10 runs\n",
+        ),
+        (solving(9_999), "10 of 10 and 0 of 10 runs; plain never solved it in 400 steps, by which"),
+    ):
+        (tmp_path / "asks").mkdir(exist_ok=True)
+        store_curves(tmp_path / "asks", {"strong": solving(50), "plain": plain})
+        assert main(["study", "verdict", "asks", "--results", str(tmp_path)]) == 0
+        said = capsys.readouterr().out
+        assert "strong faster than plain in steps to solved (margin 1.5): supported" in said
+        assert words in said
+        assert "predicted: 2 times or more" in said
+
+
+def test_what_cannot_be_asked_of_steps(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="margin above 1, the least ratio of steps"):
+        replace(FASTER, margin=0.1)
+    with pytest.raises(ValueError, match="predicts a size"):
+        replace(FASTER, predicts=1.2)
+    store_curves(tmp_path, {"strong": solving(0, runs=10), "plain": solving(200)})
+    arms = dict.fromkeys(("strong", "plain"), replace(ARM, steps=400))
+    asks = replace(ASKS, contrasts=(FASTER,), arms={"DarkHome": arms})
+    with pytest.raises(ConfigError, match="strong and plain on DarkHome: a run was solved before"):
+        verdict(asks, tmp_path)
 
 
 def test_every_shipped_contrast_says_what_refutes_it() -> None:
