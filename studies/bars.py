@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import t as student
 
 from motley.envs import Task
 from motley.envs.calibration import Scores
@@ -37,16 +38,15 @@ class Bar(NamedTuple):
         cleared: by how much in each episode, (episodes,); below 0 where it is missed.
         low: the least that this can be in an episode.
         high: the most.
-        less: a stored mean score to be taken off.
-        fixed: half-width of its 95% interval, which more episodes do not narrow.
+        less: a stored mean score to be taken off, with its 95% interval, which more episodes do
+            not narrow.
     """
 
     text: str
     cleared: npt.NDArray[np.floating]
     low: float
     high: float
-    less: float = 0.0
-    fixed: float = 0.0
+    less: Interval = Interval(0.0, 0.0, 0.0)
 
     @property
     def margin(self) -> Interval:
@@ -56,8 +56,9 @@ class Bar(NamedTuple):
     def after(self, episodes: int) -> Interval:
         """The margin as it would be after so many episodes of the same mean and variance."""
         mean, low, high = bounded_mean(self.cleared, self.low, self.high, episodes)
-        low, high = math.hypot(mean - low, self.fixed), math.hypot(high - mean, self.fixed)
-        return Interval(mean - self.less, mean - self.less - low, mean - self.less + high)
+        stored, least, most = self.less
+        down, up = math.hypot(mean - low, most - stored), math.hypot(high - mean, stored - least)
+        return Interval(mean - stored, mean - stored - down, mean - stored + up)
 
     @property
     def verdict(self) -> Verdict:
@@ -71,16 +72,16 @@ class Bar(NamedTuple):
     @property
     def tied(self) -> bool:
         """Whether every episode lies on the bar: no number of such episodes leaves it."""
-        return bool(np.abs(self.cleared - self.less).max() <= ALIKE)
+        return bool(np.abs(self.cleared - self.less.estimate).max() <= ALIKE)
 
     @property
     def too_rough(self) -> bool:
-        """Whether ``fixed`` reaches the bar wherever in its interval the mean comes to lie.
+        """Whether what is stored reaches the bar wherever in its interval the mean comes to lie.
 
         A mean on the bar is not enough for that: it is there by chance, and others move it.
         """
         _, low, high = bounded_mean(self.cleared, self.low, self.high)
-        return max(self.less - low, high - self.less) <= self.fixed
+        return self.less.low <= low and high <= self.less.high
 
     @property
     def enough(self) -> float:
@@ -138,11 +139,15 @@ def bars(rules: Task, found: Scores, control: Control | None = None) -> Iterator
         yield Bar(where + text, allowed - scores, ends[0] - 1, ends[1])
     if control is not None:
         text = f"an agent without a memory (one training) scores {above(control.score)}"
-        fixed = half_width(control.score, control.episodes)
-        yield Bar(where + text, allowed, *ends, control.score, fixed)
+        yield Bar(where + text, allowed, *ends, stored_mean(control.score, control.episodes))
 
 
-def half_width(score: float, episodes: int) -> float:
-    """Of the 95% interval of a stored mean of scores in [0, 1], which vary no more than shares."""
+def stored_mean(score: float, episodes: int) -> Interval:
+    """A stored mean of scores in [0, 1], which vary no more than shares do, and its 95% interval.
+
+    As :func:`.statistics.bounded_mean` of as many zeros and ones of that mean.
+    """
     share = (score * episodes + 2) / (episodes + 4)
-    return 1.96 * math.sqrt(share * (1 - share) / (episodes + 4))
+    variance = share * (1 - share) * (episodes + 4) / (episodes + 3)
+    reach = student.ppf(0.975, episodes + 3) * math.sqrt(variance / (episodes + 4))
+    return Interval(score, max(share - reach, 0.0), min(share + reach, 1.0))

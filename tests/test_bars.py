@@ -11,9 +11,9 @@ from scipy.stats import ttest_1samp
 from motley.envs.calibration import Scores
 from motley.envs.tasks.gate_maze import GateMaze
 from motley.scripts.audit import advice, how_many
-from motley.studies.bars import Bar, bars, judge
+from motley.studies.bars import Bar, bars, judge, stored_mean
 from motley.studies.controls import Control
-from motley.studies.statistics import bounded_mean
+from motley.studies.statistics import Interval, bounded_mean
 
 
 def coin(p: float, n: int, seed: int) -> Any:
@@ -46,6 +46,13 @@ def test_a_mean_of_bounded_scores_covers_the_truth() -> None:
     assert bounded_mean([0.5], 0, 1).high - bounded_mean([0.5], 0, 1).low > 0.9
     a, b = bounded_mean(coin(0.4, 50, 0), 0, 1), bounded_mean(10 * coin(0.4, 50, 0) - 5, -5, 5)
     np.testing.assert_allclose(10 * np.array(a) - 5, b)
+
+
+@pytest.mark.parametrize(("ones", "zeros"), [(0, 20), (0, 500), (13, 87), (5, 0)])
+def test_the_interval_of_a_stored_mean_is_that_of_its_zeros_and_ones(ones: int, zeros: int) -> None:
+    found = np.repeat([1.0, 0.0], [ones, zeros])
+    stored = stored_mean(float(found.mean()), found.size)
+    np.testing.assert_allclose(stored, bounded_mean(found, 0, 1), atol=1e-12)
 
 
 def test_an_interval_is_students_with_two_more_scores_at_either_end() -> None:
@@ -166,7 +173,7 @@ def test_as_many_episodes_as_advised_decide() -> None:
     for seed in range(40):
         rng = np.random.default_rng(seed)
         scores = rng.choice([0.0, rng.random(), 1.0], 40)
-        bar = Bar("", scores - scores.mean() + rng.normal(0, 0.1), -1, 1, 0.01, 0.005)
+        bar = Bar("", scores - scores.mean() + rng.normal(0, 0.1), -1, 1, stored)
         if bar.verdict != "undecided" or np.isinf(bar.enough):
             continue
         asked += 1
