@@ -90,10 +90,6 @@ class Door:
             raise ValueError(f"actions have shape {array.shape}, not {(self.world.n, 2)}")
         return array
 
-    def seed(self, seeds: Ints, rows: Ints) -> None:
-        """Seed worlds ``rows`` (R,) with ``seeds`` (R,)."""
-        self.world.seed(seeds, rows)
-
     def see(self, observation: Observation) -> Observation:
         """Note what the bodies perceive now, for `observer`."""
         self.observation = observation
@@ -190,6 +186,11 @@ def _made(given: Any, settings: dict[str, Any]) -> Task:
     """Return the task with its settings; one that it does not take is named."""
     task = tasks.find(given) if isinstance(given, str) else given
     if isinstance(task, Task):
+        if settings:
+            raise ValueError(
+                f"a task that is made already takes no settings, such as {', '.join(settings)}: "
+                f"give them to {type(task).__name__}(...), or give the class"
+            )
         return task
     if not isinstance(task, type) or not issubclass(task, Task):
         raise ValueError(

@@ -170,6 +170,7 @@ def test_a_mean_that_is_on_the_bar_by_chance_is_moved_by_more_episodes() -> None
 def test_as_many_episodes_as_advised_decide() -> None:
     """Whatever the bar: played in the same proportions, so many decide and half of them do not."""
     asked = 0
+    stored = Interval(0.01, 0.005, 0.015)
     for seed in range(40):
         rng = np.random.default_rng(seed)
         scores = rng.choice([0.0, rng.random(), 1.0], 40)
