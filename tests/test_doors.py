@@ -20,6 +20,7 @@ import motley.envs
 from motley.envs.door import SMALLEST
 from motley.envs.sb3 import WorldVecEnv
 from motley.envs.single import WorldEnv
+from motley.envs.tasks.dark_home import DarkHome
 from motley.envs.vector import WorldVectorEnv
 
 ID = "motley/DarkHome-v0"
@@ -270,7 +271,7 @@ def test_an_observer_through_the_door_gets_home() -> None:
         (lambda: WorldEnv("DarkHoem"), "no task 'DarkHoem'; near: DarkHome"),
         (lambda: WorldEnv("DarkHome", level=-1), "levels 0 to 4, not -1"),
         (lambda: WorldEnv("DarkHome", render_mode="ansi"), "render_mode is one of"),
-        (lambda: WorldEnv(TASKS["DarkHome"](), level=3), "takes no settings, such as level: give"),
+        (lambda: WorldEnv(DarkHome(), level=3), "takes no settings, such as level: give"),
     ],
 )
 def test_what_doors_refuse(make: Callable[[], Any], message: str) -> None:
