@@ -41,10 +41,10 @@ class Cohort:
 
         agents = [Agent("matched", "motley/DarkHome-v0", "heterogeneous", seed=seed)
                   for seed in range(0, 1_000, 100)]
-
-    World i of an agent has its seed plus i, as SB3 has it, so that seeds lie apart by
-    the number of worlds or more.
         Cohort(agents).learn(500_000)
+
+    World i of an agent has its seed plus i, as SB3 has it, so that seeds lie apart by the number
+    of worlds or more.
 
     Within a rollout a checkpoint has no worlds in it, and goes on with new episodes.
 

@@ -350,7 +350,7 @@ def _named(what: str) -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
-        raise ValueError(f"{what}, train their seeds one by one: {error}") from error
+        raise ValueError(f"{what}; if it runs for one, train seeds one by one: {error}") from error
 
 
 def _below(path: str, tensors: Mapping[str, Tensor]) -> Tensors:

@@ -160,16 +160,16 @@ def _difference(answer: Mapping[str, Any]) -> str:
 
 def _ratio(answer: Mapping[str, Any]) -> str:
     """The ratio of steps and its interval, and of an arm how many of its runs solved the task."""
-    estimate, low, high = answer["ratio"]
-    upper = "any" if high is None else f"{high:.2f}"
-    told = f"ratio of steps {'unknown' if estimate is None else f'{estimate:.2f}'}"
+    if answer["problem"] is not None:
+        return f"no ratio of steps: {answer['problem']}"
+    estimate, low, high = ("?" if x is None else f"{x:.2f}" for x in answer["ratio"])
     solved = [f"{n} of {runs}" for n, runs in zip(answer["solved"], answer["seeds"], strict=True)]
-    told += f" ({low:.2f} to {upper}), solved by {' and '.join(solved)} runs"
-    for name, n, budget in zip(
-        (answer["first"], answer["second"]), answer["solved"], answer["budgets"], strict=True
-    ):
-        if n == 0 and budget is not None:
-            told += f"; {name} never solved it in {budget:,} steps, by which the ratio is bounded"
+    told = f"ratio of steps {estimate} ({low} to {high}), solved by {' and '.join(solved)} runs"
+    never = [k for k, n in enumerate(answer["solved"]) if n == 0]
+    for k in never:
+        name = answer["second" if k else "first"]
+        told += f"; {name} never solved it in {answer['budgets'][k]:,} steps"
+    told += ", which bounds the ratio" if len(never) == 1 else ""
     return told
 
 

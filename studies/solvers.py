@@ -21,7 +21,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "GateMaze": {"n_steps": GATE_N_STEPS},
     "ManyNeeds": {"learning_rate": 1e-3},
 }
-"""By task, of both arms, unless tuning chose otherwise. A rollout of 32 steps cuts most episodes of
+"""By task, of the matched arm. A rollout of 32 steps cuts most episodes of
 GateMaze in two, and with it the way back from the answer to the sign that should have been let in.
 ManyNeeds learns at half the rate: to wait a step for a riper meal is worth a hundredth of what
 meals vary by."""
@@ -47,7 +47,7 @@ def arms(task: str) -> dict[str, Arm]:
             STEPS,
             tuned=structure == "uniform",
             until_solved=True,
-            settings=SETTINGS.get(task, {}),
+            settings=SETTINGS.get(task, {}) if structure == "matched" else {},
             development=DEVELOPMENT.get(task, {}) if structure == "matched" else {},
         )
         for structure, costs in kinds.items()

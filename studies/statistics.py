@@ -41,8 +41,8 @@ class Solved(NamedTuple):
         steps: of the first evaluation from which the score stayed; where censored, the steps
             after which the run was last looked at.
         censored: the run ended unsolved: the true figure is ``steps`` or more.
-        after: steps of the evaluation before, at which it was not solved yet; else the true figure
-            is between the two.
+        after: of the last evaluation at which it was not solved yet, 0 if there was none: the true
+            figure lies beyond.
     """
 
     steps: float
@@ -231,7 +231,9 @@ def steps_to_solved(
     for first in range(len(at) - in_a_row + 1):
         if reached[first : first + in_a_row].all():
             return Solved(float(at[first]), False, float(at[first - 1]) if first else 0.0)
-    return Solved(float(at[-1]) if len(at) else 0.0, True)
+    unsolved = at[~reached]
+    after = float(unsolved[-1]) if len(unsolved) else 0.0
+    return Solved(float(at[-1]) if len(at) else 0.0, True, after)
 
 
 def kaplan_meier(times: Sequence[Solved]) -> tuple[Floats, Floats]:

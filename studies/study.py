@@ -69,7 +69,7 @@ class Contrast:
         kind: what is said of the first arm: ``equivalent``, not above nor below the second by more
             than the margin; ``at least``, not below; ``at most``, not above; ``more``, above;
             ``faster``, it solves the task in fewer steps.
-        measure: the column of ``curves.csv`` that is compared; of ``faster``, that is solved.
+        measure: the column of ``curves.csv`` that is compared; of ``faster``, score01 alone.
         tasks: only these; empty means all.
         last: the share of a run, from its end, whose evaluations are averaged.
         predicts: the difference that a ``more`` is to reach, in units of the measure, or how many
@@ -98,6 +98,8 @@ class Contrast:
             raise ValueError(
                 "a contrast predicts a size, of at least its margin, of 'more' and 'faster' alone"
             )
+        if self.kind == "faster" and self.measure != "score01":
+            raise ValueError(f"solved is what score01 says, and no {self.measure}")
         if self.kind == "faster" and self.margin <= 1:
             raise ValueError(
                 f"a contrast of 'faster' has a margin above 1, the least ratio of steps that "
@@ -207,7 +209,7 @@ def tune(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
     for task, level, name, arm in study.cells():
         if not arm.tuned or arm.tuned_as:
             continue
-        short = replace(arm, steps=study.trial_steps)
+        short = replace(arm, steps=study.trial_steps, until_solved=False)
         for (trial, draw), seed in product(enumerate(study.draws()), study.tuning_seeds):
             key = f"tune/{place(task, level, name)}/{trial}-{seed}"
             wanted[key] = study.config(task, level, short, seed, **draw)

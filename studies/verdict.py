@@ -23,7 +23,7 @@ from motley.studies.statistics import (
     steps_to_solved,
 )
 from motley.studies.study import Arm, Contrast, Study, planned
-from motley.studies.survival import steps_ratio
+from motley.studies.survival import UNKNOWN, steps_ratio
 
 LEAST_SEEDS = 10
 """Runs of each arm below which nothing is decided."""
@@ -51,8 +51,9 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
     For ``faster`` the interval is that of the ratio of steps to solved
     (:func:`.survival.steps_ratio`): it is ``refuted`` where the interval ends below the margin,
     else ``supported`` where it begins above 1 and the estimate reaches what was predicted, or the
-    margin. An arm that never solved its task bounds the ratio on one side, by what it was run for
-    (``budgets``); ``null`` stands where there is no number.
+    margin. No ratio above ``largest_ratio`` can be seen, the second arm's steps over the first
+    one's median, so that a larger estimate counts as that; where an arm never solved its task
+    there is none, and the interval has to begin there. ``null`` stands where there is no number.
 
     ``verdict`` answers each contrast by itself, which is what a claim that all of them hold asks
     for: that needs no correction (Berger 1982). A claim that some hold is asked of
@@ -70,8 +71,7 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
         results: the folder of its ``curves.csv``.
 
     Raises:
-        ConfigError: the study asks nothing, or of an arm that it has not, or how much faster one is
-            that solved its task before it learnt, or its table is missing.
+        ConfigError: the study asks nothing, or of an arm that it has not, or its table is missing.
     """
     if not study.contrasts:
         raise ConfigError(
@@ -161,14 +161,14 @@ def _answer(
 ) -> dict[str, Any]:
     """One entry of ``verdict.json``."""
     rung = "" if level is None else str(level)
-    wholes, halves = list[list[Curve]](), 0
-    for name in (contrast.first, contrast.second):
+    wholes, halves, both = list[list[Curve]](), 0, [arms[contrast.first], arms[contrast.second]]
+    for name, arm in zip((contrast.first, contrast.second), both, strict=True):
         runs = curves.get((task, rung, name), {}).values()
-        whole = [r for r in runs if r[-1][0] >= arms[name].steps or arms[name].until_solved]
+        whole = [run for run in runs if run[-1][0] >= arm.steps or _stopped(arm, run)]
         halves += len(runs) - len(whole)
         wholes.append(whole)
     judge = _faster if contrast.kind == "faster" else _higher
-    found, between, p = judge(contrast, task, *wholes)
+    found, between, p = judge(contrast, both, *wholes)
     seeds = min(map(len, wholes))
     told = contrast.kind in SIZED and seeds >= LEAST_SEEDS and math.isfinite(p)
     return {
@@ -186,7 +186,7 @@ def _answer(
         "seeds": [len(whole) for whole in wholes],
         "unfinished_runs": halves,
         **found,
-        "verdict": decide(contrast, between, seeds),
+        "verdict": decide(contrast, between, seeds, found.get("largest_ratio")),
         "p": p if told else None,
         "p_holm": None,
         "verdict_holm": None,
@@ -194,7 +194,7 @@ def _answer(
 
 
 def _higher(
-    contrast: Contrast, task: str, first: Sequence[Curve], second: Sequence[Curve]
+    contrast: Contrast, arms: Sequence[Arm], first: Sequence[Curve], second: Sequence[Curve]
 ) -> tuple[dict[str, Any], Interval, float]:
     """Compare what runs end at; entries, the difference, and the p that it is above the margin."""
     one, other = ([ending(run, contrast.last) for run in runs] for runs in (first, second))
@@ -207,22 +207,30 @@ def _higher(
 
 
 def _faster(
-    contrast: Contrast, task: str, first: Sequence[Curve], second: Sequence[Curve]
+    contrast: Contrast, arms: Sequence[Arm], first: Sequence[Curve], second: Sequence[Curve]
 ) -> tuple[dict[str, Any], Interval, float]:
     """Compare steps to solved; entries, the ratio, and the p that it is above 1."""
     one, other = ([solved(run) for run in runs] for runs in (first, second))
     try:
-        ratio = steps_ratio(one, other)
+        ratio, problem = steps_ratio(one, other), None
     except ValueError as error:
-        raise ConfigError(f"{contrast.first} and {contrast.second} on {task}: {error}") from error
+        ratio, problem = UNKNOWN, str(error)
     medians = [median_steps(times) if times else None for times in (one, other)]
+    steps = [None if m is None or m.censored else m.steps for m in medians]
     found = {
         "solved": [sum(not run.censored for run in times) for times in (one, other)],
-        "median_steps": [None if m is None or m.censored else m.steps for m in medians],
-        "budgets": [max((run[-1][0] for run in runs), default=None) for runs in (first, second)],
-        "ratio": [_number(x) for x in ratio[:3]],
+        "median_steps": steps,
+        "budgets": [arm.steps for arm in arms],
+        "largest_ratio": arms[1].steps / steps[0] if steps[0] else None,
+        "ratio": [_number(x) if x > 0 else None for x in ratio[:3]],
+        "problem": problem,
     }
     return found, Interval(*ratio[:3]), ratio.p
+
+
+def _stopped(arm: Arm, curve: Curve) -> bool:
+    """Whether a run ended before its steps because it had solved its task."""
+    return arm.until_solved and not solved(curve).censored
 
 
 def solved(curve: Curve) -> Solved:
@@ -235,20 +243,24 @@ def _number(x: float) -> float | None:
     return x if math.isfinite(x) else None
 
 
-def decide(contrast: Contrast, between: Interval, seeds: int) -> str:
-    """Return what an interval of the difference, first minus second, says to a contrast.
+def decide(contrast: Contrast, between: Interval, seeds: int, largest: float | None = None) -> str:
+    """Return what an interval says to a contrast.
 
     Args:
         contrast: what was asked.
-        between: the difference, of ``faster`` the ratio, with its 90% interval.
+        between: the difference, first minus second, or of ``faster`` the ratio, second over first,
+            with its 90% interval.
         seeds: runs of the arm that has fewer.
+        largest: ratio that could have been seen, for which the second arm was run.
     """
     if seeds < LEAST_SEEDS:
         return "inconclusive"
     margin, never = contrast.margin, float("inf")
     if contrast.kind == "faster":
-        reached = between.estimate >= (contrast.predicts or margin)
-        supported = "supported" if between.low > 1 and reached else "inconclusive"
+        needed = contrast.predicts or margin
+        # An estimate beyond what could be seen is the model's; one without bound is none.
+        seen = between.low if math.isinf(between.estimate) else min(between.estimate, largest or 0)
+        supported = "supported" if between.low > 1 and seen >= needed else "inconclusive"
         return "refuted" if between.high < margin else supported
     least, most = {
         "equivalent": (-margin, margin),

@@ -73,9 +73,9 @@ def test_one_run_has_no_interval() -> None:
     [
         ([0.1, 0.8, 0.9, 0.2], Solved(20, False, after=10)),
         ([0.9, 0.1, 0.8, 0.8], Solved(30, False, after=20)),  # a single one does not count
-        ([0.1, 0.1, 0.1, 0.9], Solved(40, True)),  # nothing confirms the last
-        ([0.1, 0.79, 0.79, 0.79], Solved(40, True)),
-        ([float("nan")] * 4, Solved(40, True)),
+        ([0.1, 0.1, 0.1, 0.9], Solved(40, True, after=30)),  # nothing confirms the last
+        ([0.1, 0.79, 0.79, 0.79], Solved(40, True, after=40)),
+        ([float("nan")] * 4, Solved(40, True, after=40)),
         ([0.8, 0.8], Solved(10, False)),
         ([0.9], Solved(10, True)),
         ([], Solved(0, True)),
