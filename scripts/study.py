@@ -14,7 +14,7 @@ from motley.scripts.readouts import explain_scale
 from motley.studies import baselines, exploration, parity, solvers, spine, study, table
 from motley.studies.config import ConfigError, import_plugins, nearest
 from motley.studies.folder import read_json
-from motley.studies.verdict import verdict
+from motley.studies.verdict import LEAST_SEEDS, verdict
 
 SHIPPED = (
     *(spine.SPINE, solvers.SOLVERS, baselines.BASELINES),
@@ -134,6 +134,8 @@ def sentence(answer: Mapping[str, Any]) -> str:
     if answer["verdict_holm"] is not None:
         found += f" (with Holm's correction {answer['verdict_holm']})"
     found += f"  {_ratio(answer) if faster else _difference(answer)}{left_out}"
+    if min(answer["seeds"]) < LEAST_SEEDS:
+        found += f"; fewer than {LEAST_SEEDS} of an arm decide nothing"
     arms = (answer["first"], answer["second"])
     if none := [arm for arm, runs in zip(arms, answer["seeds"], strict=True) if not runs]:
         found = f"[bold]no verdict[/], no runs of {' and none of '.join(none)}{left_out}"
@@ -164,7 +166,8 @@ def _ratio(answer: Mapping[str, Any]) -> str:
         return f"no ratio of steps: {answer['problem']}"
     estimate, low, high = ("?" if x is None else f"{x:.2f}" for x in answer["ratio"])
     solved = [f"{n} of {runs}" for n, runs in zip(answer["solved"], answer["seeds"], strict=True)]
-    told = f"ratio of steps {estimate} ({low} to {high}), solved by {' and '.join(solved)} runs"
+    told = f"ratio of steps, taken as between two evaluations: {estimate} ({low} to {high}), "
+    told += f"solved by {' and '.join(solved)} runs"
     never = [k for k, n in enumerate(answer["solved"]) if n == 0]
     for k in never:
         name = answer["second" if k else "first"]

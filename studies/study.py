@@ -7,12 +7,13 @@ choice is written to ``results/<study>/settings.json`` before any run of the stu
 from __future__ import annotations
 
 import csv
+import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import gymnasium as gym
 import numpy as np
@@ -59,6 +60,10 @@ class Arm:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+KINDS = Literal["equivalent", "at least", "at most", "more", "faster"]
+"""What a contrast can say."""
+
+
 @dataclass(frozen=True)
 class Contrast:
     """A question about two arms, asked of each task that has both.
@@ -82,7 +87,7 @@ class Contrast:
     first: str
     second: str
     margin: float
-    kind: Literal["equivalent", "at least", "at most", "more", "faster"] = "equivalent"
+    kind: KINDS = "equivalent"
     measure: str = "score01"
     tasks: tuple[str, ...] = ()
     last: float = 0.25
@@ -91,6 +96,16 @@ class Contrast:
     round: int = 1
 
     def __post_init__(self) -> None:
+        if self.kind not in get_args(KINDS):
+            raise ValueError(f"a contrast is one of {get_args(KINDS)}, not {self.kind!r}")
+        if self.first == self.second:
+            raise ValueError(f"a contrast is of two arms, not of {self.first!r} with itself")
+        if not (math.isfinite(self.margin) and self.margin >= 0):
+            raise ValueError(f"the margin of a contrast is 0 or more, not {self.margin}")
+        if not 0 < self.last <= 1:
+            raise ValueError(f"last is a share of a run, above 0 and up to 1, not {self.last}")
+        if isinstance(self.tasks, str):
+            raise ValueError(f"tasks are several, as in ({self.tasks!r},)")
         if self.measure not in MEASURED:
             raise ValueError(f"a contrast compares one of {MEASURED}, not {self.measure!r}")
         sized = self.kind in ("more", "faster")
@@ -144,6 +159,13 @@ class Study:
     def __post_init__(self) -> None:
         if set(self.seeds) & set(self.tuning_seeds):
             raise ValueError(f"study {self.name!r} would tune on its own seeds")
+        if self.trials > math.prod(map(len, self.search.values())):
+            raise ValueError(
+                f"study {self.name!r} has fewer settings to search than its {self.trials} trials"
+            )
+        for task, _ in self.tasks:
+            if task not in self.arms:
+                raise ValueError(f"study {self.name!r} has no arms for its task {task!r}")
         for contrast in self.contrasts:
             if not 1 <= contrast.round <= self.round:
                 raise ValueError(

@@ -218,7 +218,7 @@ def test_the_command_says_how_much_faster(
     for plain, words in (
         (
             solving(200),
-            "ratio of steps 4.06 (3.44 to 4.80), solved by 10 of 10 and 10 of 10 runs\n",
+            "evaluations: 4.06 (3.44 to 4.80), solved by 10 of 10 and 10 of 10 runs\n",
         ),
         (
             solving(9_999),
@@ -231,6 +231,29 @@ def test_the_command_says_how_much_faster(
         assert "strong faster than plain in steps to solved (margin 1.5): supported" in said
         assert words in said
         assert "predicted: 2 times or more" in said
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"kind": "fastre"}, "one of .*'faster'.*, not 'fastre'"),
+        ({"second": "strong"}, "two arms, not of 'strong' with itself"),
+        ({"margin": -1.0}, "margin of a contrast is 0 or more, not -1"),
+        ({"margin": float("nan")}, "margin of a contrast is 0 or more, not nan"),
+        ({"last": 2.0}, "share of a run, above 0 and up to 1, not 2"),
+        ({"tasks": "DarkHome"}, "tasks are several, as in"),
+    ],
+)
+def test_a_contrast_that_cannot_be_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(MORE, **wrong)
+
+
+def test_a_study_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="fewer settings to search than its 3 trials"):
+        replace(ASKS, trials=3, search={"gamma": (0.9, 0.95)})
+    with pytest.raises(ValueError, match="no arms for its task 'CacheRecall'"):
+        replace(ASKS, tasks=(("CacheRecall", 0),))
 
 
 def test_what_cannot_be_asked_of_steps() -> None:
