@@ -71,7 +71,9 @@ def main(args: StudyCommand) -> int:
         for row in rows:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             console.print("  ".join(cells).rstrip())
-        scores = (number for *_, final, ood in rows[1:] for number in NUMBER.findall(final + ood))
+        scores = (
+            number for *_, final, ood in rows[1:] for number in NUMBER.findall(f"{final} {ood}")
+        )
         explain_scale(map(float, scores))
         return 0
     if args.action == "verdict":

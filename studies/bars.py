@@ -13,12 +13,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
 
 from motley.envs import Task
 from motley.envs.calibration import Scores
 from motley.studies.controls import Control
-from motley.studies.statistics import Interval, bounded_mean
+from motley.studies.statistics import Interval, bounded_interval, bounded_mean
 
 OBSERVER, SHORTCUT = 0.9, 0.1
 """Bars: the observer's score01, and the shortcuts' score01 above chance's."""
@@ -143,11 +142,5 @@ def bars(rules: Task, found: Scores, control: Control | None = None) -> Iterator
 
 
 def stored_mean(score: float, episodes: int) -> Interval:
-    """A stored mean of scores in [0, 1], which vary no more than shares do, and its 95% interval.
-
-    As :func:`.statistics.bounded_mean` of as many zeros and ones of that mean.
-    """
-    share = (score * episodes + 2) / (episodes + 4)
-    variance = share * (1 - share) * (episodes + 4) / (episodes + 3)
-    reach = student.ppf(0.975, episodes + 3) * math.sqrt(variance / (episodes + 4))
-    return Interval(score, max(share - reach, 0.0), min(share + reach, 1.0))
+    """A stored mean of scores in [0, 1] and its 95% interval; they vary no more than shares do."""
+    return bounded_interval(score, score * (1 - score), episodes, 0.0, 1.0)

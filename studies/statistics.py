@@ -112,9 +112,14 @@ def bounded_mean(
         count: as if there were so many, of the same mean and variance; left out, N.
     """
     flat = np.asarray(scores, np.float64).ravel()
-    estimate, n = float(flat.mean()), flat.size if count is None else count
+    count = flat.size if count is None else count
+    return bounded_interval(float(flat.mean()), float(flat.var()), count, low, high)
+
+
+def bounded_interval(estimate: float, variance: float, n: int, low: float, high: float) -> Interval:
+    """As :func:`bounded_mean`, of ``n`` scores of which mean and variance alone are known."""
     mean = (n * estimate + 2 * (low + high)) / (n + 4)
-    squares = n * (flat.var() + (estimate - mean) ** 2)
+    squares = n * (variance + (estimate - mean) ** 2)
     squares += 2 * (low - mean) ** 2 + 2 * (high - mean) ** 2
     reach = student.ppf(0.975, n + 3) * np.sqrt(squares / (n + 3) / (n + 4))
     ends = np.clip([mean - reach, mean + reach], low, high)
