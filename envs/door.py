@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
+from gymnasium.error import ResetNeeded
 
 from motley.envs import calibration, senses, tasks
 from motley.envs.senses import Observation, Sense
@@ -83,12 +84,23 @@ class Door:
         """Actions (N, 2) as float32.
 
         Raises:
+            ResetNeeded: no episode has begun.
             ValueError: the shape is another.
         """
+        self.check_begun()
         array = np.asarray(actions, np.float32)
         if array.shape != (self.world.n, 2):
             raise ValueError(f"actions have shape {array.shape}, not {(self.world.n, 2)}")
         return array
+
+    def check_begun(self) -> None:
+        """Refuse a step before the first reset, when no world has been laid out.
+
+        Raises:
+            ResetNeeded: no episode has begun.
+        """
+        if not self.clock:
+            raise ResetNeeded(f"{self.task.name}: call reset() before the first step")
 
     def see(self, observation: Observation) -> Observation:
         """Note what the bodies perceive now, for `observer`."""
@@ -204,4 +216,8 @@ def _made(given: Any, settings: dict[str, Any]) -> Task:
         raise ValueError(
             f"{task.__name__}: {error}; it takes {', '.join(takes.parameters)}"
         ) from error
+    for name, value in settings.items():
+        switch = isinstance(getattr(takes.parameters.get(name), "default", None), bool)
+        if switch and not isinstance(value, bool | np.bool_):
+            raise ValueError(f"{task.__name__}({name}={value!r}): give True or False")
     return task(**settings)

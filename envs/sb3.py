@@ -97,7 +97,12 @@ class WorldVecEnv(VecEnv):
         return self._door.see(world.observe())
 
     def step_async(self, actions: npt.NDArray[np.float32]) -> None:
-        """Take the actions (N, 2) of the step that `step_wait` makes."""
+        """Take the actions (N, 2) of the step that `step_wait` makes.
+
+        Raises:
+            ResetNeeded: no episode has begun.
+            ValueError: the shape is another.
+        """
         self._actions = self._door.actions(actions)
 
     def step_wait(self) -> tuple[Observation, Floats, Bools, list[dict[str, Any]]]:

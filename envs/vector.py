@@ -128,7 +128,13 @@ class WorldVectorEnv(VectorEnv[Observation, npt.NDArray[np.float32], npt.NDArray
     def step(
         self, actions: npt.NDArray[np.float32]
     ) -> tuple[Observation, npt.NDArray[np.float64], Bools, Bools, Info]:
-        """One control step of 0.25 s with ``actions`` (N, 2) in every world."""
+        """One control step of 0.25 s with ``actions`` (N, 2) in every world.
+
+        Raises:
+            ResetNeeded: no episode has begun.
+            ValueError: the shape is another, a number is not finite, or a world has ended and
+                nothing begins it anew.
+        """
         door, world, over = self._door, self.world, self._ended
         actions = door.actions(actions)
         waiting = np.flatnonzero(over)

@@ -43,6 +43,9 @@ class World:
     Args:
         task: the rules.
         n: number of worlds.
+
+    Raises:
+        TypeError: the task is none. ValueError: no world; and at a call, arguments of other shapes.
     """
 
     task: Task
@@ -80,6 +83,8 @@ class World:
     elapsed: npt.NDArray[np.int64]
 
     def __init__(self, task: Task, n: int) -> None:
+        if not hasattr(task, "n_shapes"):
+            raise TypeError(f"a World takes a task that is made, such as DarkHome(), not {task!r}")
         if n < 1:
             raise ValueError(f"a World needs at least one world, not n={n}")
         shapes, walls = task.n_shapes, task.n_walls
@@ -146,9 +151,23 @@ class World:
         return _rebuild, (self.task, self.n, self.get_state())
 
     def seed(self, seeds: npt.ArrayLike, rows: npt.NDArray[np.int64] | None = None) -> None:
-        """Give worlds ``rows`` (all if None) their seeds; their next episode is the first."""
+        """Give worlds ``rows`` (all if None) their seeds; their next episode is the first.
+
+        Args:
+            seeds: a whole number of 0 or more, or one for each of the rows.
+            rows: which worlds, by index.
+
+        Raises:
+            ValueError: a seed is something else, or there are more or fewer than worlds.
+        """
         which = self.rows if rows is None else rows
-        self.counters[which, kernels.SEED] = np.asarray(seeds, np.uint64)
+        given = np.asarray(seeds)
+        whole = given.size == 0 or np.issubdtype(given.dtype, np.integer)
+        if not whole or (given < 0).any():
+            raise ValueError(f"seeds are whole numbers of at least 0, not {seeds!r}")
+        if given.shape not in ((), which.shape):
+            raise ValueError(f"seeds of shape {given.shape} for {len(which)} worlds")
+        self.counters[which, kernels.SEED] = given.astype(np.uint64)
         self.counters[which, kernels.EPISODE] = 0
 
     def reset(self, rows: npt.NDArray[np.int64] | None = None) -> None:
@@ -179,8 +198,13 @@ class World:
             reward (N,), terminated (N,), truncated (N,): the horizon was reached.
 
         Raises:
-            ValueError: an action is not finite; then nothing has moved.
+            ValueError: the shape or type is another, or an action is not finite; then nothing has
+                moved.
         """
+        if actions.shape != (self.n, 2) or actions.dtype != np.float32:
+            raise ValueError(
+                f"actions are {(self.n, 2)} float32, not {actions.shape} {actions.dtype}"
+            )
         task = self.task
         bad = task.body.move(self, actions)
         if bad >= 0:

@@ -272,6 +272,7 @@ def test_an_observer_through_the_door_gets_home() -> None:
         (lambda: WorldEnv("DarkHome", level=-1), "levels 0 to 4, not -1"),
         (lambda: WorldEnv("DarkHome", render_mode="ansi"), "render_mode is one of"),
         (lambda: WorldEnv(DarkHome(), level=3), "takes no settings, such as level: give"),
+        (lambda: WorldEnv("DarkHome", stop="no"), r"^DarkHome\(stop='no'\): give True or False$"),
     ],
 )
 def test_what_doors_refuse(make: Callable[[], Any], message: str) -> None:
@@ -320,6 +321,7 @@ def test_actions_are_checked_and_clipped() -> None:
     with pytest.raises(ValueError, match="action of world 2 is not finite"):
         env.step(np.array([[0, 0], [0, 0], [0, np.inf]], np.float32))
     one = WorldEnv("DarkHome")
+    one.reset(seed=0)
     with pytest.raises(ValueError, match=r"shape \(3,\), not \(2,\)"):
         one.step(np.zeros(3, np.float32))
     one.reset(seed=0)
@@ -327,6 +329,16 @@ def test_actions_are_checked_and_clipped() -> None:
     one.reset(seed=0)
     tame = one.step(np.array([1, -1], np.float32))[0]
     np.testing.assert_equal(wild, tame)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_step_before_the_first_reset_is_refused(door: Any) -> None:
+    env = door("DarkHome") if door is WorldEnv else door("DarkHome", 2)
+    action = np.zeros((2,) if door is WorldEnv else (2, 2), np.float32)
+    with pytest.raises(gym.error.ResetNeeded, match=r"^DarkHome: call reset\(\) before"):
+        env.step(action)
+    env.reset()
+    env.step(action)
 
 
 def test_the_module_prefix_registers() -> None:

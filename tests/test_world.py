@@ -92,6 +92,17 @@ def test_what_it_refuses() -> None:
         world.set_state({})
     with pytest.raises(ValueError, match="this world's is"):
         world.set_state(make(4).get_state())
+    with pytest.raises(TypeError, match=r"made, such as DarkHome\(\), not 'DarkHome'"):
+        World("DarkHome", 2)  # type: ignore[arg-type]
+    wrong: list[Any] = [np.zeros(shape, np.float32) for shape in ((5, 3), (4, 2))]
+    for actions in [*wrong, np.zeros((5, 2))]:
+        with pytest.raises(ValueError, match=r"actions are \(5, 2\) float32, not "):
+            world.step(actions)
+    for seeds in ([0, 1, -1], [0.0, 1.5, 2.0], "x"):
+        with pytest.raises(ValueError, match="seeds are whole numbers of at least 0, not"):
+            world.seed(seeds, np.arange(3))
+    with pytest.raises(ValueError, match=r"seeds of shape \(2,\) for 5 worlds"):
+        world.seed([0, 1])
     with pytest.raises(ValueError, match="at least one"):
         World(DarkHome(), 0)
     with pytest.raises(ValueError, match="levels 0 to 4, not 9"):
