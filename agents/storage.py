@@ -6,6 +6,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +14,21 @@ from typing import IO, Any, cast
 
 import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 FORMAT_VERSION = 3
 FACTS, TENSORS = "agent.json", "tensors.safetensors"
 PathLike = str | Path | io.BufferedIOBase
+BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, SafetensorError),
+    *(KeyError, json.JSONDecodeError, UnicodeDecodeError),
+)
+"""What reading raises where a file was cut short or overwritten, or never was an agent's."""
+
+
+class BrokenFileError(ValueError):
+    """A file that holds no agent."""
 
 
 @contextmanager
@@ -66,7 +77,8 @@ def read(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not an agent's file, or of another format, or ``path`` is no such thing.
+        BrokenFileError: it is not an agent's file.
+        ValueError: it is of another format, or ``path`` is no such thing.
     """
     with _opened(path) as archive:
         facts = _facts(archive, path)
@@ -95,8 +107,8 @@ def _opened(path: PathLike) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
-        raise ValueError(
+    except BROKEN as error:
+        raise BrokenFileError(
             f"{path} is not an agent's file ({FACTS} and {TENSORS} in a zip)"
         ) from error
 

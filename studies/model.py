@@ -32,7 +32,8 @@ def open_run(folder: Path) -> tuple[RunConfig, Agent]:
     """The configuration and the agent of a run folder.
 
     Raises:
-        FolderError: it is no run folder, a peer's, has no model yet, or has that of another run.
+        FolderError: it is no run folder, a peer's, has no model or a broken one, or has that of
+            another run.
     """
     if not (folder / "config.json").exists():
         inside = sorted(str(p.parent) for p in folder.glob("**/config.json"))[:5]
@@ -48,11 +49,17 @@ def open_run(folder: Path) -> tuple[RunConfig, Agent]:
         )
     if not model.exists():
         raise FolderError(
-            f"{folder} has no model yet (model.zip); go on training it: "
-            f"motley train --resume --out {folder}"
+            f"{folder} has no model (model.zip); go on with it: motley train --resume --out "
+            f"{folder}"
         )
-    refuse_foreign(config, folder, model)
-    return config, Agent.load(model)
+    try:
+        refuse_foreign(config, folder, model)
+        return config, Agent.load(model)
+    except storage.BrokenFileError as error:
+        raise FolderError(
+            f"{error}: take it away, and it is written anew from the last checkpoint by: "
+            f"motley train --resume --out {folder}"
+        ) from error
 
 
 def refuse_foreign(config: RunConfig, folder: Path, file: Path) -> None:

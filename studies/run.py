@@ -21,7 +21,7 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 
-from motley.agents import Agent
+from motley.agents import Agent, storage
 from motley.agents.remarks import remarks
 from motley.studies import peers, versions
 from motley.studies.config import RunConfig, build_agent, check
@@ -63,19 +63,19 @@ def run(
         config: what to train on what.
         out: the run folder.
         resume: go on from the folder's last checkpoint; an empty folder begins, a finished run
-            returns at once.
+            returns at once, with its model written anew where that is missing.
         listeners: are told of each row.
 
     Raises:
         ConfigError: the configuration cannot be.
-        FolderError: the folder holds something else, its checkpoint is another run's, or another
-            process trains in it.
+        FolderError: the folder holds something else, its checkpoint is another run's or broken,
+            its evaluations are missing, or another process trains in it.
         InterruptedRunError: ctrl-C was pressed.
     """
     peer = config.structure in peers.PEERS
     (peers.check if peer else check)(config)
     # What cannot be built is refused before there is a folder.
-    agent = None if peer or (out / "done").exists() else _build(config)
+    agent = None if peer or _finished(config, out) else _build(config)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -92,12 +92,24 @@ def run(
             )
         if began and (why := mismatch(config, out)):
             raise FolderError(why)
-        if not (out / "done").exists():
+        if not _finished(config, out):
             if peer:
                 peers.train(config, out, listeners)
             else:
                 _train(agent or _build(config), config, out, listeners)
-    return {name: float(column[-1]) for name, column in read_csv(out / "eval.csv").items()}
+    found = read_csv(out / "eval.csv")
+    if not len(found.get("steps", ())):
+        raise FolderError(
+            f"{out / 'eval.csv'} has no evaluations, though the run is finished: train anew in "
+            f"another folder"
+        )
+    return {name: float(column[-1]) for name, column in found.items()}
+
+
+def _finished(config: RunConfig, out: Path) -> bool:
+    """Whether there is nothing left to do; of a peer no model is kept."""
+    kept = config.structure in peers.PEERS or (out / "model.zip").exists()
+    return kept and (out / "done").exists()
 
 
 def mismatch(config: RunConfig, out: Path) -> str:
@@ -142,8 +154,11 @@ def _train(agent: Agent, config: RunConfig, out: Path, listeners: Sequence[Liste
     wall = 0.0
     if (out / "checkpoint.json").exists():
         saved = read_json(out / "checkpoint.json")
-        refuse_foreign(config, out, out / saved["file"])
-        agent.restore(out / saved["file"])
+        try:
+            refuse_foreign(config, out, out / saved["file"])
+            agent.restore(out / saved["file"])
+        except (storage.BrokenFileError, FileNotFoundError) as error:
+            raise FolderError(f"{error}: train anew in another folder") from error
         wall = saved["wall_s"]
     agent.set_logger(configure(str(out / "tensorboard"), ["tensorboard"]))
     for listener in listeners:
@@ -220,6 +235,8 @@ class Recorder(BaseCallback):
         if steps > self.eval.last and (last or steps // every > self.eval.last // every):
             self._evaluate(agent, steps)
             self._checkpoint(agent, steps)
+        elif last and not (self.out / "model.zip").exists():  # taken away after it was written
+            agent.save(self.out / "model.zip")
         elif self.asked.is_set():
             self._checkpoint(agent, steps)
         if self.config.until_solved and not last and self._solved():

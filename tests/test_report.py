@@ -217,7 +217,7 @@ def test_a_run_that_cannot_be_read_or_filmed_leaves_the_others_their_page(
     text = text_of(page)
     assert "uniform0/config.json is not JSON" in text
     assert "not filmed: " in text
-    assert "uniform1 has no model yet" in text
+    assert "uniform1 has no model (model.zip)" in text
     assert page.read_text().count('src="data:video/mp4;base64,') == 1
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from motley.agents import Agent
+from motley.agents import Agent, storage
 from motley.envs.sb3 import WorldVecEnv
 from motley.studies.config import ConfigError, RunConfig, build_agent, check, stream
 from motley.studies.evaluate import EVAL, play, undisturbed
@@ -181,6 +181,43 @@ def wait_for(condition: Any, seconds: float = 120) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("harm", ["take", "cut"])
+def test_a_finished_runs_model_is_written_anew(harm: str, whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    model, curve = out / "model.zip", (out / "eval.csv").read_bytes()
+    _, kept = storage.read(model)
+    if harm == "cut":
+        model.write_bytes(model.read_bytes()[:1000])
+        with pytest.raises(FolderError, match=r"not an agent's file .*: take it away, and it is"):
+            open_run(out)
+    model.unlink()
+    with pytest.raises(FolderError, match=f"no model .*: motley train --resume --out {out}$"):
+        open_run(out)
+    run(SMALL, out, resume=True)
+    _, again = storage.read(model)
+    assert again.keys() == kept.keys()
+    assert all(torch.equal(again[name], kept[name]) for name in kept)
+    assert (out / "eval.csv").read_bytes() == curve
+    open_run(out)
+
+
+def test_a_finished_run_without_its_evaluations_is_refused(whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    (tmp_path / "run" / "eval.csv").write_text("")
+    with pytest.raises(FolderError, match="has no evaluations, though the run is finished: train"):
+        run(SMALL, tmp_path / "run", resume=True)
+
+
+def test_a_broken_checkpoint_is_named(whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    (out / "done").unlink()
+    (out / read_json(out / "checkpoint.json")["file"]).write_bytes(b"PK")
+    with pytest.raises(FolderError, match=r"not an agent's file .*: train anew in another folder"):
+        run(SMALL, out, resume=True)
 
 
 def test_a_finished_run_is_left_alone(whole: Path) -> None:
