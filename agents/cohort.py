@@ -9,7 +9,7 @@ would make alone, but for rounding; over many, rounding adds up, as between two 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Self, cast
 
@@ -57,8 +57,9 @@ class Cohort:
     """
 
     def __init__(self, agents: Sequence[Agent]):
-        if isinstance(agents, Agent):
-            raise ValueError("a cohort takes a list of agents, not one agent")
+        given: Any = agents
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise ValueError(f"a cohort takes a list of agents, not {given!r}")
         self.agents = tuple(agents)
         self._check()
 

@@ -124,14 +124,8 @@ class Trace(Mapping[str, Array]):
         return [name.removeprefix("area/") for name in self if name.startswith("area/")]
 
     def save(self, path: str | Path) -> Path:
-        """Write an npz, whole or not at all; returns its path, with ``.npz`` added if missing.
-
-        Raises:
-            FileNotFoundError: the file's folder is missing.
-        """
-        path = Path(path)
-        path = path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")
-        check_place(path)
+        """Write an npz, whole or not at all; returns its path, see `npz`."""
+        path = npz(path)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.npz")
         contents: dict[str, Any] = {
             "README": np.array(self.readme()),
@@ -155,6 +149,21 @@ class Trace(Mapping[str, Array]):
         ]
         about = "\n".join(f"  {name}: {value}" for name, value in self.about.items())
         return README.format(about=about, arrays="\n".join(f"  {row}" for row in rows))
+
+
+def npz(path: str | Path) -> Path:
+    """The file that a trace given this name goes to: with ``.npz`` added where there is no ending.
+
+    Raises:
+        ValueError: the name has another ending. OSError: nothing can be written there, see
+            `check_place`.
+    """
+    path = Path(path)
+    if path.suffix not in ("", ".npz"):
+        raise ValueError(f"{path}: a trace is an npz; let its name end in .npz")
+    path = path.with_suffix(".npz")
+    check_place(path)
+    return path
 
 
 README = """A trace recorded by Motley.

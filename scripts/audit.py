@@ -106,7 +106,9 @@ def main(args: Audit) -> int:
     held = sum(one.verdict == "holds" for one in judged)
     told = f"{held} of {len(judged)} bars hold at {args.episodes:,} episodes"
     told += f"; {len(never)} undecidable" if never else ""
-    told += f"; {len(undecided)} undecided: give more --episodes" if undecided else ""
+    if undecided:
+        all_of_them = how_many(max(one.enough for one in undecided))
+        told += f"; {len(undecided)} undecided: {all_of_them}"
     console.print(told)
     return 1 if faults else 3 if doubtful else 0
 

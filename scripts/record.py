@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from motley.envs import TASKS, trace
-from motley.envs.files import check_place
 from motley.scripts.flags import Record
 from motley.scripts.readouts import tell
 from motley.studies import record
@@ -16,12 +15,12 @@ def main(args: Record) -> None:
 
     Raises:
         ConfigError: no such run, task, policy, level or area; no episodes.
-        FileNotFoundError: the folder of the file to write is missing.
+        ValueError, OSError: the file cannot be written, see `trace.npz`.
     """
     import_plugins(args.imports)
     if args.episodes < 1:
         raise ConfigError(f"--episodes must be at least 1, not {args.episodes}")
-    check_place(args.out)
+    trace.npz(args.out)
     name = plain(str(args.source))
     if not args.source.is_dir() and name in TASKS:
         if args.lesion:

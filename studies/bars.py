@@ -129,8 +129,8 @@ def bars(rules: Task, found: Scores, control: Control | None = None) -> Iterator
     def above(score: float) -> str:
         apart = (score - chance) / unit
         return (
-            f"{score:.3f}, in score01 {apart:.3f} above chance's {chance:.2f} (bar: {SHORTCUT} or "
-            f"less)"
+            f"{score:.3f}, in score01 {abs(apart):.3f} {'below' if apart < 0 else 'above'} "
+            f"chance's {chance:.2f} (bar: at most {SHORTCUT} above)"
         )
 
     for name, scores in found.heuristics.items():

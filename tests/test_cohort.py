@@ -398,6 +398,8 @@ def reading(area: type[Area]) -> list[Agent]:
         (lambda: alike(seeds=(5, 5)), "agents of seeds 5 and 5 share worlds"),
         (lambda: alike(seeds=(7, 5)), "agents of seeds 5 and 7 share worlds.* 4 or more apart"),
         (lambda: [1, 2], "a cohort takes agents, not 1"),
+        (lambda: None, "a cohort takes a list of agents, not None"),
+        (lambda: "ab", "a cohort takes a list of agents, not 'ab'"),
         (lambda: alike()[0], "a list of agents, not one"),
         (competent, "by competence"),
         (lambda: reading(Reads), r"area 'core' \(Reads\) cannot run for several"),
