@@ -216,8 +216,8 @@ class StudyCommand:
 
     action: Annotated[Action, tyro.conf.Positional] = "list"
     """What to do."""
-    name: Annotated[str, tyro.conf.Positional] = "spine"
-    """Which study."""
+    name: Annotated[str, tyro.conf.Positional] = ""
+    """Which study; `list` without one shows them all."""
     tasks: tuple[str, ...] = ()
     """Only these tasks of it; a verdict is on all."""
     arms: tuple[str, ...] = ()

@@ -30,7 +30,7 @@ NEXT: dict[Kind, str] = {
     "task": "motley train --import {module} --task {name} --structure uniform --costs reward",
     "area": "motley train --import {module} --structure {module} --costs reward",
     "cost": "motley train --import {module} --costs reward+{module}",
-    "study": "motley study run {module} --import {module}",
+    "study": "motley study tune {module} --import {module}, then the same with run",
 }
 """What to do with the file."""
 

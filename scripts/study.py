@@ -31,14 +31,20 @@ def main(args: StudyCommand) -> int:
     """Do it; returns the exit code.
 
     Raises:
-        ConfigError: no such study, or no such task, arm or seed in it.
+        ConfigError: no study is named, or no such study, or no such task, arm or seed in it.
     """
     import_plugins(args.imports)
-    if args.name not in study.STUDIES:
+    listing = args.action == "list"
+    if not args.name and not listing:
+        raise ConfigError(
+            f"which study? motley study {args.action} NAME, with one of {', '.join(study.STUDIES)}"
+        )
+    if args.name not in study.STUDIES and (args.name or not listing):
         raise ConfigError(nearest("study", args.name, study.STUDIES, "motley study list"))
     console = Console(highlight=False, soft_wrap=True)
-    if args.action == "list":
-        for name, entry in study.STUDIES.items():
+    if listing:
+        for name in [args.name] if args.name else study.STUDIES:
+            entry = study.STUDIES[name]
             console.print(f"[bold]{name}[/]  {entry.claim}")
             for task, level, arm, what in entry.cells():
                 rung = "" if level is None else f" level {level}"
@@ -75,6 +81,8 @@ def main(args: StudyCommand) -> int:
             number for *_, final, ood in rows[1:] for number in NUMBER.findall(f"{final} {ood}")
         )
         explain_scale(map(float, scores))
+        if whole.contrasts:
+            console.print(f"what the study asks of it: motley study verdict {args.name}")
         return 0
     if args.action == "verdict":
         for answer in verdict(whole, results):

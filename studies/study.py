@@ -19,6 +19,7 @@ import gymnasium as gym
 import numpy as np
 
 from motley.costs.registry import Registry
+from motley.envs.files import check_place
 from motley.studies import peers, table
 from motley.studies.config import ConfigError, RunConfig, build_worlds, check
 from motley.studies.demo import look, train
@@ -237,6 +238,7 @@ def tune(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
             wanted[key] = study.config(task, level, short, seed, **draw)
             keys[key] = (task, name, trial, seed)
     _refuse(wanted.values())
+    _check_writable(results)
     train(wanted, runs, on_look)
     rows = []
     found: dict[tuple[str, str], dict[int, list[float]]] = {}
@@ -245,7 +247,6 @@ def tune(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
         score = float(scores[len(scores) // 2 :].mean())
         rows.append((task, name, trial, seed, f"{score:.4f}"))
         found.setdefault((task, name), {}).setdefault(trial, []).append(score)
-    results.mkdir(parents=True, exist_ok=True)
     rows += _other_rows(results / "tuning.csv", {(task, name) for task, name, *_ in rows})
     write_csv(results / "tuning.csv", TUNING_COLUMNS, sorted(rows))
     draws = study.draws()
@@ -296,9 +297,21 @@ def run(
             )
         wanted[plan.key] = plan.config
     _refuse(wanted.values())
-    table.read(results)  # what cannot be is told before hours of training, not after
+    # What cannot be is told before hours of training, not after.
+    table.read(results)
+    _check_writable(results)
     train(wanted, runs, on_look)
     return collect(whole or study, runs, results)
+
+
+def _check_writable(results: Path) -> None:
+    """Make the folder of tables, or refuse it.
+
+    Raises:
+        OSError: it cannot be made, or nothing written there.
+    """
+    results.mkdir(parents=True, exist_ok=True)
+    check_place(results / "curves.csv")
 
 
 def _refuse(configs: Iterable[RunConfig]) -> None:

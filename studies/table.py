@@ -60,6 +60,8 @@ CONDITION += ("control", "seed", "n_params")
 MEASURED = ("score01", "score01_sampled", "score01_ood", "success", "wall_s")
 COLUMNS = (*CONDITION, "steps", *MEASURED, "flops")
 """Of ``curves.csv``."""
+WHOLE = ("seed", "n_params", "steps", "flops")
+"""Columns of whole numbers; the measured ones may have a point, or be NaN."""
 LEFT_OUT_COLUMNS = (*COLUMNS, "run")
 
 Rows = list[list[str]]
@@ -319,7 +321,12 @@ def hash_of(rows: Mapping[str, Rows]) -> str:
 
 
 def _lines(path: Path, columns: tuple[str, ...]) -> Rows:
-    """The rows of a table; none where there is no file."""
+    """The rows of a table; none where there is no file.
+
+    Raises:
+        ConfigError: it has other columns, or a line with too few values or no number where one
+            belongs.
+    """
     if not path.exists():
         return []
     try:
@@ -337,6 +344,17 @@ def _lines(path: Path, columns: tuple[str, ...]) -> Rows:
                 f"line {number} of {path} has {len(line)} values, not {len(columns)}: mend it, or "
                 f"take it out"
             )
+        row = dict(zip(columns, line, strict=True))
+        for name in (*WHOLE, *(["level"] if row["level"] else []), *MEASURED):
+            kind = float if name in MEASURED else int
+            try:
+                kind(row[name])
+            except ValueError as error:
+                whole = "a number" if kind is float else "a whole number"
+                raise ConfigError(
+                    f"line {number} of {path} has {row[name]!r} as {name}, which is not {whole}: "
+                    f"mend it, or take it out"
+                ) from error
     return lines
 
 

@@ -112,7 +112,6 @@ def test_choices_and_defaults_are_what_there_is() -> None:
     assert {*get_args(flags.Kind)} == {*new.NAMES} == {*new.NEXT}
     assert {*get_args(flags.Kind)} == {file.stem for file in new.TEMPLATES.iterdir()}
     assert get_args(flags.Suite) == flags.SUITES
-    assert flags.StudyCommand().name in {entry.name for entry in study.SHIPPED}
 
 
 def test_help_and_mistakes_do_not_wait_for_torch() -> None:
@@ -182,12 +181,20 @@ def test_list_shows_tasks_structures_and_costs(
         ("watch nowhere", "nowhere does not exist"),
         ("record DarkHouse", "did you mean DarkHome"),
         ("record DarkHome --episodes 0", "--episodes must be at least 1"),
+        ("record DarkHome --out home.csv", "home.csv: a trace is an npz; let its name end in .npz"),
+        pytest.param(
+            *("record DarkHome --out /proc/home.npz", "nothing can be written in /proc"),
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="not a place of that system"),
+        ),
+        ("report . --out ..", ".. is a folder: give the name of a file"),
         ("record DarkHome --policy orcle", "near: oracle"),
         ("record DarkHome --policy nope", "near: oracle, random, observer, stay, straight_on"),
         ("record DarkHome --lesion core", "a task has none"),
         ("record runs/nowhere", "runs/nowhere does not exist"),
         ("evaluate nowhere", "nowhere does not exist"),
         ("report nowhere", "nowhere does not exist"),
+        ("study run", "which study? motley study run NAME, with one of baselines, "),
+        ("study list spin", "did you mean spine"),
         ("study table spin", "did you mean spine"),
         ("study status spine --arms unifrm", "no arm 'unifrm'; it has exact"),
         ("study table spine", "motley study run spine"),
@@ -285,6 +292,16 @@ def test_a_table_explains_a_score01_beyond_0_and_1(
     text = capsys.readouterr().out
     assert f"{score:.2f} ({score:.2f} to {score:.2f})" in text
     assert text.count(BEYOND) == said
+
+
+def test_study_list_shows_one_or_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["study", "list"]) == 0
+    every = capsys.readouterr().out
+    assert main(["study", "list", "spine"]) == 0
+    one = capsys.readouterr().out
+    assert one in every
+    assert "DarkHome level 2  uniform: " in one
+    assert not [entry.name for entry in study.SHIPPED if entry.claim in one][1:]
 
 
 def test_a_word_instead_of_a_number(capsys: pytest.CaptureFixture[str]) -> None:
@@ -551,7 +568,7 @@ def test_audit_prints_every_level_and_tells_failure(
     text = said(capsys)
     for word in ("oracle", "observer", "random", "4 ood", "1.00 ±.00"):
         assert word in text
-    told = r"of 161 bars hold at 20 episodes; (\d+) undecided: give more --episodes"
+    told = r"of 161 bars hold at 20 episodes; (\d+) undecided: give more --episodes; how many"
     (count,) = re.findall(told, text)
     named = re.findall(r"undecided: level \d[^;]+ \(bar: [^;]+\); give more --episodes", text)
     assert len(named) == audit.LISTED
@@ -576,7 +593,10 @@ def test_audit_tells_what_no_number_of_episodes_decides(
         "undecidable: level 0: the oracle scores 0.000 more than random (bar: above 0); it lies "
         "on the bar in every episode" in text
     )
-    assert text.endswith("20 episodes; 4 undecidable; 4 undecided: give more --episodes")
+    asked = re.findall(r"give more --episodes, about (\d+)", text)
+    assert text.endswith(
+        "20 episodes; 4 undecidable; 4 undecided: give more --episodes, about " + max(asked)
+    )
 
 
 def test_audit_stores_every_variant_of_a_task(

@@ -121,7 +121,7 @@ def test_a_study_of_ones_own_is_listed(
     assert main(["new", "study", "ManyBends"]) == 0
     assert main(["study", "list", "--import", "many_bends"]) == 0
     assert "many_bends A path integrator" in " ".join(capsys.readouterr().out.split())
-    assert importlib.import_module("many_bends").MANY_BENDS.seeds == (0, 1)
+    assert importlib.import_module("many_bends").MANY_BENDS.contrasts[0].first == "matched"
     STUDIES.pop("many_bends")
     assert main(["study", "run", "many_bens"]) == 2
     assert "unknown study" in " ".join(capsys.readouterr().err.split())

@@ -7,10 +7,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from string import Template
 
 import pytest
 
+from motley.scripts import new
+
 DOCS = Path(__file__).parent.parent / "docs"
+MOTLEY = ["-m", "motley.scripts.main"]
 PAGES = {"plug-in-a-cost.md": "calm.py", "plug-in-an-area.md": "leaky.py"}
 
 
@@ -35,5 +39,35 @@ def test_the_page_does_what_it_says(page: str, tmp_path: Path) -> None:
     assert "critic" in printed
     (command,) = re.findall(r"^    motley (.*)$", text, re.MULTILINE)
     less = command.replace("300000", "512") + " --n-envs 8 --eval-episodes 4"
-    run(["-m", "motley.scripts.main", *less.split()], tmp_path)
+    run([*MOTLEY, *less.split()], tmp_path)
     assert list(tmp_path.glob("runs/*/done"))
+
+
+def test_the_page_on_studies_does_what_it_says(tmp_path: Path) -> None:
+    text = (DOCS / "plug-in-a-study.md").read_text()
+    (file,) = re.findall(r"```python\n# bends.py\n(.*?)```", text, re.DOTALL)
+    template = Template((new.TEMPLATES / "study.txt").read_text())
+    assert file == template.substitute(Name="Bends", module="bends", MODULE="BENDS")
+    for much, less in (
+        ("300_000", "512"),
+        ('(("DarkHome", 0), ("DarkHome", 1))', '(("DarkHome", 0),)'),
+        ("(100, 101)", "(100,)"),
+        ("trial_steps=100_000", "trial_steps=512, eval_episodes=4"),
+    ):
+        assert file.count(much) == 1
+        file = file.replace(much, less)
+    (tmp_path / "bends.py").write_text(file)
+    commands = re.findall(r"^    motley (.*)$", text, re.MULTILINE)
+    assert [words.split()[1] for words in commands] == ["tune", "run", "status", "table", "verdict"]
+    one_after_another = (  # in one process, since each takes seconds to begin
+        "import sys; from motley.scripts.main import main\n"
+        "part = ['--arms', 'uniform', '--seeds', '0']\n"
+        "for words in sys.argv[1:]: assert not main([*words.split(), *part])"
+    )
+    said = run(["-c", one_after_another, *commands], tmp_path)
+    assert "1 of 1  DarkHome-0/uniform/0: score01" in said
+    assert "1 of 1 runs are stored" in said
+    assert re.search(r"DarkHome level 0 +uniform +0 of 1 ", said)
+    assert said.count("no verdict, no runs of matched") == 1
+    written = {path.name for path in (tmp_path / "results" / "bends").iterdir() if path.suffix}
+    assert written == set(re.findall(r"`(\w+\.(?:csv|json))`", text)) - {"left_out.csv"}

@@ -14,7 +14,7 @@ import pytest
 from motley.envs import calibration
 from motley.scripts.study import narrow
 from motley.studies import study, table, versions
-from motley.studies.config import RunConfig, build_agent
+from motley.studies.config import ConfigError, RunConfig, build_agent
 from motley.studies.evaluate import EVAL
 from motley.studies.folder import locked, read_json, write_csv, write_json
 from motley.studies.peers import PEERS
@@ -263,3 +263,27 @@ def test_rows_of_a_run_made_again_are_left_out(tmp_path: Path) -> None:
     train(part, tmp_path / "again", 0.1, (0, 512, 1024))
     assert study.collect(part, tmp_path / "again", tmp_path).aside is not None
     assert all(row in [r[:-1] for r in lines(tmp_path, "left_out.csv")] for row in stored)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"score01": "0,5x"}, "line 3 of .* has '0,5x' as score01, which is not a number: mend"),
+        ({"steps": "512.5"}, "line 3 of .* has '512.5' as steps, which is not a whole number"),
+        ({"level": "two"}, "line 3 of .* has 'two' as level, which is not a whole number"),
+    ],
+)
+def test_a_cell_that_is_no_number_is_located(
+    change: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    row = dict.fromkeys(table.COLUMNS, "0")
+    write_csv(tmp_path / "curves.csv", table.COLUMNS, [[*row.values()], [*(row | change).values()]])
+    with pytest.raises(ConfigError, match=said):
+        table.read(tmp_path)
+
+
+def test_a_line_that_is_too_short_is_located(tmp_path: Path) -> None:
+    row = ["0"] * len(table.COLUMNS)
+    write_csv(tmp_path / "curves.csv", table.COLUMNS, [row, row[1:]])
+    with pytest.raises(ConfigError, match=r"line 3 of .* has \d+ values, not \d+: mend it"):
+        table.read(tmp_path)

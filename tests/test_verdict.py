@@ -42,7 +42,7 @@ def store(results: Path, scores: dict[str, Any], last: int = 512) -> None:
     rows = []
     for arm, ends in scores.items():
         for seed, end in enumerate(ends):
-            found = dict.fromkeys(table.COLUMNS, "")
+            found = dict.fromkeys(table.COLUMNS, "0")
             found |= {"arm": arm, "task": "DarkHome", "level": "0", "seed": str(seed)}
             for steps, score in ((0, 0.0), (last, end)):
                 measured = dict.fromkeys(table.MEASURED, str(score))
@@ -170,7 +170,7 @@ def store_curves(results: Path, curves: dict[str, list[list[float]]]) -> None:
     rows = []
     for arm, runs in curves.items():
         for seed, scores in enumerate(runs):
-            found = dict.fromkeys(table.COLUMNS, "")
+            found = dict.fromkeys(table.COLUMNS, "0")
             found |= {"arm": arm, "task": "DarkHome", "level": "0", "seed": str(seed)}
             for k, score in enumerate(scores):
                 measured = dict.fromkeys(table.MEASURED, str(score))
