@@ -31,7 +31,8 @@ def main(args: StudyCommand) -> int:
     """Do it; returns the exit code.
 
     Raises:
-        ConfigError: no study is named, or no such study, or no such task, arm or seed in it.
+        ConfigError: no study is named, or no such study, or no such task, arm or seed in it, or
+            one of its contrasts is of arms that it has not.
     """
     import_plugins(args.imports)
     listing = args.action == "list"
@@ -51,6 +52,8 @@ def main(args: StudyCommand) -> int:
                 console.print(f"  {task}{rung}  {arm}: {what.structure}, {what.costs}")
         return 0
     whole = study.STUDIES[args.name]
+    for contrast in whole.contrasts:  # a slip in a name is told before the runs, not after
+        whole.asked(contrast)
     chosen = narrow(whole, args.tasks, args.arms, args.seeds)
     chosen = replace(chosen, imports=tuple(dict.fromkeys((*chosen.imports, *args.imports))))
     runs, results = args.runs / args.name, args.results / args.name

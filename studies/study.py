@@ -190,6 +190,22 @@ class Study:
             for name, arm in self.arms[task].items():
                 yield task, level, name, arm
 
+    def asked(self, contrast: Contrast) -> list[tuple[str, int | None]]:
+        """The tasks, each with its level, that a contrast is asked of; at least one.
+
+        Raises:
+            ConfigError: no task has both arms, or one that it names has not.
+        """
+        both = {contrast.first, contrast.second}
+        having = [place for place in self.tasks if both <= set(self.arms[place[0]])]
+        if not having or not set(contrast.tasks) <= {task for task, _ in having}:
+            where = " and ".join(contrast.tasks) or "any task"
+            raise ConfigError(
+                f"study {self.name!r} contrasts {contrast.first!r} with {contrast.second!r}, but "
+                f"has not both of these arms on {where}"
+            )
+        return [place for place in having if not contrast.tasks or place[0] in contrast.tasks]
+
     def config(
         self, task: str, level: int | None, arm: Arm, seed: int, **settings: Any
     ) -> RunConfig:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,7 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
     found = [
         _answer(contrast, task, level, study.arms[task], curves[contrast.measure])
         for contrast in study.contrasts
-        for task, level in _asked(study, contrast)
+        for task, level in study.asked(contrast)
     ]
     for number in {contrast.round for contrast in study.contrasts}:
         _correct([a for a in found if a["kind"] in SIZED and a["round"] == number])
@@ -116,23 +116,6 @@ def _correct(family: list[dict[str, Any]]) -> None:
         answer["p_holm"] = p
         lost = answer["verdict"] == "supported" and p >= ALPHA
         answer["verdict_holm"] = "inconclusive" if lost else answer["verdict"]
-
-
-def _asked(study: Study, contrast: Contrast) -> Iterator[tuple[str, int | None]]:
-    """The tasks, each with its level, that a contrast is asked of; at least one.
-
-    Raises:
-        ConfigError: no task has both arms, or one that it names has not.
-    """
-    both = {contrast.first, contrast.second}
-    having = [place for place in study.tasks if both <= set(study.arms[place[0]])]
-    if not having or not set(contrast.tasks) <= {task for task, _ in having}:
-        where = " and ".join(contrast.tasks) or "any task"
-        raise ConfigError(
-            f"study {study.name!r} contrasts {contrast.first!r} with {contrast.second!r}, but has "
-            f"not both of these arms on {where}"
-        )
-    return ((t, level) for t, level in having if not contrast.tasks or t in contrast.tasks)
 
 
 def _curves(rows: Mapping[str, table.Rows], measure: str) -> dict[Cell, dict[str, Curve]]:

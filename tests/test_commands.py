@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -30,6 +31,7 @@ from motley.studies.config import RunConfig
 from motley.studies.evaluate import Episodes
 from motley.studies.folder import read_csv, read_json, write_csv
 from motley.studies.run import run
+from motley.studies.study import STUDIES, Contrast
 from motley.studies.video import HOLD, End
 
 PLUGIN = '''
@@ -302,6 +304,18 @@ def test_study_list_shows_one_or_all(capsys: pytest.CaptureFixture[str]) -> None
     assert one in every
     assert "DarkHome level 2  uniform: " in one
     assert not [entry.name for entry in study.SHIPPED if entry.claim in one][1:]
+
+
+def test_a_slip_in_a_contrast_is_told_before_the_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slip = replace(spine.SPINE, name="slip", contrasts=(Contrast("matched", "unifrm", 0.1),))
+    monkeypatch.setitem(STUDIES, "slip", slip)
+    monkeypatch.chdir(tmp_path)
+    for action in ("tune", "run", "status"):
+        told = fails(capsys, "study", action, "slip")
+        assert "contrasts 'matched' with 'unifrm', but has not both of these arms" in told
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_word_instead_of_a_number(capsys: pytest.CaptureFixture[str]) -> None:
