@@ -24,7 +24,7 @@ class RandomFeatureCuriosity(PredictionErrorCuriosity):
         """Return the features' network, which does not learn, and the forward model."""
         made = super().heads(sizes)
         made.encoder.requires_grad_(False)
-        made.inverse.requires_grad_(False)
+        del made.inverse  # nothing tells actions here
         return made
 
     def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
