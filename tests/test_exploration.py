@@ -9,12 +9,14 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.utils.env_checker import check_env
 
 from motley.envs.tasks.play_room import BALL, SCREEN
 from motley.scripts.main import main
-from motley.studies import exploration, study
+from motley.studies import exploration, known_room, study
 from motley.studies.exploration import EXPLORATION
 from motley.studies.folder import read_csv, read_json
+from motley.studies.known_room import KNOWN
 from motley.studies.measured import NOISE, PLAY, ROOMS
 
 pytest.importorskip("minigrid")
@@ -65,6 +67,28 @@ def test_cells_that_were_visited() -> None:
         assert turning == pytest.approx(1 / (inside + len(rooms.rooms) - 1))
     rng = np.random.default_rng(0)
     assert end(env, lambda env: int(rng.choice([0, 1, 2, 2]))) > 2 * turning
+
+
+def test_a_room_that_is_known_but_for_its_screen() -> None:
+    env = gym.make(KNOWN)
+    check_env(env.unwrapped, skip_render_check=True)
+    right, switch = 2, 4
+    # Four steps to the right are enough from anywhere, and there are 65 moments.
+    assert end(env, lambda env: right) >= 61 / 65
+    assert end(env, lambda env: 3, seed=1) <= 1 / 65  # to the left
+    rng = np.random.default_rng(0)
+    by_chance = [end(env, lambda env: int(rng.integers(5)), seed) for seed in range(50)]
+    assert np.mean(by_chance) == pytest.approx(1 / known_room.SIDE, abs=0.05)
+    first, _ = env.reset(seed=2)
+    seen = [env.step(right)[0] for _ in range(5)]
+    cells, pictures = np.split(np.array([first, *seen]), [known_room.SIDE**2], axis=1)
+    assert (cells.sum(1) == 1).all()
+    at_screen = np.asarray(cells.reshape(-1, 5, 5)[:, -1].max(1) > 0)
+    assert at_screen[-1]
+    assert (np.abs(pictures).max(1) == at_screen).all()
+    assert (pictures[-1] == pictures[-2]).all()  # it stays, until it is switched
+    switched = [env.step(switch)[0][known_room.SIDE**2 :] for _ in range(20)]
+    assert len(np.unique(switched, axis=0)) > 15
 
 
 def test_every_contrast_has_its_arms() -> None:
