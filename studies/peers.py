@@ -94,7 +94,7 @@ def one_dnn(allowed: bool) -> Iterator[None]:
     """Let PyTorch compute with oneDNN, if it may, or not, which changes numbers by rounding only.
 
     sb3-contrib's LSTM steps one by one through a minibatch that holds episodes' ends, for which
-    oneDNN is slow: RecurrentPPO learns 1.3 to 2.5 times as fast without.
+    oneDNN is slow where few worlds are stepped at once (`motley bench` has both).
     """
     switch: Any = mkldnn  # its stubs take a property for its value
     before = switch.enabled
