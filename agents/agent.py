@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -353,6 +354,9 @@ class Agent(BaseAlgorithm):
             rollout: what happened.
             age: steps lived before it.
             end: the step to learn until.
+
+        Raises:
+            FloatingPointError: a score is not finite; the message names the cost.
         """
         self._update_current_progress_remaining(self.num_timesteps, end)
         self._update_learning_rate(self.policy.optimizer)
@@ -360,7 +364,15 @@ class Agent(BaseAlgorithm):
         batch, facts = scored(self.learner, rollout, age)
         # One look at the numbers: each makes Python wait for the device.
         numbers = torch.stack([*facts.values()]).tolist()
-        return batch, dict(zip(facts, numbers, strict=True))
+        found = dict(zip(facts, numbers, strict=True))
+        for cost in self.learner.scores:
+            # All scores share one surrogate: later every one of them would seem to be the culprit.
+            if not math.isfinite(found[f"score/{cost.name}"]):
+                raise FloatingPointError(
+                    f"cost {cost.name!r} gave a score that is not finite at {age:,} steps; look "
+                    f"for a root, a logarithm or a division by zero in it"
+                )
+        return batch, found
 
     def note(self, facts: Mapping[str, float], log_interval: int | None) -> None:
         """Count an update, and log what it told."""

@@ -36,7 +36,9 @@ def scored(learner: Learner, rollout: Rollout, age: int) -> tuple[Batch, dict[st
     watched, _ = brain(known, rollout.state, starts, brain.watching)
     outputs = {**rollout.outputs, **watched}
     known_after, state_after = rollout.after
+    # The step after the last begins an episode where one ended; those that were cut off go on.
     fresh = torch.zeros_like(next(iter(known_after.values()))[..., 0], dtype=torch.bool)
+    fresh[0, : starts.shape[1]] = rollout.ends[-1]
     outputs_after, _ = brain(known_after, state_after, fresh)
 
     after = {k: x[:, : starts.shape[1]] for k, x in {**known_after, **outputs_after}.items()}

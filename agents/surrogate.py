@@ -31,7 +31,8 @@ def surrogate(
 
     The minimum is chosen by the whole advantage and then shared out among the scores, so that the
     losses add up to the surrogate and each can be routed by itself. All advantages share one
-    normalisation, so that weights keep their meaning.
+    scale, so that weights keep their meaning; each loses its own mean, so that a score that is the
+    same everywhere has no effect, on its own areas or on others'.
 
     Args:
         log_prob: of the actions, (time, worlds).
@@ -58,10 +59,10 @@ def plain(
     if advantages:
         total = torch.stack([*advantages.values()]).sum(0)
         mean, scale = total.mean(), total.std() + 1e-8
-        whole, share = total - mean, mean / len(advantages)
+        whole = total - mean
         clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
         chosen = torch.where(ratio * whole <= clipped * whole, ratio, clipped)
-        losses = {name: -(chosen * (x - share)) / scale for name, x in advantages.items()}
+        losses = {name: -(chosen * (x - x.mean())) / scale for name, x in advantages.items()}
     with torch.no_grad():
         kl = (ratio - 1 - log_ratio).mean()
         fraction = ((ratio - 1).abs() > clip_range).to(ratio.dtype).mean()
@@ -82,8 +83,9 @@ def _forward(log_prob, before, advantages, clip_range, losses, slopes, facts):  
         facts: (2,), written: the estimate of the divergence, and the share that was clipped.
     """
     scores, steps = advantages.shape
-    total = np.zeros(steps)
+    total, means = np.zeros(steps), np.zeros(scores)
     for k in range(scores):
+        means[k] = advantages[k].mean()
         for i in range(steps):
             total[i] += advantages[k, i]
     mean = total.mean()
@@ -98,7 +100,7 @@ def _forward(log_prob, before, advantages, clip_range, losses, slopes, facts):  
         # Asked so that what is not a number is not clipped, but found.
         free = not ratio * (total[i] - mean) > bound * (total[i] - mean)
         for k in range(scores):
-            factor = (mean / scores - advantages[k, i]) / scale
+            factor = (means[k] - advantages[k, i]) / scale
             losses[k, i] = factor * (ratio if free else bound)
             slopes[k, i] = factor * ratio if free else 0.0
     facts[0], facts[1] = kl / steps, clipped / steps

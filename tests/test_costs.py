@@ -295,6 +295,20 @@ def test_a_bad_loss_stops_the_run_by_the_costs_name() -> None:
         Agent("uniform", "DarkHome", ["reward", Summed()], n_envs=2, n_steps=8).learn(16)
 
 
+@dataclass(frozen=True)
+class Endless(Cost):
+    """A score that is not a number."""
+
+    def score(self, trace: Trace) -> Tensor:
+        return trace["reward"] / 0.0 * 0.0
+
+
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+def test_a_bad_score_stops_the_run_by_the_costs_name() -> None:
+    with pytest.raises(FloatingPointError, match="'endless' gave a score that is not finite at 0"):
+        Agent("uniform", "DarkHome", ["reward", Endless()], n_envs=2, n_steps=8).learn(16)
+
+
 def test_a_schedule_is_linear_between_its_ages() -> None:
     schedule = ramp(1.0, 0.0, 100, 300)
     assert [schedule.at(age) for age in (0, 100, 150, 200, 300, 999)] == [1, 1, 0.75, 0.5, 0, 0]

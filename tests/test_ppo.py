@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
@@ -23,6 +24,7 @@ from motley.agents.rollout import collect
 from motley.agents.scoring import critic_of, scored
 from motley.agents.surrogate import plain, surrogate
 from motley.agents.values import ReturnNormaliser, gae
+from motley.costs import Cost, Trace
 
 GAMMA, LAMBDA = 0.9, 0.8
 ACTIONS: dict[str, spaces.Space[Any]] = {
@@ -163,6 +165,23 @@ def test_the_compiled_surrogate_and_its_gradient_are_those_of_plain_torch(scores
         torch.testing.assert_close(*found)
 
 
+@pytest.mark.parametrize("form", [surrogate, plain])
+def test_a_score_that_is_the_same_everywhere_changes_no_gradient(form: Any) -> None:
+    """Neither that of its own loss nor of another's, whatever areas each of them trains."""
+    generator = torch.Generator().manual_seed(0)
+    log_prob, before, advantage = (torch.randn(9, 5, generator=generator) for _ in range(3))
+    log_prob.mul_(0.3).requires_grad_()
+    alone, _ = form(log_prob, before * 0.1, {"reward": advantage}, 0.2)
+    beside = {f"still {k}": torch.full((9, 5), 10.0 * k) for k in range(8)}
+    losses, _ = form(log_prob, before * 0.1, {"reward": advantage, **beside}, 0.2)
+    for name, loss in losses.items():
+        [found] = torch.autograd.grad(loss.sum(), log_prob, retain_graph=True)
+        expected = torch.zeros_like(found)
+        if name == "reward":
+            [expected] = torch.autograd.grad(alone[name].sum(), log_prob, retain_graph=True)
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("at", ["log_prob", "advantage"])
 def test_the_compiled_surrogate_hides_nothing_that_is_not_finite(value: float, at: str) -> None:
@@ -257,6 +276,44 @@ def test_advantages_and_targets_of_a_rollout_are_sb3s() -> None:
     close(batch.log_prob, buffer.log_probs)
     close(batch.advantages["reward"], buffer.advantages)
     close(batch.tensors["value/reward/target"], buffer.returns)
+
+
+@dataclass(frozen=True)
+class Still(Cost):
+    """A score of 0 whose returns do not end with the episode."""
+
+    episodic: bool = False
+    gamma: float | None = 1.0
+
+    def score(self, trace: Trace) -> torch.Tensor:
+        return torch.zeros_like(trace["reward"])
+
+
+def test_what_follows_an_episodes_end_is_valued_as_acting_will_see_it() -> None:
+    """Without the memory of the episode that ended with a rollout's last step."""
+    env = worlds(ACTIONS["Box"], n=32)
+    agent = Agent("uniform", env, ["reward", Still()], n_steps=6, gae_lambda=0.0, seed=0,
+                  normalise_returns=False, budget=None)  # fmt: skip
+    agent._setup_learn(1)
+    agent._present, learner = agent._stand(), agent.learner
+    rollouts = []
+    for _ in range(2):
+        rollout = collect(
+            env, agent.brain, learner.distribution, agent.policy.senses, agent._present,
+            agent.noise(), lambda facts: True,
+        )  # fmt: skip
+        assert rollout is not None
+        rollouts.append(rollout)
+    first, second = rollouts
+    assert 3 < int(first.ends[-1].sum()) < 32
+    batch, _ = scored(learner, first, 0)
+    outputs, _ = agent.brain(
+        second.tensors, second.state, second.tensors["episode_start"], tuple(agent.brain.areas)
+    )
+    _, head = critic_of(learner, "still")
+    seen = learner.values["still"].predict(Trace(outputs, agent.brain.roles), head)[0]
+    # With lambda 0 the target of a last step that pays nothing is the value of what follows.
+    torch.testing.assert_close(batch.tensors["value/still/target"][-1], seen)
 
 
 def test_gae_is_the_weighted_sum_of_its_definition() -> None:
