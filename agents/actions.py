@@ -150,7 +150,7 @@ class Categorical(ActionDistribution):
         self.counts, self.space = counts, space
         self.parameters = self.features = self.noise = sum(counts)
         self.size = len(counts)
-        self._start = int(space.start) if isinstance(space, spaces.Discrete) else 0
+        self._start: npt.NDArray[np.int64] = np.asarray(getattr(space, "start", 0))
 
     def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Return Gumbel noise; see :class:`ActionDistribution`."""
@@ -187,13 +187,13 @@ class Categorical(ActionDistribution):
 
     def from_environment(self, action: Tensor) -> Tensor:
         """See :class:`ActionDistribution`."""
-        return action - self._start
+        return action - torch.as_tensor(self._start).to(action)
 
     def to_environment(self, action: Tensor) -> npt.NDArray[Any]:
         """See :class:`ActionDistribution`."""
-        whole: npt.NDArray[Any] = action.long().cpu().numpy()
+        whole: npt.NDArray[Any] = action.long().cpu().numpy() + self._start
         if isinstance(self.space, spaces.Discrete):
-            return whole[:, 0] + self._start
+            return whole[:, 0]
         return whole.reshape(-1, *(self.space.shape or ())).astype(self.space.dtype)
 
 

@@ -410,6 +410,17 @@ class Agent(BaseAlgorithm):
         """See :meth:`BrainPolicy.predict`."""
         return self.policy.predict(observation, state, episode_start, deterministic)
 
+    def set_env(self, env: Any, force_reset: bool = True) -> None:
+        """Give the agent other worlds of the same spaces: an id, an environment or a VecEnv.
+
+        Raises:
+            ValueError: there is no such environment, or its spaces are others.
+        """
+        worlds = worlds_of(env, self.n_envs, self.seed or 0)
+        if worlds is None:
+            raise ValueError("set_env needs an environment, not None")
+        super().set_env(worlds, force_reset)
+
     def lesion(self, *areas: str, at: npt.ArrayLike = 0.0) -> Lesion:
         """Hold the output of areas still, whatever their input; until healed.
 
@@ -429,8 +440,9 @@ class Agent(BaseAlgorithm):
 
     def heal(self, *areas: str) -> None:
         """Let lesioned areas work again; without names, all of them."""
-        for area in areas or tuple(self.brain.held):
-            self.brain.held.pop(area, None)
+        for lesion in self.brain.lesions:
+            for area in areas or tuple(lesion):
+                lesion.pop(area, None)
 
     def save(
         self,

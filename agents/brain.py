@@ -25,11 +25,13 @@ BrainState = dict[str, dict[str, Tensor]]
 What was given one step before, for those who read it late, stands under ``"<name>@-1"``.
 """
 
-TAKEN = frozenset(
+NOTED = frozenset(
     ("action", "reward", "episode_start", "terminated", "entropy", "log_prob", "taught")
 )
-TAKEN |= {"previous_action", *dir(nn.ModuleDict())}
-"""What no area can be called: names of a trace's other tensors, and torch's own of modules."""
+NOTED |= {"previous_action"}
+"""What no sense can be called: names of a trace's other tensors."""
+TAKEN = NOTED | {*dir(nn.ModuleDict())}
+"""What no area can be called: these, and torch's own names of modules."""
 
 
 class Brain(nn.Module):
@@ -45,11 +47,12 @@ class Brain(nn.Module):
     Attributes:
         acting: areas that acting takes; watching: the others, which see a whole rollout at once.
         fixed: areas whose output no learning changes; learning: the others.
-        held: outputs (size,) of lesioned areas, which their input does not change.
+        lesions: outputs (size,) of lesioned areas, which their input does not change, as they were
+            made one after the other. held: the outputs that hold now.
 
     Raises:
-        ValueError: an input is no sense and no earlier area, nor one that is read a step late;
-            the message names it.
+        ValueError: an input is no sense and no earlier area, nor one that is read a step late, a
+            sense or an area has a name that is taken, or the actor is none; the message names it.
     """
 
     def __init__(
@@ -61,6 +64,12 @@ class Brain(nn.Module):
         width: int = 64,
     ):
         super().__init__()
+        for name in senses:
+            if name in NOTED:
+                raise ValueError(
+                    f"no sense can be called {name!r}, which is what a trace calls something else: "
+                    f"rename it in the observation space"
+                )
         self.blueprint, self.width = blueprint, width
         self.sizes: dict[str, int] = {**senses, "previous_action": actions.features}
         self.inputs = {name: node.inputs for name, node in blueprint.items()}
@@ -88,7 +97,13 @@ class Brain(nn.Module):
                     raise ValueError(f"area {name!r} has another size than its option says")
         self.areas = nn.ModuleDict({name: built[name] for name in blueprint})
         self.roles = blueprint.roles
-        self.actor = cast(Actor, self.areas[self.roles["actor"]])
+        actor = self.areas[self.roles["actor"]]
+        if not isinstance(actor, Actor):
+            raise ValueError(
+                f"area {self.roles['actor']!r} has the role of the actor and is a "
+                f"{type(actor).__name__}: give it a subclass of Actor"
+            )
+        self.actor = actor
         # A memory must see every step, whoever reads it.
         remembers = [name for name, area in built.items() if area.initial_state(1)]
         late = [name for name in self.delayed if name in built]
@@ -105,8 +120,13 @@ class Brain(nn.Module):
                 fixed.add(name)
         self.fixed = tuple(name for name in blueprint if name in fixed)
         self.learning = tuple(name for name in blueprint if name not in fixed)
-        self.held: dict[str, Tensor] = {}
+        self.lesions: list[dict[str, Tensor]] = []
         self.credit: CreditRule = Backprop()
+
+    @property
+    def held(self) -> dict[str, Tensor]:
+        """Outputs of lesioned areas; a later lesion of an area stands before an earlier one."""
+        return {name: output for lesion in self.lesions for name, output in lesion.items()}
 
     def _size(self, name: str, actions: ActionDistribution) -> int:
         """Return the size of a sense or an area, which in a loop may not have been built yet."""
@@ -211,7 +231,9 @@ class Brain(nn.Module):
     ) -> tuple[Tensor, State]:
         """Run one area; the output of a lesioned one is what it is held at."""
         output, after = self.credit.run(self.areas[name], inputs, state, episode_start)
-        return self.held[name].expand_as(output) if name in self.held else output, after
+        if self.lesions and name in self.held:
+            output = self.held[name].expand_as(output)
+        return output, after
 
     def _step_together(
         self,

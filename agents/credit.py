@@ -74,9 +74,11 @@ class CreditRule:
         """Run an area over a sequence; see :class:`Area`.
 
         With :attr:`steps`, an area with a memory is run over as many steps at a time, and its
-        state between them is a constant.
+        state between them is a constant. One of a loop comes step by step, and is cut where the
+        brain cuts the loop.
         """
-        if self.steps is None or not state or not torch.is_grad_enabled():
+        single = len(episode_start) == 1
+        if self.steps is None or single or not state or not torch.is_grad_enabled():
             output, after = area(inputs, state, episode_start)
             return output, after
         parts, steps = [], self.steps

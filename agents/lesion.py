@@ -40,15 +40,12 @@ class Lesion:
                     f"not at an array of shape {tuple(output.shape)}"
                 )
             outputs[area] = output.expand(size)
-        self.brain, self.before = brain, {area: brain.held.get(area) for area in outputs}
-        brain.held |= outputs
+        self.brain, self.outputs = brain, outputs
+        brain.lesions.append(outputs)
 
     def heal(self) -> None:
-        """Let the areas work again, as far as they did before."""
-        for area, output in self.before.items():
-            self.brain.held.pop(area, None)
-            if output is not None:
-                self.brain.held[area] = output
+        """Let the areas work again, as far as no other lesion holds them."""
+        self.brain.lesions = [other for other in self.brain.lesions if other is not self.outputs]
 
     def __enter__(self) -> Self:
         return self

@@ -25,7 +25,8 @@ class Readable(gym.ObservationWrapper[Any, Any, Any]):
     - A text becomes numbers: each word counts in one of 64 bins, which its hash chooses
       (feature hashing, Weinberger et al. 2009).
     - MiniGrid's image, which is no picture but a table of codes for object, colour and state,
-      becomes one-hot, (height, width, 21).
+      becomes one-hot, (height, width, 21); also where its wrapper gives nothing else. A real
+      picture, of its wrappers for RGB, stays one.
 
     Everything else is passed on as it is.
 
@@ -35,7 +36,13 @@ class Readable(gym.ObservationWrapper[Any, Any, Any]):
 
     def __init__(self, env: gym.Env[Any, Any]):
         super().__init__(env)
-        self.coded = type(env.unwrapped).__module__.startswith("minigrid.")
+        layers = _layers(env)
+        minigrid = type(env.unwrapped).__module__.startswith("minigrid.")
+        # These give a picture, or places, under the same name.
+        other = any(name.startswith(("RGB", "Symbolic")) for name in layers)
+        self.tables = {"image"} | ({SOLE} if "ImgObsWrapper" in layers else set())
+        if other or not minigrid:
+            self.tables = set()
         found = self._entries(SOLE, env.observation_space)
         sole = found.get(SOLE)
         space = spaces.Dict(found) if sole is None else sole
@@ -55,7 +62,7 @@ class Readable(gym.ObservationWrapper[Any, Any, Any]):
         return {name: space}
 
     def _is_table(self, name: str, space: spaces.Space[Any]) -> bool:
-        return self.coded and name == "image" and (space.shape or ())[2:] == (len(TABLE),)
+        return name in self.tables and (space.shape or ())[2:] == (len(TABLE),)
 
     def observation(self, observation: Any) -> Any:
         """Return an observation of the new space."""
@@ -74,6 +81,15 @@ class Readable(gym.ObservationWrapper[Any, Any, Any]):
             one_hot = [np.eye(n, dtype=np.float32)[c] for n, c in zip(TABLE, codes, strict=True)]
             return {name: np.concatenate(one_hot, -1)}
         return {name: value}
+
+
+def _layers(env: gym.Env[Any, Any]) -> list[str]:
+    """Return the names of the classes of an environment's wrappers."""
+    found = []
+    while isinstance(env, gym.Wrapper):
+        found.append(type(env).__name__)
+        env = env.env
+    return found
 
 
 def _parts(name: str, space: spaces.Space[Any]) -> dict[str, tuple[Any, spaces.Space[Any]]] | None:

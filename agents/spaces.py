@@ -96,9 +96,10 @@ class Senses:
             one_hot: npt.NDArray[np.float32] = np.eye(int(entry.n), dtype=np.float32)[row]
             return one_hot
         if isinstance(entry, spaces.MultiDiscrete):
+            chosen = (batch - entry.start).reshape(len(batch), -1)
             parts = [
                 np.eye(int(n), dtype=np.float32)[column]
-                for n, column in zip(entry.nvec, (batch - entry.start).T, strict=True)
+                for n, column in zip(entry.nvec.ravel(), chosen.T, strict=True)
             ]
             return np.concatenate(parts, 1)
         return batch.reshape(len(batch), -1).astype(np.float32)
@@ -216,8 +217,9 @@ def to_json(space: spaces.Space[Any]) -> dict[str, Any]:
     if isinstance(space, spaces.Discrete):
         return {"type": "Discrete", "n": int(space.n), "start": int(space.start)}
     if isinstance(space, spaces.MultiDiscrete):
-        start = {"start": space.start.tolist()} if space.start.any() else {}
-        return {"type": "MultiDiscrete", "nvec": space.nvec.tolist(), **start}
+        start, dtype = space.start.tolist(), str(np.dtype(space.dtype))
+        nvec = space.nvec.tolist()
+        return {"type": "MultiDiscrete", "nvec": nvec, "start": start, "dtype": dtype}
     if isinstance(space, spaces.MultiBinary):
         return {"type": "MultiBinary", "n": list(space.shape)}
     raise ValueError(f"a {type(space).__name__} space cannot be saved")
@@ -250,7 +252,8 @@ def from_json(data: Mapping[str, Any]) -> spaces.Space[Any]:
     if kind == "Discrete":
         return spaces.Discrete(data["n"], start=data["start"])
     if kind == "MultiDiscrete":
-        return spaces.MultiDiscrete(data["nvec"], start=data.get("start"))
+        kept: Any = np.dtype(data["dtype"])
+        return spaces.MultiDiscrete(data["nvec"], kept, start=data["start"])
     if kind == "MultiBinary":
         shape = data["n"]  # Gymnasium tells MultiBinary(3) and MultiBinary((3,)) apart
         return spaces.MultiBinary(shape[0] if len(shape) == 1 else shape)

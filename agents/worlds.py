@@ -109,14 +109,15 @@ def setting_of(env: VecEnv | None) -> dict[str, Any] | None:
     """
     task = getattr(env, "task", None)
     if isinstance(task, Task):
-        return as_json(task) | {"variant": task.variant}
+        return as_json(task)
     spec = None if env is None else env.get_attr("spec", 0)[0]
     return None if spec is None else {"name": spec.id, "arguments": spec.kwargs}
 
 
 def as_json(task: Task) -> dict[str, Any]:
-    """Return a task's name, level and whether it is the out-of-distribution variant."""
-    return {"name": task.name, "level": task.level, "ood": task.ood}
+    """Return a task's name, level, whether it is out of distribution, and its variant."""
+    told = {"name": task.name, "level": task.level, "ood": task.ood}
+    return {**told, "variant": task.variant}
 
 
 def delay_of(env: VecEnv | None) -> int:

@@ -92,8 +92,14 @@ class Trace:
         """Return the tensor one step on, (time, worlds, features).
 
         Only rows where :attr:`has_next` holds mean anything.
+
+        Raises:
+            KeyError: nothing is called so; or what follows the last step is known, but not this,
+                such as the action, which is not chosen yet.
         """
         key = self._key(name)
+        if self.after and key not in self.after:
+            raise KeyError(f"what {name!r} will be after the last step of a rollout is not known")
         x = self.tensors[key]
         return torch.cat((x[1:], self.after.get(key, x[-1:])))
 
@@ -162,13 +168,27 @@ class Cost:
     episodic: bool = True
 
     def __post_init__(self) -> None:
-        if isinstance(self.trains, str):
-            raise TypeError(
-                f"{type(self).__name__}(trains={self.trains!r}): give a tuple of names, "
-                f"({self.trains!r},)"
-            )
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(field.default, tuple) and isinstance(value, str):
+                raise TypeError(
+                    f"{type(self).__name__}({field.name}={value!r}): give a tuple of names, "
+                    f"({value!r},)"
+                )
+        self.check("rate", 0 <= self.rate < float("inf"), "a number >= 0")
+        self.check("gamma", self.gamma is None or 0 <= self.gamma <= 1, "None, or 0 to 1")
         if isinstance(self.weight, int | float) and not 0 <= self.weight < float("inf"):
             raise ValueError(f"{type(self).__name__}(weight={self.weight}): give a number >= 0")
+
+    def check(self, name: str, holds: bool, wanted: str) -> None:
+        """Refuse an option that cannot be.
+
+        Raises:
+            ValueError: names it, and what is wanted.
+        """
+        if not holds:
+            value = getattr(self, name)
+            raise ValueError(f"{type(self).__name__}({name}={value!r}): give {wanted}")
 
     @classmethod
     def label(cls) -> str:

@@ -53,6 +53,8 @@ class BehaviouralCloning(Cost):
                 wanted = ", ".join(sorted(missing)) or "sense/<name>"
                 raise ValueError(f"{self.recording} has no {wanted}; it has {', '.join(file)}")
             episode = file["episode"]
+        together = np.argsort(episode, kind="stable")  # another's file may have them mixed
+        episode, found = episode[together], {name: x[together] for name, x in found.items()}
         _, begin, length = np.unique(episode, return_index=True, return_counts=True)
         padded = {}
         for name, x in found.items():

@@ -7,6 +7,7 @@ schedule may also begin at an age that is not known before: when the agent has b
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -98,7 +99,7 @@ class Schedule:
         ages = [age for age, _ in self.points]
         if not self.points or min(ages) < 0 or ages != sorted(ages):
             raise ValueError(f"a schedule has points of ages >= 0 that do not fall, not {ages}")
-        if min(value for _, value in self.points) < 0:
+        if not all(0 <= value < math.inf for _, value in self.points):
             raise ValueError(f"a schedule's values are >= 0, not {self.points}")
 
     def at(self, age: int, fired: Mapping[Trigger, int] | None = None) -> float:

@@ -54,8 +54,9 @@ class DriveReduction(Cost):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.setpoint <= 1:
-            raise ValueError(f"DriveReduction(setpoint={self.setpoint}): give a level in (0, 1]")
+        # Below a half, a need that is full would be worse than death.
+        self.check("setpoint", 0.5 <= self.setpoint <= 1, "a level of at least 0.5 and at most 1")
+        self.check("need", self.need is None or 0 <= self.need < MOST, f"None, or 0 to {MOST - 1}")
         if self.exponent < 1 or self.root < 1:
             raise ValueError(
                 f"DriveReduction(exponent={self.exponent}, root={self.root}): give numbers >= 1"
@@ -80,6 +81,15 @@ class DriveReduction(Cost):
     def valued(self) -> tuple[str, ...]:
         """See ``valued_by``; the value of all needs together trains what its score does."""
         return self.valued_by if self.need is not None else self.trains
+
+    def heads(self, sizes: Mapping[str, int]) -> None:
+        """Return None; see :class:`Cost`.
+
+        Raises:
+            KeyError: the sense has no such need.
+        """
+        if self.need is not None and self.need >= sizes[self.sense]:
+            raise KeyError(f"{self.sense!r} has {sizes[self.sense]} needs, and none {self.need}")
 
     def drive(self, level: Tensor) -> Tensor:
         """Return the drive, (time, worlds), of levels (time, worlds, needs); 0 where absent."""

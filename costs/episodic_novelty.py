@@ -36,6 +36,10 @@ class EpisodicNovelty(Intrinsic):
     hidden: int = 64
     features: int = 16
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check("ridge", self.ridge > 0, "a number above 0")
+
     def heads(self, sizes: Mapping[str, int]) -> ControlledFeatures:
         """Return the embedding and the inverse model."""
         return ControlledFeatures(self.width(sizes), sizes["action"], self.hidden, self.features)

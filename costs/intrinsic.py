@@ -39,6 +39,13 @@ class Intrinsic(Cost):
         """Return the cost that looks at every sense."""
         return cls(senses=tuple(senses))
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check("senses", bool(self.senses), "at least one sense or area")
+        for option in ("hidden", "features"):
+            if hasattr(self, option):
+                self.check(option, getattr(self, option) >= 1, "a whole number of at least 1")
+
     def width(self, sizes: Mapping[str, int]) -> int:
         """Return how many features an observation has."""
         return sum(sizes[sense] for sense in self.senses)

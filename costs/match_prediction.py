@@ -34,6 +34,10 @@ class MatchPrediction(Prediction):
     capacity: int = 16
     likeness: float = 0.99
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check("capacity", self.capacity >= 1, "a whole number of at least 1")
+
     def size(self, sizes: Mapping[str, int]) -> int:
         """Return 2: same, opposite."""
         return 2

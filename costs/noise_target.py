@@ -25,10 +25,19 @@ class NoiseTarget(Prediction):
     Attributes:
         of: the cost that it is the placebo of.
         seed: of the permutations.
+        trains, reads: those of that cost, unless they are given.
     """
 
+    trains: tuple[str, ...] = ()
+    reads: str = ""
     of: Prediction = field(default_factory=SelfLocalisation)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "trains", self.trains or self.of.trains)
+        object.__setattr__(self, "reads", self.reads or self.of.reads)
+        self.check("reads", self.reads == self.of.reads, f"what the other reads: {self.of.reads!r}")
 
     @classmethod
     def like(cls, cost: Prediction) -> Self:
@@ -52,7 +61,8 @@ class NoiseTarget(Prediction):
 
     def applied(self, area: str, trains: Iterable[str]) -> Self:
         """Return the placebo of the other cost of another area."""
-        return replace(super().applied(area, trains), of=self.of.applied(area, trains))
+        moved = self.of.applied(area, trains)
+        return replace(self, of=moved, reads=moved.reads, trains=moved.trains)
 
     def size(self, sizes: Mapping[str, int]) -> int:
         """Return how many numbers the other cost predicts."""

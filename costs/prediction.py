@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from motley.costs.base import Cost, Trace, masked_mean_square
+
+FLOOR = 0.01
+"""Least variance that an error is counted in: that of a tenth, in senses from 0 or -1 to 1.
+
+What varies less is all but constant and has little to teach, while an untrained read-out is off by
+more (0.15 on average at the default widths): counted in the target's own variance, reward before
+any reward came would weigh tens of thousands of times what every other cost does. The costs of
+the suite's own sets have targets that vary by this or more.
+"""
 
 
 @dataclass(frozen=True)
@@ -23,8 +33,10 @@ class Prediction(Cost):
 
     Attributes:
         reads: the area that must know: a name, a role, or roles with bars between them.
+        floor: the least variance that errors are counted in.
     """
 
+    floor: ClassVar[float] = FLOOR
     reads: str = "core"
 
     def size(self, sizes: Mapping[str, int]) -> int:
@@ -57,32 +69,30 @@ class Prediction(Cost):
 
     def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
         """Return the squared error in units of the target's variance, (time, worlds)."""
-        return unexplained(heads(self.inputs(trace)), self.target(trace), self.mask(trace))
+        predicted, target = heads(self.inputs(trace)), self.target(trace)
+        return unexplained(predicted, target, self.mask(trace), self.floor)
 
 
-FLOOR = 0.01
-"""Least variance that an error is counted in: that of a tenth, in senses from 0 or -1 to 1.
-
-What varies less is all but constant and has little to teach, while an untrained read-out is off by
-more (0.15 on average at the default widths): counted in the target's own variance, reward before
-any reward came would weigh tens of thousands of times what every other cost does. The costs of
-the suite's own sets have targets that vary by this or more.
-"""
+LEAST_STEPS = 2
+"""Steps that must count in a batch: one has no variance, so that whoever is off by anything would
+seem to err by far more than one who gives the mean."""
 
 
-def unexplained(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+def unexplained(predicted: Tensor, target: Tensor, mask: Tensor, floor: float = FLOOR) -> Tensor:
     """Return the share of the target's variance that is not explained, by step: (time, worlds).
 
-    The variance is that of the steps that count, averaged over features, and :data:`FLOOR` at
-    least; the mean over all steps is 1 - R2 above that floor.
+    The variance is that of the steps that count, averaged over features, and ``floor`` at least;
+    the mean over all steps is 1 - R2 above that floor. Zero where fewer than :data:`LEAST_STEPS`
+    count.
 
     Args:
         predicted: (time, worlds, features).
         target: likewise.
         mask: (time, worlds) bool, the steps that count.
+        floor: the least variance that errors are counted in.
     """
     kept = mask.unsqueeze(-1).to(target.dtype)
-    count = kept.sum().clamp(min=1.0)
-    mean = (target * kept).sum((0, 1)) / count
-    variance = masked_mean_square(target - mean, mask).mean().clamp(min=FLOOR)
-    return masked_mean_square(predicted - target, mask) / variance
+    count = kept.sum()
+    mean = (target * kept).sum((0, 1)) / count.clamp(min=1.0)
+    variance = masked_mean_square(target - mean, mask).mean().clamp(min=floor)
+    return masked_mean_square(predicted - target, mask) / variance * (count >= LEAST_STEPS)

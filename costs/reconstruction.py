@@ -41,6 +41,10 @@ class Reconstruction(Prediction):
     channels: int | None = None
     when: str | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check("channels", self.channels is None or self.channels >= 1, "None, or 1 or more")
+
     @classmethod
     def fitted(cls, senses: Mapping[str, int]) -> Self:
         """Return the cost of what is seen, or else of the first sense, while the body is held."""

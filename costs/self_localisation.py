@@ -34,7 +34,8 @@ class SelfLocalisation(Prediction):
 
     Attributes:
         rung: where the label comes from, see above.
-        reach: displacements as long as this many times the sense's unit give a target of 1.
+        reach: displacements as long as this many times the sense's unit give a target of 1; of
+            ``felt`` and ``true``.
         channels: numbers of a ray of ``vision``, the first its nearness.
     """
 
@@ -52,6 +53,7 @@ class SelfLocalisation(Prediction):
         super().__post_init__()
         if self.rung not in RUNGS:
             raise ValueError(f"SelfLocalisation(rung={self.rung!r}): give {', '.join(RUNGS)}")
+        self.check("reach", self.reach > 0, "a number above 0")
 
     def size(self, sizes: Mapping[str, int]) -> int:
         """Return 2: ahead and left."""

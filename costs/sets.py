@@ -220,11 +220,8 @@ def check_names(names: str) -> None:
             raise ValueError(f"there is an empty name among the costs {names!r}")
         if entry in COST_SETS or entry in COSTS:
             continue
-        word, _, member = entry.partition(".")
-        if word != "homogeneous":
+        if entry.partition(".")[0] != "homogeneous":  # whose member its set knows
             raise ValueError(unknown("cost set or cost", entry, (*COST_SETS, *COSTS)))
-        if member not in COSTS:
-            raise ValueError(unknown("cost", member, COSTS))
 
 
 def cost_set(
@@ -264,6 +261,11 @@ def cost_set(
             costs += COSTS[entry].family(senses)
         else:
             costs += homogeneous(senses, problem, entry.partition(".")[2])
+    for cost in costs:
+        if isinstance(cost, Value):
+            cost.check("weight", cost.weight != 0, "a weight above 0: every score has its value")
+            scores = {other.name for other in costs if other.scores}
+            cost.check("of", cost.of in scores, f"one that scores: {', '.join(scores) or 'none'}")
     costs = [cost for cost in costs if cost.weight != 0]
     if not any(cost.scores for cost in costs):
         raise ValueError(

@@ -14,7 +14,8 @@ class Sparsity(Cost):
     """The activity ratio of an area (Treves & Rolls 1991): small where few of its units are active.
 
     (mean |r|)^2 / mean r^2 over the units at each step: 1 where all are equally active, 1/n where
-    one of n is. It does not depend on how active they are, so that silence gains nothing.
+    one of n is. It does not depend on how active they are, so that to be less active gains nothing.
+    It is 0 for an area that is silent, where it has no gradient either.
 
     Attributes:
         reads: the area: a name, a role, or roles with bars between them.

@@ -400,7 +400,7 @@ def reading(area: type[Area]) -> list[Agent]:
         (lambda: [1, 2], "a cohort takes agents, not 1"),
         (lambda: None, "a cohort takes a list of agents, not None"),
         (lambda: "ab", "a cohort takes a list of agents, not 'ab'"),
-        (lambda: alike()[0], "a list of agents, not one"),
+        (lambda: alike()[0], "a list of agents, not <motley"),
         (competent, "by competence"),
         (lambda: reading(Reads), r"area 'core' \(Reads\) cannot run for several"),
         (lambda: reading(Numpy), r"area 'core' \(Numpy\) cannot run for several"),

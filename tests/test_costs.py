@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,11 +15,16 @@ from torch import Tensor, nn
 from motley.agents import Agent
 from motley.costs import (
     COSTS,
+    RND,
     Cost,
+    DriveReduction,
     Entropy,
+    EpisodicNovelty,
     ExtrinsicReward,
     Intrinsic,
+    LearningProgress,
     LocalTDError,
+    MatchPrediction,
     NextObservation,
     NoiseTarget,
     Prediction,
@@ -444,7 +450,7 @@ def test_an_area_of_a_cost_alone_is_trained_by_no_score() -> None:
 def test_a_set_has_no_other_member_than_the_problems() -> None:
     with pytest.raises(ValueError, match=r"unknown member .* 'reconstruction'.* next_observation"):
         cost_set("homogeneous.reconstruction", SIZES, "path integration")
-    with pytest.raises(ValueError, match="unknown cost 'recon'; did you mean reconstruction"):
+    with pytest.raises(ValueError, match=r"unknown member .* 'recon'; there are: next_observation"):
         cost_set("homogeneous.recon", SIZES)
 
 
@@ -468,3 +474,78 @@ def test_unknown_and_useless_costs_are_refused() -> None:
 
 def test_a_score_brings_its_value() -> None:
     assert [c.name for c in cost_set([ExtrinsicReward()], SIZES)] == ["reward", "value_reward"]
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: NextObservation(rate=-1.0), r"NextObservation\(rate=-1.0\): give a number >= 0"),
+        (lambda: ExtrinsicReward(gamma=1.5), r"ExtrinsicReward\(gamma=1.5\): give None, or 0 to 1"),
+        (lambda: LearningProgress(kept=1.0), r"LearningProgress\(kept=1.0\): give a share"),
+        (lambda: DriveReduction(need=-1), r"DriveReduction\(need=-1\): give None, or 0 to 7"),
+        (lambda: DriveReduction(setpoint=0.3), r"DriveReduction\(setpoint=0.3\): give a level"),
+        (lambda: RND(features=0), r"RND\(features=0\): give a whole number of at least 1"),
+        (lambda: RND(senses=()), r"RND\(senses=\(\)\): give at least one sense"),
+        (lambda: EpisodicNovelty(ridge=0.0), r"EpisodicNovelty\(ridge=0.0\): give a number above"),
+        (lambda: SelfLocalisation(reach=0.0), r"SelfLocalisation\(reach=0.0\): give a number"),
+        (lambda: Reconstruction(channels=0), r"Reconstruction\(channels=0\): give None, or 1"),
+        (lambda: MatchPrediction(capacity=-1), r"MatchPrediction\(capacity=-1\): give a whole"),
+        (lambda: NoiseTarget(reads="core"), r"NoiseTarget\(reads='core'\): give what the other"),
+        (lambda: Schedule(((0, float("nan")),)), "a schedule's values are >= 0, not"),
+    ],
+)
+def test_an_option_that_cannot_be_is_named(make: Callable[[], Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        make()
+    with pytest.raises(TypeError, match=r"RND\(senses='vision'\): give a tuple of names, \('vis"):
+        RND(senses="vision")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("costs", "said"),
+    [
+        (["reward", Value(weight=0.0)], r"Value\(weight=0.0\): give a weight above 0"),
+        (["reward", Value(of="rewrd")], r"Value\(of='rewrd'\): give one that scores: reward"),
+        ("homogeneous.drive_reduction", "did you mean drive_reduction_0"),
+    ],
+)
+def test_a_cost_that_does_not_fit_is_named(costs: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Agent("uniform", "ManyNeeds", costs, n_envs=2)
+
+
+def test_a_need_that_a_body_lacks_is_named() -> None:
+    with pytest.raises(KeyError, match="'interoception' has 4 needs, and none 7"):
+        DriveReduction(need=7).heads(SIZES)
+
+
+def test_a_drive_can_be_the_one_cost_of_all_areas() -> None:
+    agent = Agent("uniform", "ManyNeeds", "homogeneous.drive_reduction_1", n_envs=2)
+    assert agent.learner.routes["drive_reduction_1"] == agent.brain.areas.keys()
+
+
+def test_a_placebo_by_name_reads_and_trains_what_its_target_does() -> None:
+    made = NoiseTarget()
+    assert (made.reads, made.trains) == (SelfLocalisation().reads, SelfLocalisation().trains)
+    moved = made.applied("search", ["search"])
+    assert (moved.reads, moved.of.reads, moved.trains) == ("search", "search", ("search",))
+
+
+def test_what_is_not_known_after_a_rollout_is_refused() -> None:
+    x = torch.zeros(3, 2, 1)
+    starts = torch.zeros(3, 2, dtype=torch.bool)
+    trace = Trace({"x": x, "action": x, "episode_start": starts}, {}, {"x": x[:1]})
+    assert trace.next("x").shape == x.shape
+    with pytest.raises(KeyError, match="what 'action' will be after the last step"):
+        trace.next("action")
+    trace_alone = Trace(trace.tensors)
+    assert trace_alone.next("action").shape == x.shape  # of which the last row means nothing
+
+
+def test_a_single_step_that_counts_has_no_variance_to_be_counted_in() -> None:
+    generator = torch.Generator().manual_seed(0)
+    target = 0.5 * torch.randn(32, 8, 1, generator=generator)
+    for count, low, high in ((1, 0.0, 0.0), (8, 0.5, 1.5), (256, 0.9, 1.1)):
+        mask = (torch.arange(256) < count).view(32, 8)
+        error = unexplained(torch.zeros_like(target), target, mask).mean()
+        assert low <= error <= high

@@ -291,6 +291,39 @@ def test_rules_that_change_nothing_give_the_same_weights() -> None:
         assert torch.equal(a, b)
 
 
+@pytest.mark.parametrize("task", ["GateMaze", "RoleBind"])
+def test_truncation_beyond_the_rollout_is_backprop_in_a_loop_with_a_memory(task: str) -> None:
+    found = []
+    for credit in ("backprop", "bptt_8", "bptt_4"):
+        agent = Agent("matched", task, "reward", n_envs=2, credit=credit, seed=0)
+        space = agent.brain.sizes
+        generator = torch.Generator().manual_seed(0)
+        names = [name for name in space if name not in agent.brain.areas]
+        seen = {name: torch.rand(8, 2, space[name], generator=generator) for name in names}
+        seen = {name: x.requires_grad_() for name, x in seen.items()}
+        starts = torch.zeros(8, 2, dtype=torch.bool)
+        outputs, _ = agent.brain(seen, agent.brain.initial_state(2), starts)
+        core = outputs["core" if task == "RoleBind" else "memory"][-1].sum()
+        given = torch.autograd.grad(core, [*seen.values()], allow_unused=True)
+        parts: list[torch.Tensor | None] = [*given]
+        found.append(torch.stack([x.abs().sum((1, 2)) for x in parts if x is not None]).sum(0))
+    whole, eight, four = found
+    torch.testing.assert_close(eight, whole)
+    assert (whole > 1e-4).all()
+    assert (four[:4] == 0).all()
+    assert (four[4:] > 0).all()
+
+
+def test_a_lesioned_area_learns_nothing_by_any_rule() -> None:
+    for credit, area in (("backprop", "actor"), ("node_perturbation", "core")):
+        agent = small(credit)
+        agent.lesion(area)
+        before = [p.clone() for p in agent.brain.areas[area].parameters()]
+        agent.learn(64)
+        after = agent.brain.areas[area].parameters()
+        assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
 def test_a_rule_that_an_area_does_not_support_is_refused_by_its_name() -> None:
     with pytest.raises(ValueError, match=r"unknown credit rule 'backporp'; did you mean backprop"):
         small("backporp")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,11 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
 
 from motley.agents import Agent, Blueprint, Node
+from motley.agents.actions import action_distribution
 from motley.agents.areas import Actor, Convolution, PathIntegrator, Perceptron
+from motley.agents.blueprints import BLUEPRINTS
 from motley.agents.readable import Readable, hashed
-from motley.agents.spaces import Senses
+from motley.agents.spaces import Senses, Sizes, from_json, to_json
 
 pytest.importorskip("minigrid")
 
@@ -196,3 +200,56 @@ def test_an_area_works_inside_a_policy_of_sb3s() -> None:
     assert sum(p.numel() for p in before) == 4 * 12 + 12
     ppo.learn(128)
     assert not any(map(torch.equal, before, extractor.parameters()))
+
+
+def test_a_table_alone_becomes_one_hot_and_a_real_picture_stays() -> None:
+    theirs: Any = importlib.import_module("minigrid.wrappers")
+
+    bare = gym.make("MiniGrid-Empty-5x5-v0")
+    assert Readable(theirs.ImgObsWrapper(bare)).reset(seed=0)[0].shape == (7, 7, 21)
+    seen = Readable(theirs.RGBImgPartialObsWrapper(bare)).reset(seed=0)[0]["image"]
+    assert seen.dtype == np.uint8
+    assert seen.shape[-1] == 3
+
+
+def test_worlds_can_be_given_later_by_id() -> None:
+    agent = Agent("uniform", "MiniGrid-Empty-5x5-v0", "reward", n_envs=2, n_steps=8, width=8,
+                  budget=None)  # fmt: skip
+    agent.set_env("MiniGrid-Empty-5x5-v0")
+    agent.learn(16)
+    one = Agent("uniform", gym.make("MiniGrid-Empty-5x5-v0"), "reward", n_steps=8, width=8,
+                budget=None)  # fmt: skip
+    one.set_env(gym.make("MiniGrid-Empty-5x5-v0"))
+    one.learn(8)
+    with pytest.raises(ValueError, match="needs an environment, not None"):
+        agent.set_env(None)
+
+
+@pytest.mark.parametrize("name", ["action", "previous_action", "reward", "episode_start"])
+def test_a_sense_with_the_name_of_something_else_is_refused(name: str) -> None:
+    class Sensing(gym.Env[Any, Any]):
+        observation_space = spaces.Dict(dict.fromkeys((name, "x"), spaces.Box(-1, 1, (2,))))
+        action_space = spaces.Discrete(2)
+
+    with pytest.raises(ValueError, match=f"no sense can be called '{name}'.*: rename it"):
+        Agent("uniform", Sensing(), "reward")
+
+
+def test_choices_may_begin_anywhere_and_stand_in_rows() -> None:
+    space = spaces.MultiDiscrete([3, 2], start=[1, 5])
+    over = action_distribution(space)
+    x = torch.tensor([[0.0, 9.0, 0.0, 9.0, 0.0]])
+    action = over.sample(x, torch.zeros(()), None)
+    given = over.to_environment(action)
+    assert given.tolist() == [[2, 5]]
+    assert space.contains(given[0])
+    assert torch.equal(over.from_environment(torch.as_tensor(given).float()), action)
+    rows: Any = spaces.MultiDiscrete(np.array([[2, 3], [4, 2]]), dtype=np.int32)
+    found = Senses(rows)(np.array([[[1, 2], [0, 1]]], np.int32))["observation"]
+    assert found.tolist() == [[0, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1]]
+    assert from_json(json.loads(json.dumps(to_json(rows)))) == rows
+
+
+def test_a_binding_memory_leaves_images_their_encoder() -> None:
+    sizes = Sizes({"cue": 8, "camera": 3 * 16 * 16}, {"camera": (3, 16, 16)})
+    assert "camera_encoder" in BLUEPRINTS["binding"](sizes)

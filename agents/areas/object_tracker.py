@@ -33,11 +33,13 @@ class ObjectTracker(Area):
     Its rungs of prior strength:
 
     - ``exact``: the thing's radius and the way it moves are given; nothing is learnt.
-    - ``noisy``: its radius, and factors of its velocity and of the distance of surfaces, start
-      wrong by random factors (deviation 0.2) and are learnt.
-    - ``learnt``: the bounces are not given either: a layer of ``hidden`` units corrects where a
-      thing out of sight is and will come back, from its last place, its velocity, the surfaces
-      and the time; what it adds starts near zero, which is straight on.
+    - ``noisy``: how far from a surface it turns, its velocity and the distance of surfaces start
+      wrong by random factors (deviation 0.2) and are learnt. Where it is while in view is
+      reckoned with its true radius.
+    - ``learnt``: the bounces are not given either, but for when it comes back, which starts from
+      one bounce off the far wall: a layer of ``hidden`` units corrects that, and where a thing
+      out of sight is and will come back, from its last place, its velocity, the surfaces and the
+      time; what it adds starts near zero, which for places is straight on.
 
     The output is [in view, known and out of sight, place (ahead, left) / 4 m, place of coming back
     / 4 m, steps until then / 20], all in the body's frame; zero where nothing is known.
@@ -65,7 +67,7 @@ class ObjectTracker(Area):
             )
         super().__init__(sizes, 7)
         self.prior, self.radius = prior, radius
-        # Factors of radius, velocity and distance of surfaces.
+        # Factors of the gap at which it turns, of its velocity and of the distance of surfaces.
         self.factors = nn.Parameter(torch.exp(0.2 * torch.randn(3))) if prior != "exact" else None
         if prior == "learnt":
             self.encode = nn.Linear(10, hidden)

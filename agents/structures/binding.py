@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from motley.agents import spaces
 from motley.agents.areas import BindingMemory
 from motley.agents.blueprints import Blueprint, Node, Sizes, assemble, priors, register, require
 
@@ -12,7 +13,8 @@ def binding(senses: Sizes, prior: str = "learnt") -> Blueprint:
     inputs = ("cue",) if prior == "exact" else ("cue", "core@-1")
     options = {"size": 17, "prior": prior}
     modules = {"binding": Node(BindingMemory, inputs, "binding", options)}
-    return assemble({s: n for s, n in senses.items() if s != "cue"}, modules)
+    others = {sense: size for sense, size in senses.items() if sense != "cue"}
+    return assemble(spaces.Sizes(others, spaces.images_of(senses)), modules)
 
 
 register(binding, priors("exact"), problem="variable binding", mismatched="episodic_memory")

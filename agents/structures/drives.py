@@ -28,7 +28,7 @@ def with_drives(
         recalled: a memory that knows what food looks like; see :class:`FoodFinder`.
     """
     areas = {name: node for name, node in frame.items() if node.role not in ("actor", "critic")}
-    del areas["search"]  # which nobody would read: food is looked for by its own area
+    areas.pop("search", None)  # which nobody would read: food is looked for by its own area
     areas["food"] = Node(FoodFinder, ("interoception", "vision", *recalled), "food")
     for need in range(needs):
         areas[f"drive_{need}"] = Node(DriveHead, ("food",), "drive", {"need": need})
