@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 FACTS, TENSORS = "agent.json", "tensors.safetensors"
 PathLike = str | Path | io.BufferedIOBase
 BROKEN = (

@@ -85,9 +85,9 @@ def _forward(log_prob, before, advantages, clip_range, losses, slopes, facts):  
     scores, steps = advantages.shape
     total, means = np.zeros(steps), np.zeros(scores)
     for k in range(scores):
-        means[k] = advantages[k].mean()
         for i in range(steps):
             total[i] += advantages[k, i]
+            means[k] += advantages[k, i] / steps  # in float64, which a float32 array's mean is not
     mean = total.mean()
     scale = np.sqrt(np.square(total - mean).sum() / (steps - 1)) + 1e-8
     kl, clipped = 0.0, 0

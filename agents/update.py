@@ -241,7 +241,7 @@ class Learner(nn.Module):
         log = {f"weight/{name}": weight for name, weight in weights.items()}
         log |= {f"plasticity/{name}": gate for name, gate in plasticity.items()}
         shut = frozenset(name for name, gate in plasticity.items() if gate == 0)
-        shut |= self.brain.held.keys()  # a lesioned area learns nothing, by no credit rule
+        shut |= frozenset(self.brain.held)  # a lesioned area learns nothing, by no credit rule
         for group in self.optimizer.param_groups:
             group["lr"] = rate * (plasticity[group["area"]] if "area" in group else group["rate"])
         counting = {name for name, weight in weights.items() if weight > 0}

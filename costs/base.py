@@ -99,7 +99,10 @@ class Trace:
         """
         key = self._key(name)
         if self.after and key not in self.after:
-            raise KeyError(f"what {name!r} will be after the last step of a rollout is not known")
+            raise KeyError(
+                f"what {name!r} will be after the last step of a rollout is not known: take what "
+                f"is sensed then, such as 'previous_action' for the action"
+            )
         x = self.tensors[key]
         return torch.cat((x[1:], self.after.get(key, x[-1:])))
 

@@ -18,12 +18,12 @@ class LatentSelfPrediction(Prediction):
     """Squared error of an area's own output one step on, predicted from it and the action.
 
     No gradient goes through the target (as in Grill et al. 2020 and Ni et al. 2024, without a
-    slower copy). Errors are in units of the target's variance, however small, so that an area that
-    shrinks gains nothing. Zero at the last step of an episode.
+    slower copy). Errors are in units of the target's variance, so that an area that shrinks gains
+    nothing, down to a hundredth. Zero at the last step of an episode.
     """
 
     in_time: ClassVar[bool] = True
-    floor: ClassVar[float] = 1e-6
+    floor: ClassVar[float] = 1e-4
     trains: tuple[str, ...] = ("encoder", "core")
 
     def size(self, sizes: Mapping[str, int]) -> int:

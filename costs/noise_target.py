@@ -55,6 +55,11 @@ class NoiseTarget(Prediction):
         """Whether the other cost compares steps."""
         return self.of.in_time
 
+    @property
+    def floor(self) -> float:  # type: ignore[override]
+        """The least variance that the other cost's errors are counted in."""
+        return self.of.floor
+
     def late(self, delay: int) -> Self:
         """Return the placebo of the other cost for senses that come late."""
         return replace(self, of=self.of.late(delay))

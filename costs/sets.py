@@ -264,7 +264,7 @@ def cost_set(
     for cost in costs:
         if isinstance(cost, Value):
             cost.check("weight", cost.weight != 0, "a weight above 0: every score has its value")
-            scores = {other.name for other in costs if other.scores}
+            scores = sorted({other.name for other in costs if other.scores})
             cost.check("of", cost.of in scores, f"one that scores: {', '.join(scores) or 'none'}")
     costs = [cost for cost in costs if cost.weight != 0]
     if not any(cost.scores for cost in costs):

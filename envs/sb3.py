@@ -88,7 +88,7 @@ class WorldVecEnv(VecEnv):
             self.seed(int(np.random.SeedSequence().generate_state(1)[0]))
         rows: Ints = np.array([i for i, s in enumerate(self._seeds) if s is not None], np.int64)
         if rows.size:
-            world.seed([self._seeds[i] for i in rows], rows)
+            world.seed(np.array([self._seeds[i] for i in rows], np.uint64), rows)
         self._seeded = True
         self._reset_seeds()
         self._reset_options()

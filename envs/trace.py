@@ -152,16 +152,19 @@ class Trace(Mapping[str, Array]):
 
 
 def npz(path: str | Path) -> Path:
-    """The file that a trace given this name goes to: with ``.npz`` added where there is no ending.
+    """The file that a trace given this name goes to, with ``.npz`` added.
 
     Raises:
-        ValueError: the name has another ending. OSError: nothing can be written there, see
-            `check_place`.
+        ValueError: there is no name, or one with another format's ending.
+        OSError: nothing can be written there, see `check_place`.
     """
     path = Path(path)
-    if path.suffix not in ("", ".npz"):
-        raise ValueError(f"{path}: a trace is an npz; let its name end in .npz")
-    path = path.with_suffix(".npz")
+    if not path.name:
+        raise ValueError(f"{path}: give a file's name, such as trace.npz")
+    if path.suffix != ".npz":
+        if path.suffix[1:].isalpha():  # else it is a number's, or a version's
+            raise ValueError(f"{path}: a trace is an npz; let its name end in .npz")
+        path = path.with_name(f"{path.name}.npz")
     check_place(path)
     return path
 

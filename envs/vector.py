@@ -123,7 +123,7 @@ class WorldVectorEnv(VectorEnv[Observation, npt.NDArray[np.float32], npt.NDArray
             raise ValueError(f"{len(seeds)} seeds for {self.num_envs} worlds")
         own = [None if seed is None else whole("seed", seed, 0) for seed in seeds]
         which = np.array([i for i in rows if own[i] is not None], np.int64)
-        self.world.seed([own[i] for i in which], which)
+        self.world.seed(np.array([own[i] for i in which], np.uint64), which)
 
     def step(
         self, actions: npt.NDArray[np.float32]

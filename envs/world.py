@@ -164,7 +164,7 @@ class World:
         given = np.asarray(seeds)
         whole = given.size == 0 or np.issubdtype(given.dtype, np.integer)
         if not whole or (given < 0).any():
-            raise ValueError(f"seeds are whole numbers of at least 0, not {seeds!r}")
+            raise ValueError(f"seeds are whole numbers from 0 to below 2**64, not {seeds!r}")
         if given.shape not in ((), which.shape):
             raise ValueError(f"seeds of shape {given.shape} for {len(which)} worlds")
         self.counters[which, kernels.SEED] = given.astype(np.uint64)

@@ -107,9 +107,12 @@ def run(
 
 
 def _finished(config: RunConfig, out: Path) -> bool:
-    """Whether there is nothing left to do; of a peer no model is kept."""
-    kept = config.structure in peers.PEERS or (out / "model.zip").exists()
-    return kept and (out / "done").exists()
+    """Whether there is nothing left to do.
+
+    A missing model can be written anew where there is a checkpoint; of a peer none is kept.
+    """
+    lost = not (out / "model.zip").exists() and (out / "checkpoint.json").exists()
+    return (out / "done").exists() and (config.structure in peers.PEERS or not lost)
 
 
 def mismatch(config: RunConfig, out: Path) -> str:
@@ -235,8 +238,8 @@ class Recorder(BaseCallback):
         if steps > self.eval.last and (last or steps // every > self.eval.last // every):
             self._evaluate(agent, steps)
             self._checkpoint(agent, steps)
-        elif last and not (self.out / "model.zip").exists():  # taken away after it was written
-            agent.save(self.out / "model.zip")
+        elif steps == self.eval.last and not (self.out / "model.zip").exists():
+            agent.save(self.out / "model.zip")  # it was taken away
         elif self.asked.is_set():
             self._checkpoint(agent, steps)
         if self.config.until_solved and not last and self._solved():

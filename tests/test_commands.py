@@ -607,10 +607,10 @@ def test_audit_tells_what_no_number_of_episodes_decides(
         "undecidable: level 0: the oracle scores 0.000 more than random (bar: above 0); it lies "
         "on the bar in every episode" in text
     )
-    asked = re.findall(r"give more --episodes, about (\d+)", text)
-    assert text.endswith(
-        "20 episodes; 4 undecidable; 4 undecided: give more --episodes, about " + max(asked)
-    )
+    *asked, told = (int(n) for n in re.findall(r"give more --episodes, about (\d+)", text))
+    assert len(asked) == 4
+    assert told == max(asked)
+    assert text.endswith(f"4 undecidable; 4 undecided: give more --episodes, about {told}")
 
 
 def test_audit_stores_every_variant_of_a_task(

@@ -22,6 +22,7 @@ from motley.costs import (
     EpisodicNovelty,
     ExtrinsicReward,
     Intrinsic,
+    LatentSelfPrediction,
     LearningProgress,
     LocalTDError,
     MatchPrediction,
@@ -529,6 +530,11 @@ def test_a_placebo_by_name_reads_and_trains_what_its_target_does() -> None:
     assert (made.reads, made.trains) == (SelfLocalisation().reads, SelfLocalisation().trains)
     moved = made.applied("search", ["search"])
     assert (moved.reads, moved.of.reads, moved.trains) == ("search", "search", ("search",))
+
+
+def test_a_placebo_counts_errors_as_its_target_does() -> None:
+    for cost in (LatentSelfPrediction(), NextObservation()):
+        assert NoiseTarget.like(cost).floor == cost.floor
 
 
 def test_what_is_not_known_after_a_rollout_is_refused() -> None:

@@ -313,6 +313,12 @@ def test_seeds_that_cannot_be_are_named() -> None:
         WorldVectorEnv("DarkHome", 2).reset(seed=[5, -7])
 
 
+def test_the_largest_seeds_are_taken() -> None:
+    for door in (WorldVectorEnv, WorldVecEnv):
+        env = made(door, seed=2**63 - 1)
+        assert env.world.counters[:, 0].tolist() == [2**63 - 1, 2**63]
+
+
 def test_actions_are_checked_and_clipped() -> None:
     env = WorldVectorEnv("DarkHome", 3)
     env.reset(seed=0)

@@ -169,17 +169,17 @@ def test_the_compiled_surrogate_and_its_gradient_are_those_of_plain_torch(scores
 def test_a_score_that_is_the_same_everywhere_changes_no_gradient(form: Any) -> None:
     """Neither that of its own loss nor of another's, whatever areas each of them trains."""
     generator = torch.Generator().manual_seed(0)
-    log_prob, before, advantage = (torch.randn(9, 5, generator=generator) for _ in range(3))
+    log_prob, before, advantage = (torch.randn(256, 64, generator=generator) for _ in range(3))
     log_prob.mul_(0.3).requires_grad_()
     alone, _ = form(log_prob, before * 0.1, {"reward": advantage}, 0.2)
-    beside = {f"still {k}": torch.full((9, 5), 10.0 * k) for k in range(8)}
+    beside = {f"still {k}": torch.full((256, 64), 3.3 * k) for k in range(8)}
     losses, _ = form(log_prob, before * 0.1, {"reward": advantage, **beside}, 0.2)
     for name, loss in losses.items():
         [found] = torch.autograd.grad(loss.sum(), log_prob, retain_graph=True)
         expected = torch.zeros_like(found)
         if name == "reward":
             [expected] = torch.autograd.grad(alone[name].sum(), log_prob, retain_graph=True)
-        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

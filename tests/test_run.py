@@ -22,7 +22,14 @@ from motley.agents import Agent, storage
 from motley.envs.sb3 import WorldVecEnv
 from motley.studies.config import ConfigError, RunConfig, build_agent, check, stream
 from motley.studies.evaluate import EVAL, play, undisturbed
-from motley.studies.folder import FORMAT_VERSION, FolderError, read_csv, read_json, write_json
+from motley.studies.folder import (
+    FORMAT_VERSION,
+    FolderError,
+    read_csv,
+    read_json,
+    write_csv,
+    write_json,
+)
 from motley.studies.listener import Listener
 from motley.studies.model import open_run
 from motley.studies.run import PROGRESS, run
@@ -202,6 +209,36 @@ def test_a_finished_runs_model_is_written_anew(harm: str, whole: Path, tmp_path:
     assert all(torch.equal(again[name], kept[name]) for name in kept)
     assert (out / "eval.csv").read_bytes() == curve
     open_run(out)
+
+
+def test_a_run_that_ended_when_it_had_solved_gets_its_model_back(
+    whole: Path, tmp_path: Path
+) -> None:
+    """Its evaluations say that it is solved as soon as it is taken up."""
+    config, out = replace(SMALL, until_solved=True), tmp_path / "run"
+    shutil.copytree(whole, out)
+    write_json(out / "config.json", config.to_json())
+    rows = read_csv(out / "eval.csv")
+    rows["score01"][:] = 0.9
+    write_csv(
+        out / "eval.csv", [*rows], list(zip(*(x.tolist() for x in rows.values()), strict=True))
+    )
+    (out / "model.zip").unlink()
+    run(config, out, resume=True)
+    assert open_run(out)[1].num_timesteps == 4096
+
+
+def test_a_finished_run_is_left_alone_whose_checkpoints_are_gone(
+    whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    shutil.rmtree(out / "checkpoints")
+    for name in ("checkpoint.json", "model.zip"):
+        (out / name).unlink()
+    before = (out / "eval.csv").read_bytes()
+    assert run(SMALL, out, resume=True)["steps"] == 4096
+    assert (out / "eval.csv").read_bytes() == before
 
 
 def test_a_finished_run_without_its_evaluations_is_refused(whole: Path, tmp_path: Path) -> None:

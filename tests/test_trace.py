@@ -104,6 +104,10 @@ def test_a_file_holds_all_of_it_and_plain_numpy_reads_it(home: Trace, tmp_path: 
     ):
         home.save(tmp_path / "deep" / "home")
     (tmp_path / "deep").mkdir()
+    assert trace.npz(tmp_path / "seed0.5").name == "seed0.5.npz"
+    for wrong in (tmp_path / "home.csv", Path()):
+        with pytest.raises(ValueError, match=r"let its name end in \.npz|give a file's name"):
+            home.save(wrong)
     path = home.save(tmp_path / "deep" / "home")
     assert path.name == "home.npz"
     again = trace.load(path)
