@@ -439,7 +439,14 @@ class Agent(BaseAlgorithm):
         return Lesion(self.brain, dict.fromkeys(areas, at))
 
     def heal(self, *areas: str) -> None:
-        """Let lesioned areas work again; without names, all of them."""
+        """Let lesioned areas work again; without names, all of them.
+
+        Raises:
+            ValueError: no such area; the nearest are named.
+        """
+        for area in areas:
+            if area not in self.brain.areas:
+                raise ValueError(unknown("area", area, list(self.brain.areas)))
         for lesion in self.brain.lesions:
             for area in areas or tuple(lesion):
                 lesion.pop(area, None)

@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 import gymnasium as gym
 import numpy as np
 
-from motley.costs.registry import Registry
+from motley.costs.registry import Registry, unknown
 from motley.envs.files import check_place
 from motley.studies import peers, table
 from motley.studies.config import ConfigError, RunConfig, build_worlds, check
@@ -194,8 +194,14 @@ class Study:
         """The tasks, each with its level, that a contrast is asked of; at least one.
 
         Raises:
-            ConfigError: no task has both arms, or one that it names has not.
+            ConfigError: there is no such arm, no task has both, or one that it names has not.
         """
+        known = {arm for entries in self.arms.values() for arm in entries}
+        for name in (contrast.first, contrast.second):
+            if name not in known:
+                raise ConfigError(
+                    f"contrasts of study {self.name!r}: " + unknown("arm", name, known)
+                )
         both = {contrast.first, contrast.second}
         having = [place for place in self.tasks if both <= set(self.arms[place[0]])]
         if not having or not set(contrast.tasks) <= {task for task, _ in having}:
@@ -310,6 +316,7 @@ def run(
             missing = study.arms[plan.task][plan.arm].tuned_as or plan.arm
             raise ConfigError(
                 f"arm {missing!r} on {plan.task} was not tuned: motley study tune {study.name}"
+                + "".join(f" --import {m}" for m in study.imports if not m.startswith("motley."))
             )
         wanted[plan.key] = plan.config
     _refuse(wanted.values())

@@ -314,7 +314,7 @@ def test_a_slip_in_a_contrast_is_told_before_the_runs(
     monkeypatch.chdir(tmp_path)
     for action in ("tune", "run", "status"):
         told = fails(capsys, "study", action, "slip")
-        assert "contrasts 'matched' with 'unifrm', but has not both of these arms" in told
+        assert "contrasts of study 'slip': unknown arm 'unifrm'; did you mean uniform" in told
     assert not list(tmp_path.iterdir())
 
 

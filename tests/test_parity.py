@@ -157,7 +157,7 @@ def test_from_runs_to_a_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     [found] = verdict(small, tmp_path / "results" / "small")
     assert (found["seeds"], found["unfinished_runs"]) == ([2, 1], 1)
     assert found["difference"][1] is None  # JSON knows no NaN
-    with pytest.raises(ConfigError, match="has not both of these arms on any task"):
+    with pytest.raises(ConfigError, match="unknown arm 'feedforwrd'; did you mean feedforward"):
         verdict(
             replace(small, contrasts=(Contrast("feedforwrd", "PPO", 0.1),)),
             tmp_path / "results" / "small",

@@ -179,6 +179,13 @@ class TestLesion:
         assert list(agent.brain.held) == ["encoder"]
         agent.heal()
         assert not agent.brain.held
+        one, other = agent.lesion("core", at=1.0), agent.lesion("core", at=2.0)
+        one.heal()  # out of order
+        assert agent.brain.held["core"][0] == 2.0
+        other.heal()
+        assert not agent.brain.held
+        with pytest.raises(ValueError, match="did you mean core"):
+            agent.heal("cor")
 
     def test_a_held_area_learns_nothing(self) -> None:
         agent = Agent("uniform", WorldVecEnv("DarkHome", 4, seed=0, level=0), "reward", seed=1)
