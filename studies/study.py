@@ -196,7 +196,7 @@ class Study:
         Raises:
             ConfigError: there is no such arm, no task has both, or one that it names has not.
         """
-        known = {arm for entries in self.arms.values() for arm in entries}
+        known = sorted({arm for entries in self.arms.values() for arm in entries})
         for name in (contrast.first, contrast.second):
             if name not in known:
                 raise ConfigError(
