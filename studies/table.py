@@ -117,7 +117,8 @@ class Collected(NamedTuple):
     """What became of stored runs and of run folders.
 
     Attributes:
-        kept: how many runs stay as they were stored; their folders are not there or came less far.
+        kept: how many runs stay as they were stored; their folders are not there, or came less far
+            and are not over.
         foreign: how many run folders are not in the table, since they were begun with another
             configuration, or cannot be compared here.
         aside: the file with the rows that left the table, or None where none did.
@@ -188,7 +189,9 @@ def _collect(planned: Iterable[Planned], runs: Path, results: Path) -> Collected
                 after = _rows(plan, learners, folder)
             elif there:
                 foreign += 1
-            if marks.get(key) == mark and _last(before) > _last(after):
+            # A run that is over counts as it is: made again, it may have solved its task sooner.
+            further = _last(before) > _last(after) and not (folder / "done").exists()
+            if marks.get(key) == mark and further:
                 after = before
             elif after[: len(before)] != before:  # else it is the same run, or has come further
                 leaving += [[*row, marks.get(key, "")] for row in before]

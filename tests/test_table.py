@@ -265,6 +265,23 @@ def test_rows_of_a_run_made_again_are_left_out(tmp_path: Path) -> None:
     assert all(row in [r[:-1] for r in lines(tmp_path, "left_out.csv")] for row in stored)
 
 
+def test_a_run_made_again_that_is_over_sooner_takes_the_place_of_a_longer_one(
+    tmp_path: Path,
+) -> None:
+    part = narrow(STUDY, arms=("one",), seeds=(0,))
+    train(part, tmp_path / "runs", 0.5, (0, 512, 1024))
+    study.collect(part, tmp_path / "runs", tmp_path)
+    stored = lines(tmp_path)
+    train(part, tmp_path / "again", 0.9, (0, 512))
+    assert study.collect(part, tmp_path / "again", tmp_path).kept == 2  # it may yet go on
+    for folder in (tmp_path / "again").glob("*/*/*"):
+        write_json(folder / "done", {})
+    assert study.collect(part, tmp_path / "again", tmp_path).kept == 0
+    steps = table.COLUMNS.index("steps")
+    assert [row[steps] for row in lines(tmp_path)] == ["0", "512"] * 2
+    assert [row[:-1] for row in lines(tmp_path, "left_out.csv")] == stored
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
