@@ -439,8 +439,9 @@ def test_a_place_that_cannot_be_written_is_named(
         ("report", trained, "--out"),
         ("audit", "CacheRecall", "--capacity", "--table"),
     ):
-        message = fails(capsys, *words, tmp_path / "none" / "x.gif")
-        assert f"there is no folder {tmp_path}/none to write x.gif into: make it" in message
+        name = "x.npz" if words[0] == "record" else "x.gif"
+        message = fails(capsys, *words, tmp_path / "none" / name)
+        assert f"there is no folder {tmp_path}/none to write {name} into: make it" in message
     assert not list(tmp_path.iterdir())
     message = fails(capsys, "record", "DarkHome", "--episodes", 1, "--out", "/proc/self/x.npz")
     assert "/proc/self/" in message
