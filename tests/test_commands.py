@@ -444,7 +444,7 @@ def test_a_place_that_cannot_be_written_is_named(
         assert f"there is no folder {tmp_path}/none to write {name} into: make it" in message
     assert not list(tmp_path.iterdir())
     message = fails(capsys, "record", "DarkHome", "--episodes", 1, "--out", "/proc/self/x.npz")
-    assert "/proc/self/" in message
+    assert "/proc/self" in message
     assert "give another place" in message
 
 

@@ -110,6 +110,7 @@ def test_stored_rows_of_runs_that_are_elsewhere_stay(tmp_path: Path) -> None:
     shutil.copytree(others / "DarkHome-0" / "ours" / "0", half)
     header, first, *_ = (half / "eval.csv").read_text().splitlines()
     (half / "eval.csv").write_text(f"{header}\n{first}\n")
+    (half / "done").unlink()
     # A run that has just begun takes no place.
     assert study.collect(small, nowhere, results) == (4, 0, None)
     assert (results / "curves.csv").read_text() == whole
