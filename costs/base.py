@@ -180,8 +180,8 @@ class Cost:
                 )
         self.check("rate", 0 <= self.rate < float("inf"), "a number >= 0")
         self.check("gamma", self.gamma is None or 0 <= self.gamma <= 1, "None, or 0 to 1")
-        if isinstance(self.weight, int | float) and not 0 <= self.weight < float("inf"):
-            raise ValueError(f"{type(self).__name__}(weight={self.weight}): give a number >= 0")
+        if not isinstance(self.weight, Schedule):
+            self.check("weight", 0 <= self.weight < float("inf"), "a number >= 0")
 
     def check(self, name: str, holds: bool, wanted: str) -> None:
         """Refuse an option that cannot be.

@@ -57,10 +57,8 @@ class DriveReduction(Cost):
         # Below a half, a need that is full would be worse than death.
         self.check("setpoint", 0.5 <= self.setpoint <= 1, "a level of at least 0.5 and at most 1")
         self.check("need", self.need is None or 0 <= self.need < MOST, f"None, or 0 to {MOST - 1}")
-        if self.exponent < 1 or self.root < 1:
-            raise ValueError(
-                f"DriveReduction(exponent={self.exponent}, root={self.root}): give numbers >= 1"
-            )
+        for name in ("exponent", "root"):
+            self.check(name, getattr(self, name) >= 1, "a number >= 1")
         if self.mixed and self.need is None:
             raise ValueError("DriveReduction(mixed=True): give the need whose head gets the mix")
 

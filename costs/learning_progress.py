@@ -74,8 +74,7 @@ class LearningProgress(Intrinsic):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check("kept", 0 <= self.kept < 1, "a share of at least 0 and below 1")
-        if self.age < 1:
-            raise ValueError(f"age counts rollouts: give 1 or more, not {self.age}")
+        self.check("age", self.age >= 1, "1 rollout or more")
 
     def heads(self, sizes: Mapping[str, int]) -> Ages:
         """Return the model and its averages."""

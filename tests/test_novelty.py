@@ -288,7 +288,7 @@ def test_learning_progress_is_what_an_older_average_errs_more() -> None:
                 errors.append((model(z, seen["action"]) - after).square().mean(-1))
         expected = (errors[0] - errors[1]) * seen.has_next
         np.testing.assert_allclose(score, expected.numpy(), atol=1e-5)
-    with pytest.raises(ValueError, match="give 1 or more, not 0"):
+    with pytest.raises(ValueError, match=r"age=0\): give 1 rollout or more"):
         LearningProgress(age=0)
 
 
