@@ -126,7 +126,7 @@ class Task(ABC):
             the task; None where a task has none.
         shortcuts: makers of shortcut policies by name, each called with the task.
         senses: what the body perceives; the suite's tasks share `senses.BODY`.
-        horizon: steps after which an episode is truncated.
+        horizon: steps that an episode has at most; see `timed_out`.
         n_shapes, n_walls: how many discs and walls a world has.
         body: what moves.
 
@@ -199,6 +199,11 @@ class Task(ABC):
     @abstractmethod
     def outcome(self, world: World) -> tuple[npt.NDArray[Any], Bools]:
         """Reward (N,) and terminated (N,) of the step just made; may change the world."""
+
+    def timed_out(self, world: World) -> Bools:
+        """Whether its time is up, (N,), which truncates an episode: at the horizon, or before."""
+        late: Bools = world.elapsed >= self.horizon
+        return late
 
     @abstractmethod
     def score(self, world: World) -> npt.NDArray[Any]:

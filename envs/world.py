@@ -195,7 +195,7 @@ class World:
                 `Body.move`.
 
         Returns:
-            reward (N,), terminated (N,), truncated (N,): the horizon was reached.
+            reward (N,), terminated (N,), truncated (N,): its time is up.
 
         Raises:
             ValueError: the shape or type is another, or an action is not finite; then nothing has
@@ -213,7 +213,7 @@ class World:
                 "numbers in [-1, 1]"
             )
         reward, terminated = task.outcome(self)
-        return reward, terminated, self.elapsed >= task.horizon
+        return reward, terminated, task.timed_out(self)
 
     def observe(self) -> Observation:
         """What every body perceives now: fresh arrays, (N, size) by sense."""

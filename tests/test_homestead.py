@@ -101,7 +101,7 @@ def test_a_day_is_kept_by_low_drive_and_by_being_home(level: int) -> None:
         action = task.oracle(world)
         action[away & (world.phase == NIGHT)] = 0.0
         up, day, night = world.phase != SHOWING, world.day.copy(), world.phase == NIGHT
-        _, terminated, _ = world.step(action)
+        _, terminated, truncated = world.step(action)
         at_home = length(world.position) <= 0.5
         for i in np.flatnonzero(~over):
             ends = bool(world.day[i] > day[i])
@@ -113,12 +113,32 @@ def test_a_day_is_kept_by_low_drive_and_by_being_home(level: int) -> None:
                 assert setting.nights <= world.dead[i] or home
                 kept[i] += np.mean(drives[i]) <= 0.13 and home
                 drives[i] = []
-        over |= terminated
+        over |= terminated | truncated
     score = task.score(world)
     # A need that was full before sleep, or a drive at the limit, may fall otherwise by rounding.
     assert (np.abs(score - kept / 3) < 1e-9).mean() > 0.95
     if setting.nights:
         assert score[away].mean() < score[~away].mean() - 0.1
+
+
+@levels
+def test_to_live_through_the_last_day_is_no_death(level: int) -> None:
+    """Time is up in the morning after it; a need is never counted as lost."""
+    world, lived = make(level, n=60), np.zeros(60, np.bool_)
+    over = lived.copy()
+    while not over.all():
+        reward, terminated, truncated = world.step(world.task.oracle(world))
+        ends = (terminated | truncated) & ~over
+        assert (terminated == world.dead)[ends].all()
+        lived |= ends & ~terminated
+        morning = np.flatnonzero(ends & ~terminated)
+        assert (world.day[morning] == 3).all()
+        assert (world.phase[morning] != NIGHT).all()
+        assert (world.light[morning] == 1).all()
+        assert (reward[morning] > -0.5).all()
+        over |= ends
+    assert lived.mean() > 0.5
+    assert world.elapsed.max() < world.task.horizon
 
 
 def test_sleep_is_longer_out_of_distribution() -> None:

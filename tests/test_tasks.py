@@ -95,6 +95,9 @@ class Broken(DarkHome):
             world.position[0] = 9.0  # world 0 is treated otherwise than others
         return reward, terminated
 
+    def timed_out(self, world: Any) -> Any:
+        return super().timed_out(world) & (self.fault != "truncation")
+
     def scene(self, world: Any, index: int) -> dict[str, Any]:
         if self.fault == "rendering":
             world.heading += 0.1
@@ -103,7 +106,17 @@ class Broken(DarkHome):
 
 @pytest.mark.parametrize(
     "fault",
-    ["docstring", "spec", "finite", "determinism", "copies", "doors", "rendering", "references"],
+    [
+        "docstring",
+        "spec",
+        "finite",
+        "determinism",
+        "copies",
+        "doors",
+        "truncation",
+        "rendering",
+        "references",
+    ],
 )
 @pytest.mark.filterwarnings("ignore:.*has no calibration")
 def test_the_contract_finds_what_is_broken(fault: str) -> None:

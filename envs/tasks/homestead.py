@@ -75,8 +75,8 @@ class Homestead(ManyNeeds):
         within 0.5 m of the nest. In [-1, 1.5].
 
     Termination:
-        Death (a need at 0, or not home within 1.5 x the time of the straight line plus 4 steps
-        from dusk), or the end of the third day.
+        Death: a need at 0, or not home within 1.5 x the time of the straight line plus 4 steps
+        from dusk. Truncated as the fourth day begins.
 
     Score:
         The share of the three days that were kept: lived through, nights included, with a mean
@@ -244,7 +244,9 @@ class Homestead(ManyNeeds):
         world.phase[rows] = DAY
         world.free[rows] = True
         world.shape_visible[rows] = world.shape_touchable[rows] = True
-        world.due[rows] = world.elapsed[rows] + world.daylight[rows, world.day[rows]]
+        # Time is up as the day after the last begins: no length of it is ever seen.
+        steps = world.daylight[rows, world.day[rows] % self.days]
+        world.due[rows] = world.elapsed[rows] + steps
 
     def outcome(self, world: World) -> tuple[npt.NDArray[Any], Bools]:
         """Needs sink while the body is up, sites are eaten by day, and dawn follows night."""
@@ -270,7 +272,11 @@ class Homestead(ManyNeeds):
             over = due[phase == NIGHT] if self.nights else dusk
             reward[over] += self._end(world, over, home[over] | (not self.nights))
         self._show(world, world.rows)
-        return reward, world.dead | (world.day >= self.days)
+        return reward, world.dead.copy()
+
+    def timed_out(self, world: World) -> Bools:
+        """The days are over; those who live have not died, so a value may go on from there."""
+        return super().timed_out(world) | (world.day >= self.days)
 
     def _cache(self, world: World, rate: Floats, day: Bools, up: Bools) -> None:
         """The caches' need sinks; contact with any of them answers what is asked."""
@@ -324,7 +330,7 @@ class Homestead(ManyNeeds):
         dead = ~home | np.logical_or.reduce(world.need[rows] <= 0.0, axis=1)
         drive = np.where(dead, np.float32(1.0), self.metabolism.drive(world.need[rows]))
         world.drive[rows], world.dead[rows] = drive, dead
-        self._dawn(world, rows[(world.day[rows] < self.days) & ~dead])
+        self._dawn(world, rows[~dead])
         fell: npt.NDArray[Any] = before - drive
         return fell
 
