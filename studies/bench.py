@@ -116,8 +116,8 @@ TRAINING_BARS = (
     Bar("training/256x32/motley", 1.8, "training/256x32/shared-plain"),
     Bar("training/64x128-256/motley", 2.0, "training/64x128-256/PPO"),
     Bar("update/uniform/motley", 0.6, "update/uniform/roof"),
-    Bar("update/five/motley", 1 / 1.6, "update/reward/motley"),
-    Bar("update/five/motley", 1 / 1.3, "update/summed/motley"),
+    Bar("training/costs/five", 1 / 1.6, "training/costs/reward"),
+    Bar("training/costs/five", 1 / 1.3, "training/costs/summed"),
     Bar("rollout/motley", 200.0, "rollout/worlds", beyond=64),
     Bar("scaling/DarkHome/2", 1.8, "scaling/DarkHome/1"),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -87,7 +88,8 @@ def training_cases(quick: bool = False) -> list[Case]:
     cases = [case for shape in shapes for case in _recurrent(*shape, many=1 if quick else 4)]
     cases += _feed_forward(64, 16 if quick else 128)
     cases += _seeds(3, 64, 8) if quick else _seeds(10, 64, 64)
-    return cases + _parts(64, 8 if quick else 64)
+    n_steps = 8 if quick else 64
+    return cases + _costs(64, n_steps) + _parts(64, n_steps)
 
 
 def _recurrent(n_envs: int, n_steps: int, many: int) -> list[Case]:
@@ -176,35 +178,46 @@ def plain(peer: PPO) -> Blueprint:
     )
 
 
-def _parts(n_envs: int, n_steps: int) -> list[Case]:
-    """What an update is made of, each on a fixed rollout; and a rollout without an update.
+def _agent(
+    n_envs: int, n_steps: int, structure: str, costs: str | list[str], **settings: Any
+) -> Agent:
+    settings |= {"n_epochs": N_EPOCHS, "n_minibatches": N_MINIBATCHES, "n_steps": n_steps}
+    return Agent(structure, worlds(n_envs), costs, seed=0, **settings)
 
-    Costs: the matched agent with five costs, routed exactly, routed to everything (one summed
-    backward pass), and with reward alone.
+
+def _with_costs(n_envs: int, n_steps: int) -> dict[str, tuple[str, Agent]]:
+    """By key, title and agent: the matched one with reward alone, and with five costs.
+
+    These are routed exactly, and to everything, which is one summed backward pass.
     """
-
-    def agent(structure: str, costs: str | list[str], **settings: Any) -> Agent:
-        settings |= {"n_epochs": N_EPOCHS, "n_minibatches": N_MINIBATCHES, "n_steps": n_steps}
-        return Agent(structure, worlds(n_envs), costs, seed=0, **settings)
-
-    uniform = agent("uniform", "reward")
+    make = partial(_agent, n_envs, n_steps, "matched")
     five = ["reward", "next_observation", "self_localisation", "slowness", "reward_prediction"]
-    agents = {
-        "uniform": ("Update: Motley, uniform, reward", uniform),
-        "reward": ("Update: Motley, matched, reward", agent("matched", "reward")),
-        "five": ("Update: the same with five costs, exactly routed", agent("matched", five)),
-        "summed": (
-            "Update: the same, one summed backward",
-            agent("matched", five, routing="global"),
-        ),
+    return {
+        "reward": ("Motley, matched, reward", make("reward")),
+        "five": ("the same with five costs, exactly routed", make(five)),
+        "summed": ("the same, one summed backward", make(five, routing="global")),
     }
+
+
+def _costs(n_envs: int, n_steps: int) -> list[Case]:
+    """What several costs add to learning, rollouts included."""
+    return [
+        _learning(f"training/costs/{key}", f"Learning: {title}, {n_envs} x {n_steps}", agent, 2)
+        for key, (title, agent) in _with_costs(n_envs, n_steps).items()
+    ]
+
+
+def _parts(n_envs: int, n_steps: int) -> list[Case]:
+    """What an update is made of, each on a fixed rollout; and a rollout without an update."""
+    uniform = _agent(n_envs, n_steps, "uniform", "reward")
+    agents = {"uniform": ("Motley, uniform, reward", uniform)} | _with_costs(n_envs, n_steps)
     batch = experience(uniform)
     roof = Roof(uniform, batch)
     samples = n_envs * n_steps * N_EPOCHS
     note = "samples/s"
     cases = [Case("update/uniform/roof", "Update: bare torch", note, samples, roof.update)]
     cases += [
-        Case(f"update/{key}/motley", title, note, samples, _updating(one))
+        Case(f"update/{key}/motley", f"Update: {title}", note, samples, _updating(one))
         for key, (title, one) in agents.items()
     ]
     title = f"Rollout of {n_envs} worlds: Motley, uniform"
