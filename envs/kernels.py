@@ -383,7 +383,8 @@ def perceive(floats, flags, rows, rays, places, copies, plan, out):  # type: ign
     n_rays = rays.shape[1]
     n_shapes, shapes_at, n_walls, walls_at = plan[0], plan[1], plan[2], plan[3]
     nearest = np.empty(n_rays, np.float32)
-    seen = np.empty(n_rays, np.int64)
+    # As wide as the distances, so that a vector of the processor holds as many of both.
+    seen = np.empty(n_rays, np.int32)
     radius_at = shapes_at + 2 * n_shapes
     color_at = shapes_at + 3 * n_shapes
     wall_color_at = walls_at + 4 * n_walls
@@ -399,7 +400,7 @@ def perceive(floats, flags, rows, rays, places, copies, plan, out):  # type: ign
                 sin = np.float32(math.sin(float(floats[i, HEADING])))
                 for j in range(n_rays):
                     nearest[j] = limit
-                    seen[j] = -1
+                    seen[j] = np.int32(-1)
                 for s in range(n_shapes):
                     if not flags[i, SHAPES + s]:
                         continue
@@ -407,6 +408,7 @@ def perceive(floats, flags, rows, rays, places, copies, plan, out):  # type: ign
                     dy = floats[i, shapes_at + 2 * s + 1] - floats[i, Y]
                     front, left = cos * dx + sin * dy, cos * dy - sin * dx
                     squared = dx * dx + dy * dy
+                    color = np.int32(color_at + 3 * s)
                     room = floats[i, radius_at + s] * floats[i, radius_at + s]
                     for j in range(n_rays):
                         along = front * rays[0, j] + left * rays[1, j]
@@ -416,7 +418,7 @@ def perceive(floats, flags, rows, rays, places, copies, plan, out):  # type: ign
                         near = max(along - chord, zero)
                         closer = half > zero and along + chord > zero and near < nearest[j]
                         nearest[j] = near if closer else nearest[j]
-                        seen[j] = color_at + 3 * s if closer else seen[j]
+                        seen[j] = color if closer else seen[j]
                 for w in range(n_walls):
                     wall = walls_at + 4 * w
                     if not _is_wall(floats, i, wall):
@@ -428,6 +430,7 @@ def perceive(floats, flags, rows, rays, places, copies, plan, out):  # type: ign
                     dy = floats[i, wall + 3] - floats[i, wall + 1]
                     along, across = cos * dx + sin * dy, cos * dy - sin * dx
                     twist = front * across - left * along
+                    color = np.int32(wall_color_at + 3 * w)
                     for j in range(n_rays):
                         # A ray t (c, s) meets the wall's line at its share u; parallel is inf.
                         turn = rays[0, j] * across - rays[1, j] * along
@@ -436,7 +439,7 @@ def perceive(floats, flags, rows, rays, places, copies, plan, out):  # type: ign
                         closer = share >= zero and share <= one
                         closer = closer and near >= zero and near < nearest[j]
                         nearest[j] = near if closer else nearest[j]
-                        seen[j] = wall_color_at + 3 * w if closer else seen[j]
+                        seen[j] = color if closer else seen[j]
                 for j in range(n_rays):
                     if seen[j] >= 0:
                         out[at + 4 * j] = one - nearest[j] / limit

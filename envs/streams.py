@@ -6,6 +6,7 @@ nor what other worlds do can change it, and a world's whole random state is thre
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -35,7 +36,7 @@ class Streams:
         self, low: float | Floats = 0.0, high: float | Floats = 1.0, shape: tuple[int, ...] = ()
     ) -> Floats:
         """Numbers in [low, high), (R, *shape) float32; bounds may be arrays that broadcast."""
-        out = np.empty((self.rows.size, int(np.prod(shape))), np.float32)
+        out = np.empty((self.rows.size, math.prod(shape)), np.float32)
         kernels.fill_uniform(self.counters, self.rows, out)
         low, high = np.asarray(low, np.float32), np.asarray(high, np.float32)
         return low + (high - low) * out.reshape(self.rows.size, *shape)
@@ -44,7 +45,7 @@ class Streams:
         self, mean: float | Floats = 0.0, sd: float | Floats = 1.0, shape: tuple[int, ...] = ()
     ) -> Floats:
         """Gaussian numbers, (R, *shape) float32."""
-        out = np.empty((self.rows.size, int(np.prod(shape))), np.float32)
+        out = np.empty((self.rows.size, math.prod(shape)), np.float32)
         kernels.fill_normal(self.counters, self.rows, out)
         mean, sd = np.asarray(mean, np.float32), np.asarray(sd, np.float32)
         return mean + sd * out.reshape(self.rows.size, *shape)
@@ -53,7 +54,7 @@ class Streams:
         """Whole numbers in [low, high), (R, *shape) int64."""
         if not 0 < high - low < 2**32:
             raise ValueError(f"integers needs low < high < low + 2**32, not low={low}, high={high}")
-        out = np.empty((self.rows.size, int(np.prod(shape))), np.int64)
+        out = np.empty((self.rows.size, math.prod(shape)), np.int64)
         kernels.fill_integers(self.counters, self.rows, high - low, out)
         return low + out.reshape(self.rows.size, *shape)
 
