@@ -43,7 +43,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _EPISODE = np.uint64(0xD1342543DE82EF95)
-_ONE = np.uint64(1)
+_ONE, _TWO = np.uint64(1), np.uint64(2)
 _LOW_32 = np.uint64(0xFFFFFFFF)
 _S27, _S30, _S31, _S32, _S40 = (np.uint64(s) for s in (27, 30, 31, 32, 40))
 _TWO_PI = 2.0 * math.pi
@@ -261,11 +261,11 @@ def move(floats, flags, counters, actions, body, plan):  # type: ignore[no-untyp
     for i in range(n):
         counters[i, ELAPSED] += _ONE
         touch = False
-        motor_forward, motor_turn = _normal_pair(_next(counters, i))
-        sense_forward, sense_turn = _normal_pair(_next(counters, i))
         x, y = float(floats[i, X]), float(floats[i, Y])
         to_x, to_y = x, y
         if flags[i, FREE]:
+            motor_forward, motor_turn = _normal_pair(_next(counters, i))
+            sense_forward, sense_turn = _normal_pair(_next(counters, i))
             go = min(max(float(actions[i, 0]), 0.0), 1.0)
             steer = min(max(float(actions[i, 1]), -1.0), 1.0)
             # Noise grows with the command, so rest is exact (Harris & Wolpert 1998).
@@ -292,6 +292,7 @@ def move(floats, flags, counters, actions, body, plan):  # type: ignore[no-untyp
             floats[i, EGOMOTION + 1] = math.sin(felt_turn)
             floats[i, EGOMOTION + 2] = math.cos(felt_turn)
         else:
+            counters[i, DRAW] += _TWO  # what a held body does not need is not worked out
             floats[i, DISPLACEMENT] = floats[i, TURN] = 0.0
             floats[i, EGOMOTION] = floats[i, EGOMOTION + 1] = 0.0
             floats[i, EGOMOTION + 2] = 1.0
