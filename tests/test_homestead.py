@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
+from motley.costs import DriveReduction, Trace
 from motley.envs import World
+from motley.envs.sb3 import WorldVecEnv
 from motley.envs.streams import length
 from motley.envs.tasks.homestead import DAY, NIGHT, SHOWING, Homestead
 
@@ -102,6 +105,7 @@ def test_a_day_is_kept_by_low_drive_and_by_being_home(level: int) -> None:
         action[away & (world.phase == NIGHT)] = 0.0
         up, day, night = world.phase != SHOWING, world.day.copy(), world.phase == NIGHT
         _, terminated, truncated = world.step(action)
+        assert not (terminated & truncated).any()
         at_home = length(world.position) <= 0.5
         for i in np.flatnonzero(~over):
             ends = bool(world.day[i] > day[i])
@@ -111,7 +115,7 @@ def test_a_day_is_kept_by_low_drive_and_by_being_home(level: int) -> None:
             if ends:
                 home = not setting.nights or bool(night[i] and at_home[i])
                 assert setting.nights <= world.dead[i] or home
-                kept[i] += np.mean(drives[i]) <= 0.13 and home
+                kept[i] += np.mean(drives[i]) <= 0.13 and not world.dead[i]
                 drives[i] = []
         over |= terminated | truncated
     score = task.score(world)
@@ -123,7 +127,7 @@ def test_a_day_is_kept_by_low_drive_and_by_being_home(level: int) -> None:
 
 @levels
 def test_to_live_through_the_last_day_is_no_death(level: int) -> None:
-    """Time is up in the morning after it; a need is never counted as lost."""
+    """Time is up in the morning after it."""
     world, lived = make(level, n=60), np.zeros(60, np.bool_)
     over = lived.copy()
     while not over.all():
@@ -139,6 +143,27 @@ def test_to_live_through_the_last_day_is_no_death(level: int) -> None:
         over |= ends
     assert lived.mean() > 0.5
     assert world.elapsed.max() < world.task.horizon
+
+
+def test_drives_fall_to_none_where_days_are_over_and_not_in_death() -> None:
+    """What the cost of drives makes of the last step, through the door that agents learn by."""
+    env, last = WorldVecEnv(Homestead(2, ood=True), 100, seed=0), {True: 0, False: 0}
+    seen = env.reset()
+    assert isinstance(seen, dict)
+    for _ in range(env.task.horizon):
+        now, (seen, _, done, infos) = seen, env.step(env.oracle())
+        terminated = [d and not i["TimeLimit.truncated"] for d, i in zip(done, infos, strict=True)]
+        tensors = {
+            "interoception": torch.as_tensor(np.stack((now["interoception"],))),
+            "episode_start": torch.zeros(1, 100, dtype=torch.bool),
+            "terminated": torch.tensor([terminated]),
+        }
+        fell = DriveReduction().score(Trace(tensors, {}))[0]
+        for i in np.flatnonzero(done):
+            lived = not terminated[i]
+            last[lived] += 1
+            assert (fell[i] == 0) if lived else (fell[i] < -1)
+    assert last[True] > 5 * last[False] > 0
 
 
 def test_sleep_is_longer_out_of_distribution() -> None:

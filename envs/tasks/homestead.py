@@ -276,7 +276,7 @@ class Homestead(ManyNeeds):
 
     def timed_out(self, world: World) -> Bools:
         """The days are over; those who live have not died, so a value may go on from there."""
-        return super().timed_out(world) | (world.day >= self.days)
+        return super().timed_out(world) | ((world.day >= self.days) & ~world.dead)
 
     def _cache(self, world: World, rate: Floats, day: Bools, up: Bools) -> None:
         """The caches' need sinks; contact with any of them answers what is asked."""
@@ -321,8 +321,7 @@ class Homestead(ManyNeeds):
         """The day is over: the body sleeps, or dies outside. What the drive fell by, (R,)."""
         steps = world.elapsed[rows] - world.dawn[rows] - self.lit_steps * self.caches
         sleep = np.float32(self.ood_sleep if self.ood else self.sleep)
-        kept = home & (world.burden[rows] <= self.low * steps)
-        world.kept[rows] += kept
+        within = world.burden[rows] <= self.low * steps
         world.day[rows] += 1
         world.need[rows] = np.maximum(world.need[rows] - sleep * world.rate[rows], 0.0)
         world.age[rows] += sleep
@@ -330,6 +329,7 @@ class Homestead(ManyNeeds):
         dead = ~home | np.logical_or.reduce(world.need[rows] <= 0.0, axis=1)
         drive = np.where(dead, np.float32(1.0), self.metabolism.drive(world.need[rows]))
         world.drive[rows], world.dead[rows] = drive, dead
+        world.kept[rows] += within & ~dead
         self._dawn(world, rows[~dead])
         fell: npt.NDArray[Any] = before - drive
         return fell
@@ -382,7 +382,11 @@ class Homestead(ManyNeeds):
         phase = ("dawn", "day", "night")[int(world.phase[index])]
         items = np.full((self.n_shapes, self.item_size), np.nan, np.float32)
         items[self.patches :] = world.item[index]
-        day = min(int(world.day[index]) + 1, self.days)
+        day, caption = int(world.day[index]) + 1, "the days are over"
+        if world.dead[index]:
+            caption = "dead"
+        elif day <= self.days:
+            caption = f"day {day} of {self.days}: {phase}"
         hints: dict[str, Any] = {
             "markers": [("nest", 0.0, 0.0, self.home_radius)],
             "needs": world.need[index, : self.fed],
@@ -390,7 +394,7 @@ class Homestead(ManyNeeds):
             "need_colors": self.colors[: self.fed],
             "setpoint": self.metabolism.setpoint,
             "items": items,
-            "caption": f"day {day} of {self.days}: {phase}",
+            "caption": caption,
         }
         if self.caches and phase == "day":
             hints["target"] = self.patches + int(world.query[index, world.asked[index]])
