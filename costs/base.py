@@ -6,10 +6,12 @@ so that it can be tried on any recording and moved between agents.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import torch
@@ -134,6 +136,31 @@ class Trace:
         return Trace({**self.tensors, **notes}, self.roles, self.after)
 
 
+def _is_number(value: Any) -> bool:
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    return number and math.isfinite(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "None": (lambda value: value is None, "None"),
+    "bool": (lambda value: isinstance(value, bool), "True or False"),
+    "float": (_is_number, "a finite number"),
+    "int": (_is_whole, "a whole number"),
+    "str": (lambda value: isinstance(value, str), "a name"),
+}
+"""What an option may be, by its annotation, and in words."""
+
+
+def _kinds(annotation: Any) -> list[tuple[Callable[[Any], bool], str]]:
+    """Return what an annotation asks for; nothing where not all of it is known here."""
+    parts = str(getattr(annotation, "__name__", annotation)).split(" | ")
+    return [KINDS[part] for part in parts] if all(part in KINDS for part in parts) else []
+
+
 @dataclass(frozen=True)
 class Cost:
     """Base class of the costs.
@@ -178,10 +205,14 @@ class Cost:
                     f"{type(self).__name__}({field.name}={value!r}): give a tuple of names, "
                     f"({value!r},)"
                 )
-        self.check("rate", 0 <= self.rate < float("inf"), "a number >= 0")
+            kinds = _kinds(field.type)
+            if kinds and not any(fits(value) for fits, _ in kinds):
+                self.check(field.name, False, ", or ".join(words for _, words in kinds))
+        self.check("rate", self.rate >= 0, "a number >= 0")
         self.check("gamma", self.gamma is None or 0 <= self.gamma <= 1, "None, or 0 to 1")
         if not isinstance(self.weight, Schedule):
-            self.check("weight", 0 <= self.weight < float("inf"), "a number >= 0")
+            valid = _is_number(self.weight) and self.weight >= 0
+            self.check("weight", valid, "a number >= 0, or a schedule")
 
     def check(self, name: str, holds: bool, wanted: str) -> None:
         """Refuse an option that cannot be.

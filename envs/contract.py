@@ -195,16 +195,24 @@ def doors(task: Task) -> None:
 
 
 def truncation(task: Task) -> None:
-    """An episode is truncated when its time is up, which is at the horizon at the latest."""
-    world = World(task, 3)
-    world.seed(SEED + np.arange(3))
-    world.reset()
-    for step in range(1, task.horizon + 1):
-        _, terminated, truncated = world.step(np.zeros((3, 2), np.float32))
-        hold((truncated == task.timed_out(world)).all(), f"truncated in step {step}")
-        if (terminated | truncated).all():
-            return
-    raise AssertionError(f"an episode goes on after the horizon, {task.horizon} steps")
+    """An episode is truncated at the horizon, and not before, unless its task says so."""
+    always = type(task).timed_out is Task.timed_out
+    for policy in (task.oracle, lambda world: np.zeros((world.n, 2))):
+        world = World(task, 3)
+        world.seed(SEED + np.arange(3))
+        world.reset()
+        hold(not np.any(task.timed_out(world)), "timed_out: time is up before the first step")
+        over = np.zeros(3, np.bool_)
+        for step in range(1, task.horizon + 1):
+            _, terminated, truncated = world.step(np.asarray(policy(world), np.float32))
+            shape, kind = np.shape(truncated), np.asarray(truncated).dtype
+            hold(shape == (3,) and kind == np.bool_, f"timed_out gives {shape} {kind}")
+            late = step >= task.horizon
+            hold(not late or truncated.all(), f"not truncated at the horizon, {step} steps")
+            hold(late or not (always and truncated.any()), f"truncated in step {step}")
+            over |= terminated | truncated
+            if over.all():
+                break
 
 
 def actions(task: Task) -> None:

@@ -190,7 +190,8 @@ def _collect(planned: Iterable[Planned], runs: Path, results: Path) -> Collected
             elif there:
                 foreign += 1
             # A run that is over counts as it is: made again, it may have solved its task sooner.
-            further = _last(before) > _last(after) and not (folder / "done").exists()
+            over = after and (folder / "done").exists()
+            further = _last(before) > _last(after) and not over
             if marks.get(key) == mark and further:
                 after = before
             elif after[: len(before)] != before:  # else it is the same run, or has come further

@@ -503,6 +503,26 @@ def test_an_option_that_cannot_be_is_named(make: Callable[[], Any], said: str) -
 
 
 @pytest.mark.parametrize(
+    ("kind", "option", "value", "said"),
+    [
+        (Entropy, "weight", "1", "a finite number"),
+        (DriveReduction, "exponent", "2", "a finite number"),
+        (DriveReduction, "root", float("inf"), "a finite number"),
+        (DriveReduction, "mixed", "no", "True or False"),
+        (DriveReduction, "need", 1.0, "a whole number, or None"),
+        (LearningProgress, "age", 2.5, "a whole number"),
+        (RND, "gamma", "0.9", "a finite number, or None"),
+        (NextObservation, "reads", None, "a name"),
+    ],
+)
+def test_an_option_of_another_kind_is_named(
+    kind: type[Cost], option: str, value: Any, said: str
+) -> None:
+    with pytest.raises(ValueError, match=rf"{kind.__name__}\({option}=.*\): give {said}"):
+        kind(**{option: value})
+
+
+@pytest.mark.parametrize(
     ("costs", "said"),
     [
         (["reward", Value(weight=0.0)], r"Value\(weight=0.0\): give a weight above 0"),

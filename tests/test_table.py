@@ -282,6 +282,20 @@ def test_a_run_made_again_that_is_over_sooner_takes_the_place_of_a_longer_one(
     assert [row[:-1] for row in lines(tmp_path, "left_out.csv")] == stored
 
 
+def test_a_finished_run_of_another_kind_takes_no_place(tmp_path: Path) -> None:
+    """Its folder lies where a stored run's would: results came from elsewhere, runs are old."""
+    part = narrow(STUDY, arms=("one",), seeds=(0,))
+    train(part, tmp_path / "runs", 0.5, (0, 512))
+    study.collect(part, tmp_path / "runs", tmp_path)
+    stored = lines(tmp_path)
+    old = replace(part, eval_every=part.eval_every + 1)
+    train(old, tmp_path / "old", 0.9, (0, 512))
+    for folder in (tmp_path / "old").glob("*/*/*"):
+        write_json(folder / "done", {})
+    assert study.collect(part, tmp_path / "old", tmp_path) == (2, 2, None)
+    assert lines(tmp_path) == stored
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -96,7 +96,12 @@ class Broken(DarkHome):
         return reward, terminated
 
     def timed_out(self, world: Any) -> Any:
-        return super().timed_out(world) & (self.fault != "truncation")
+        late = super().timed_out(world)
+        if self.fault == "truncation":
+            return np.zeros_like(late)  # its time is never up
+        if self.fault == "early":
+            return late | (world.rows == 0)
+        return late.sum() > 0 if self.fault == "shape" else late
 
     def scene(self, world: Any, index: int) -> dict[str, Any]:
         if self.fault == "rendering":
@@ -124,6 +129,17 @@ def test_the_contract_finds_what_is_broken(fault: str) -> None:
     check(DarkHome(level=0))
     with pytest.raises(AssertionError):
         check(Broken(fault))
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [("truncation", "not truncated at the horizon"), ("early", "time is up before the first step"),
+     ("shape", r"timed_out gives \(\) bool")],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+def test_the_contract_says_what_is_wrong_with_an_episodes_end(fault: str, said: str) -> None:
+    with pytest.raises(AssertionError, match=said):
+        contract.truncation(Broken(fault))
 
 
 def test_a_score_near_its_bar_takes_every_episode() -> None:
