@@ -450,6 +450,7 @@ class Agent(BaseAlgorithm):
         for lesion in self.brain.lesions:
             for area in areas or tuple(lesion):
                 lesion.pop(area, None)
+        self.brain.lesions = [lesion for lesion in self.brain.lesions if lesion]
 
     def save(
         self,

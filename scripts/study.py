@@ -54,8 +54,8 @@ def main(args: StudyCommand) -> int:
     whole = study.STUDIES[args.name]
     for contrast in whole.contrasts:  # a slip in a name is told before the runs, not after
         whole.asked(contrast)
+    whole = replace(whole, imports=tuple(dict.fromkeys((*whole.imports, *args.imports))))
     chosen = narrow(whole, args.tasks, args.arms, args.seeds)
-    chosen = replace(chosen, imports=tuple(dict.fromkeys((*chosen.imports, *args.imports))))
     runs, results = args.runs / args.name, args.results / args.name
     if args.action == "status":
         stored, states = results / "curves.csv", list(study.status(chosen, runs))
@@ -64,7 +64,7 @@ def main(args: StudyCommand) -> int:
             count = sum(key in held for key, *_ in states)
             console.print(
                 f"{count} of {len(states)} runs are stored in {stored}; see: "
-                f"motley study table {args.name}"
+                f"{chosen.command('table')}"
             )
         for key, steps, score in states:
             if steps:
@@ -85,7 +85,7 @@ def main(args: StudyCommand) -> int:
         )
         explain_scale(map(float, scores))
         if whole.contrasts:
-            console.print(f"what the study asks of it: motley study verdict {args.name}")
+            console.print(f"what the study asks of it: {chosen.command('verdict')}")
         return 0
     if args.action == "verdict":
         for answer in verdict(whole, results):

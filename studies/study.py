@@ -174,6 +174,11 @@ class Study:
                     f"round {self.round}"
                 )
 
+    def command(self, action: str) -> str:
+        """The command line that does something with the study, plug-ins included."""
+        plugins = (name for name in self.imports if not name.startswith("motley."))
+        return " ".join((f"motley study {action} {self.name}", *(f"--import {n}" for n in plugins)))
+
     def draws(self) -> list[dict[str, Any]]:
         """The settings that every arm is tried with; a function of the study alone."""
         rng = random.Random(self.name)
@@ -315,8 +320,7 @@ def run(
         if plan.config is None:
             missing = study.arms[plan.task][plan.arm].tuned_as or plan.arm
             raise ConfigError(
-                f"arm {missing!r} on {plan.task} was not tuned: motley study tune {study.name}"
-                + "".join(f" --import {m}" for m in study.imports if not m.startswith("motley."))
+                f"arm {missing!r} on {plan.task} was not tuned: {study.command('tune')}"
             )
         wanted[plan.key] = plan.config
     _refuse(wanted.values())

@@ -371,7 +371,8 @@ def load(results: Path) -> Stored:
     path = results / "curves.csv"
     if not path.exists():
         raise ConfigError(
-            f"{path} is missing: run the study first (motley study run {results.name}), or give "
+            f"{path} is missing: run the study first (motley study run {results.name}, with the "
+            f"--import of one of your own), or give "
             f"the folder that has {results.name}/curves.csv as --results"
         )
     return read(results)

@@ -76,7 +76,7 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
     if not study.contrasts:
         raise ConfigError(
             f"study {study.name!r} states no contrasts, so there is no verdict on it; its numbers: "
-            f"motley study table {study.name}"
+            f"{study.command('table')}"
         )
     stored = table.load(results)
     import_plugins(study.imports)  # they may bring the environments whose code is noted

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
+from motley.costs.sets import cost_set
 from motley.envs.tasks.play_room import BALL, SCREEN
 from motley.scripts.main import main
-from motley.studies import exploration, known_room, study
+from motley.studies import exploration, known_room, screen, study
 from motley.studies.exploration import EXPLORATION
 from motley.studies.folder import read_csv, read_json
 from motley.studies.known_room import KNOWN
@@ -96,6 +97,20 @@ def test_every_contrast_has_its_arms() -> None:
     arms = {(arm, task) for task, _, arm, _ in EXPLORATION.cells()}
     arms -= {(c.second, task) for c in EXPLORATION.contrasts for task in c.tasks}
     assert asked == arms
+
+
+def test_the_screen_is_asked_of_other_seeds_as_it_was() -> None:
+    again, arms = screen.SCREEN, screen.SCREEN.arms[KNOWN]
+    assert not set(again.seeds) & {*EXPLORATION.seeds, 100}
+    assert replace(again.contrasts[0], round=3) in EXPLORATION.contrasts
+    for name in ("chance", exploration.FREE):
+        assert arms[name] is EXPLORATION.arms[KNOWN][name]
+    placebo = cost_set(arms["placebo"].costs, {"observation": 3})
+    progress = cost_set(f"reward+{exploration.FREE}", {"observation": 3})
+    changed = {
+        a.name for a, b in zip(placebo, progress, strict=True) if a != b and a.name == b.name
+    }
+    assert changed == {exploration.FREE}
 
 
 def test_runs_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

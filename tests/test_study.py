@@ -155,6 +155,11 @@ def test_every_arm_is_tried_with_the_same_draws() -> None:
     assert len({tuple(draw.items()) for draw in draws}) == len(draws)
 
 
+def test_a_studys_command_brings_its_plugins() -> None:
+    own = replace(SMALL, name="mine", imports=("motley.studies.known_room", "my_tasks"))
+    assert own.command("tune") == "motley study tune mine --import my_tasks"
+
+
 def test_tuning_on_own_seeds_is_refused() -> None:
     with pytest.raises(ValueError, match="tune on its own seeds"):
         replace(SMALL, tuning_seeds=(0,))

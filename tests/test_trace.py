@@ -183,7 +183,10 @@ class TestLesion:
         one.heal()  # out of order
         assert agent.brain.held["core"][0] == 2.0
         other.heal()
+        agent.lesion("core")
+        agent.heal()
         assert not agent.brain.held
+        assert not agent.brain.lesions
         with pytest.raises(ValueError, match="did you mean core"):
             agent.heal("cor")
 

@@ -276,7 +276,7 @@ class Homestead(ManyNeeds):
 
     def timed_out(self, world: World) -> Bools:
         """The days are over; those who live have not died, so a value may go on from there."""
-        return super().timed_out(world) | ((world.day >= self.days) & ~world.dead)
+        return super().timed_out(world) | ((world.day >= self.days) & ~world.dead)  # type: ignore[no-any-return]
 
     def _cache(self, world: World, rate: Floats, day: Bools, up: Bools) -> None:
         """The caches' need sinks; contact with any of them answers what is asked."""
