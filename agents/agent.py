@@ -368,6 +368,12 @@ class Agent(BaseAlgorithm):
         for cost in self.learner.scores:
             # All scores share one surrogate: later every one of them would seem to be the culprit.
             if not math.isfinite(found[f"score/{cost.name}"]):
+                for name in ("reward", *self.policy.senses.entries):
+                    if not rollout.tensors[name].isfinite().all():
+                        raise FloatingPointError(
+                            f"the environment gave a {name} that is not finite, within "
+                            f"{self.n_steps} steps of each world after {age:,} steps in all"
+                        )
                 raise FloatingPointError(
                     f"cost {cost.name!r} gave a score that is not finite at {age:,} steps; look "
                     f"for a root, a logarithm or a division by zero in it"

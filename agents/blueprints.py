@@ -262,7 +262,11 @@ def structure(name: str, senses: Sizes, problem: str | None = None) -> Blueprint
         if problem is None or problem not in table:
             raise ValueError(
                 f"structure {name!r} depends on the problem that the task poses, and "
-                + ("this environment states none" if problem is None else f"{problem!r} has none")
+                + (
+                    "this environment states none"
+                    if problem is None
+                    else f"no structure is {word} to {problem!r}"
+                )
                 + "; name one, such as 'uniform'"
             )
         if table[problem] not in BLUEPRINTS:

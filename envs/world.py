@@ -199,7 +199,7 @@ class World:
 
         Raises:
             ValueError: the shape or type is another, or an action is not finite; then nothing has
-                moved.
+                moved. Or what the task's ``outcome`` gives has another shape.
         """
         if actions.shape != (self.n, 2) or actions.dtype != np.float32:
             raise ValueError(
@@ -213,6 +213,12 @@ class World:
                 "numbers in [-1, 1]"
             )
         reward, terminated = task.outcome(self)
+        shapes = tuple(getattr(array, "shape", None) for array in (reward, terminated))
+        if shapes != (self.rows.shape, self.rows.shape):
+            raise ValueError(
+                f"{task.name}.outcome must give reward and terminated, an array ({self.n},) each, "
+                f"a number for each world; what it gives has the shapes {shapes}"
+            )
         return reward, terminated, task.timed_out(self)
 
     def observe(self) -> Observation:

@@ -101,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return int(importlib.import_module(f"motley.scripts.{name}").main(args) or 0)
     except KeyboardInterrupt:
         return fail("stopped", code=130)
-    except (ValueError, RuntimeError, OSError) as error:
+    except (ValueError, RuntimeError, OSError, FloatingPointError) as error:
         if meant_for_people(error):
             return fail(str(error))
         if isinstance(error, OSError) and error.filename is not None:  # no permission, a full disk

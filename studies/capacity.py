@@ -141,7 +141,8 @@ def measure(
 
     Args:
         task: an instance, with its level.
-        steps: to learn from, at most; the core that forgets gets a quarter of it.
+        steps: to learn from, to the next whole batch of episodes; the core that forgets gets a
+            quarter of it.
         seed: of weights and episodes.
         on_steps: is told of the uniform core's steps so far.
 

@@ -93,7 +93,7 @@ def verdict(where: str, arms: Sequence[Arm]) -> str:
     if len(arms) > 3:
         return f"{name}: {len(solved)} of {len(arms)} arms solve it, {escape(solved[0][1])} first"
     said = [f"{escape(label)} solves it in {steps:,.0f} steps" for steps, label in solved]
-    said += [f"{escape(label)} has not within {steps:,.0f}" for steps, label in rest]
+    said += [f"{escape(label)} does not within {steps:,.0f}" for steps, label in rest]
     return f"{name}: {'; '.join(said)}"
 
 

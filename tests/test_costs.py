@@ -44,7 +44,9 @@ from motley.costs.base import Sizes
 from motley.costs.prediction import FLOOR
 from motley.costs.routing import ROLES, routing
 from motley.costs.sets import from_json, to_json
-from motley.envs import TASKS
+from motley.envs import TASKS, World
+from motley.envs.sb3 import WorldVecEnv
+from motley.envs.tasks.dark_home import DarkHome
 
 TIME, WORLDS = 12, 5
 SIZES = {"vision": 8, "egomotion": 3, "go": 1, "cue": 4, "interoception": 4}
@@ -314,6 +316,21 @@ class Endless(Cost):
 def test_a_bad_score_stops_the_run_by_the_costs_name() -> None:
     with pytest.raises(FloatingPointError, match="'endless' gave a score that is not finite at 0"):
         Agent("uniform", "DarkHome", ["reward", Endless()], n_envs=2, n_steps=8).learn(16)
+
+
+class Unpaid(DarkHome):
+    """A task whose reward is not a number in its second step."""
+
+    def outcome(self, world: World) -> tuple[Any, Any]:
+        reward, terminated = super().outcome(world)
+        return np.where(world.elapsed == 2, np.nan, reward), terminated
+
+
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+def test_a_bad_reward_is_the_environments() -> None:
+    agent = Agent("uniform", WorldVecEnv(Unpaid(), 2, seed=0), "reward", n_steps=8)
+    with pytest.raises(FloatingPointError, match="the environment gave a reward that is not fini"):
+        agent.learn(16)
 
 
 def test_a_schedule_is_linear_between_its_ages() -> None:

@@ -76,7 +76,7 @@ def test_the_page_says_who_solved_it_and_bounds_who_did_not(study: Path, tmp_pat
     page = write(study / "home", tmp_path / "page.html", video=False)
     text = text_of(page)
     assert "solves it in 2,000 steps" in text
-    assert "has not within 3,000" in text
+    assert "does not within 3,000" in text
     assert "≥ 3,000" in text
     assert "2 of 2 solved" in text
     assert "0 of 2 solved" in text

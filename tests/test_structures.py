@@ -77,7 +77,9 @@ def test_a_control_that_is_not_there_is_named() -> None:
     assert structure("matched", SENSES, "digging").name == "tunnel"
     with pytest.raises(ValueError, match="mismatched structure of 'digging' is 'flying', which no"):
         structure("mismatched", SENSES, "digging")
-    with pytest.raises(ValueError, match=r"'matched' depends on .* and 'flying' has none"):
+    with pytest.raises(
+        ValueError, match=r"'matched' depends on .* and no structure is matched to 'flying'"
+    ):
         structure("matched", SENSES, "flying")
 
 

@@ -139,6 +139,20 @@ class Corridor(Task):
         return self.toward(world, np.tile(np.array([3, 0], np.float32), (world.n, 1)))
 
 
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+def test_an_outcome_of_another_shape_is_refused() -> None:
+    class Slip(Corridor):
+        def outcome(self, world: World) -> Any:
+            return 0.0, super().outcome(world)[1]
+
+    world = World(Slip(), 3)
+    world.seed([1, 2, 3])
+    world.reset()
+    said = r"Slip.outcome must give reward and terminated, an array \(3,\) each.* \(None, \(3,\)\)"
+    with pytest.raises(ValueError, match=said):
+        world.step(np.zeros((3, 2), np.float32))
+
+
 def test_a_plug_in_task() -> None:
     import gymnasium as gym
 
