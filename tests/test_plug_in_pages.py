@@ -12,10 +12,11 @@ from string import Template
 import pytest
 
 from motley.scripts import new
+from motley.scripts.flags import Kind
 
 DOCS = Path(__file__).parent.parent / "docs"
 MOTLEY = ["-m", "motley.scripts.main"]
-PAGES = {"plug-in-a-cost.md": "calm.py", "plug-in-an-area.md": "leaky.py"}
+PAGES: dict[str, Kind] = {"plug-in-a-cost.md": "cost", "plug-in-an-area.md": "area"}
 
 
 def run(code: list[str], folder: Path) -> str:
@@ -30,11 +31,16 @@ def run(code: list[str], folder: Path) -> str:
 @pytest.mark.parametrize("page", PAGES)
 def test_the_page_does_what_it_says(page: str, tmp_path: Path) -> None:
     text = (DOCS / page).read_text()
-    file, use = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert file.startswith(f"# {PAGES[page]}\n")
-    lines = [line for line in file.splitlines()[1:] if line.strip()]
-    assert len(lines) < 40
-    (tmp_path / PAGES[page]).write_text(file)
+    *files, use = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    for file in files:
+        (name, code), *_ = re.findall(r"^# (\w+\.py)\n(.*)", file, re.DOTALL)
+        assert len([line for line in code.splitlines() if line.strip()]) < 40
+        (tmp_path / name).write_text(code)
+    kind = PAGES[page]
+    name = new.NAMES[kind]
+    template = Template((new.TEMPLATES / f"{kind}.txt").read_text())
+    written = template.substitute(Name=name, module=name.lower(), MODULE=name.upper())
+    assert (tmp_path / f"{name.lower()}.py").read_text() == written
     printed = run(["-c", use.replace("10_000", "2_048")], tmp_path)
     assert "critic" in printed
     (command,) = re.findall(r"^    motley (.*)$", text, re.MULTILINE)
