@@ -205,7 +205,8 @@ class Cost:
                     f"{type(self).__name__}({field.name}={value!r}): give a tuple of names, "
                     f"({value!r},)"
                 )
-            kinds = _kinds(field.type)
+            # Any weight may be a schedule, also where a cost gives a number as its own.
+            kinds = _kinds(field.type) if field.name != "weight" else []
             if kinds and not any(fits(value) for fits, _ in kinds):
                 self.check(field.name, False, ", or ".join(words for _, words in kinds))
         self.check("rate", self.rate >= 0, "a number >= 0")

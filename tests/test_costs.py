@@ -522,7 +522,8 @@ def test_an_option_that_cannot_be_is_named(make: Callable[[], Any], said: str) -
 @pytest.mark.parametrize(
     ("kind", "option", "value", "said"),
     [
-        (Entropy, "weight", "1", "a finite number"),
+        (Entropy, "weight", "1", "a number >= 0, or a schedule"),
+        (ExtrinsicReward, "weight", float("nan"), "a number >= 0, or a schedule"),
         (DriveReduction, "exponent", "2", "a finite number"),
         (DriveReduction, "root", float("inf"), "a finite number"),
         (DriveReduction, "mixed", "no", "True or False"),
