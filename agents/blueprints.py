@@ -260,14 +260,12 @@ def structure(name: str, senses: Sizes, problem: str | None = None) -> Blueprint
     if word in WORDS:
         table = PROBLEMS if word == "matched" else MISMATCHED
         if problem is None or problem not in table:
+            why = f"no structure is {word} to {problem!r}"
+            if problem is None:
+                why = "this environment states none"
             raise ValueError(
-                f"structure {name!r} depends on the problem that the task poses, and "
-                + (
-                    "this environment states none"
-                    if problem is None
-                    else f"no structure is {word} to {problem!r}"
-                )
-                + "; name one, such as 'uniform'"
+                f"structure {name!r} depends on the problem that the task poses, and {why}; name "
+                f"one, such as 'uniform'"
             )
         if table[problem] not in BLUEPRINTS:
             raise ValueError(

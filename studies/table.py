@@ -372,8 +372,8 @@ def load(results: Path) -> Stored:
     if not path.exists():
         raise ConfigError(
             f"{path} is missing: run the study first (motley study run {results.name}, with the "
-            f"--import of one of your own), or give "
-            f"the folder that has {results.name}/curves.csv as --results"
+            f"--import of one of your own), or give the folder that has {results.name}/curves.csv "
+            f"as --results"
         )
     return read(results)
 
