@@ -60,9 +60,14 @@ def _mix(z):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _next(counters, row):  # type: ignore[no-untyped-def]
+def _key(counters, row):  # type: ignore[no-untyped-def]
+    """What a world's random bits of this episode have in common."""
+    return _mix(_mix(counters[row, SEED] + _GOLDEN) ^ (counters[row, EPISODE] * _EPISODE))
+
+
+@compiled
+def _next(counters, row, key):  # type: ignore[no-untyped-def]
     """The next 64 random bits of a world, a function of (seed, episode, draw) alone."""
-    key = _mix(_mix(counters[row, SEED] + _GOLDEN) ^ (counters[row, EPISODE] * _EPISODE))
     counters[row, DRAW] += _ONE
     return _mix(key + counters[row, DRAW] * _GOLDEN)
 
@@ -80,8 +85,9 @@ def _normal_pair(bits):  # type: ignore[no-untyped-def]
 def fill_uniform(counters, rows, out):  # type: ignore[no-untyped-def]
     """Fill ``out`` (R, M) float32 with uniforms in [0, 1), 24 bits each, from worlds ``rows``."""
     for r in range(rows.size):
+        key = _key(counters, rows[r])
         for j in range(out.shape[1]):
-            bits = _next(counters, rows[r])
+            bits = _next(counters, rows[r], key)
             out[r, j] = np.float32(np.int64(bits >> _S40)) * np.float32(5.9604644775390625e-08)
 
 
@@ -89,16 +95,18 @@ def fill_uniform(counters, rows, out):  # type: ignore[no-untyped-def]
 def fill_normal(counters, rows, out):  # type: ignore[no-untyped-def]
     """Fill ``out`` (R, M) float32 with standard normals from worlds ``rows``."""
     for r in range(rows.size):
+        key = _key(counters, rows[r])
         for j in range(out.shape[1]):
-            out[r, j] = _normal_pair(_next(counters, rows[r]))[0]
+            out[r, j] = _normal_pair(_next(counters, rows[r], key))[0]
 
 
 @compiled
 def fill_integers(counters, rows, span, out):  # type: ignore[no-untyped-def]
     """Fill ``out`` (R, M) int64 with integers in [0, span), from worlds ``rows``."""
     for r in range(rows.size):
+        key = _key(counters, rows[r])
         for j in range(out.shape[1]):
-            high = _next(counters, rows[r]) >> _S32
+            high = _next(counters, rows[r], key) >> _S32
             out[r, j] = np.int64((high * np.uint64(span)) >> _S32)
 
 
@@ -108,8 +116,9 @@ def fill_permutation(counters, rows, out):  # type: ignore[no-untyped-def]
     for r in range(rows.size):
         for j in range(out.shape[1]):
             out[r, j] = j
+        key = _key(counters, rows[r])
         for j in range(out.shape[1] - 1, 0, -1):
-            high = _next(counters, rows[r]) >> _S32
+            high = _next(counters, rows[r], key) >> _S32
             other = np.int64((high * np.uint64(j + 1)) >> _S32)
             out[r, j], out[r, other] = out[r, other], out[r, j]
 
@@ -196,8 +205,10 @@ def _walk(floats, flags, i, to_x, to_y, radius, plan):  # type: ignore[no-untype
                 if flags[i, SHAPES + 3 * shapes + s]:
                     dx = x - float(floats[i, shapes_at + 2 * s])
                     dy = y - float(floats[i, shapes_at + 2 * s + 1])
-                    gap = math.sqrt(dx * dx + dy * dy)
                     reach = radius + float(floats[i, shapes_at + 2 * shapes + s])
+                    if abs(dx) >= reach or abs(dy) >= reach:
+                        continue
+                    gap = math.sqrt(dx * dx + dy * dy)
                     if gap < reach - SLACK:
                         clear = False
                         if gap > 0.0:
@@ -207,14 +218,14 @@ def _walk(floats, flags, i, to_x, to_y, radius, plan):  # type: ignore[no-untype
                 at = walls_at + 4 * w
                 if not _is_wall(floats, i, at):
                     continue
-                near_x, near_y = _nearest_on(
-                    float(floats[i, at]),
-                    float(floats[i, at + 1]),
-                    float(floats[i, at + 2]),
-                    float(floats[i, at + 3]),
-                    x,
-                    y,
-                )
+                ax, ay = float(floats[i, at]), float(floats[i, at + 1])
+                bx, by = float(floats[i, at + 2]), float(floats[i, at + 3])
+                # Most walls are farther off along one axis alone.
+                if x <= min(ax, bx) - radius or x >= max(ax, bx) + radius:
+                    continue
+                if y <= min(ay, by) - radius or y >= max(ay, by) + radius:
+                    continue
+                near_x, near_y = _nearest_on(ax, ay, bx, by, x, y)
                 dx, dy = x - near_x, y - near_y
                 gap = math.sqrt(dx * dx + dy * dy)
                 if gap < radius - SLACK:
@@ -264,8 +275,9 @@ def move(floats, flags, counters, actions, body, plan):  # type: ignore[no-untyp
         x, y = float(floats[i, X]), float(floats[i, Y])
         to_x, to_y = x, y
         if flags[i, FREE]:
-            motor_forward, motor_turn = _normal_pair(_next(counters, i))
-            sense_forward, sense_turn = _normal_pair(_next(counters, i))
+            key = _key(counters, i)
+            motor_forward, motor_turn = _normal_pair(_next(counters, i, key))
+            sense_forward, sense_turn = _normal_pair(_next(counters, i, key))
             go = min(max(float(actions[i, 0]), 0.0), 1.0)
             steer = min(max(float(actions[i, 1]), -1.0), 1.0)
             # Noise grows with the command, so rest is exact (Harris & Wolpert 1998).
@@ -345,7 +357,7 @@ def move_arm(flags, counters, actions, arm, joint, speed, hand, felt):  # type: 
             return i
     for i in range(n):
         counters[i, ELAPSED] += _ONE
-        noise = _normal_pair(_next(counters, i))
+        noise = _normal_pair(_next(counters, i, _key(counters, i)))
         for j in range(2):
             if flags[i, FREE]:
                 command = min(max(float(actions[i, j]), -1.0), 1.0) * (1.0 + arm[4] * noise[j])

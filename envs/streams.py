@@ -38,8 +38,11 @@ class Streams:
         """Numbers in [low, high), (R, *shape) float32; bounds may be arrays that broadcast."""
         out = np.empty((self.rows.size, math.prod(shape)), np.float32)
         kernels.fill_uniform(self.counters, self.rows, out)
+        out = out.reshape(self.rows.size, *shape)
+        if isinstance(low, float) and isinstance(high, float) and (low, high) == (0.0, 1.0):
+            return out  # as they are drawn
         low, high = np.asarray(low, np.float32), np.asarray(high, np.float32)
-        return low + (high - low) * out.reshape(self.rows.size, *shape)
+        return low + (high - low) * out
 
     def normal(
         self, mean: float | Floats = 0.0, sd: float | Floats = 1.0, shape: tuple[int, ...] = ()
