@@ -54,10 +54,12 @@ def test_a_masked_cartpole_hides_its_speeds() -> None:
     assert (seen[0], seen[2]) == (full[0], full[2])
 
 
-def test_both_learners_without_memory_are_alike() -> None:
-    name = "parity/DoorKey-5x5-v0"
+@pytest.mark.parametrize("entropy", [0.0, 0.01])
+def test_both_learners_without_memory_are_alike(entropy: float) -> None:
+    name, ending = parity.VARIED, "_entropy" if entropy else ""
     ours, theirs = (
-        parity.PARITY.config(name, None, arm, seed=0) for arm in parity.PARITY.arms[name].values()
+        parity.PARITY.config(name, None, parity.PARITY.arms[name][arm + ending], seed=0)
+        for arm in ("feedforward", "PPO")
     )
     agent, peer = build_agent(ours), peers.build(theirs)
     assert isinstance(peer, PPO)
@@ -77,8 +79,9 @@ def test_both_learners_without_memory_are_alike() -> None:
         assert agent.clip_range == clip_range(part)
     value = agent.learner.costs["value_reward"]
     assert value.weight == peer.vf_coef
-    assert peer.ent_coef == 0
-    assert set(agent.learner.costs) == {"reward", "value_reward"}
+    assert peer.ent_coef == entropy
+    assert agent.learner.costs.keys() - {"entropy"} == {"reward", "value_reward"}
+    assert entropy == (agent.learner.costs["entropy"].weight if entropy else 0)
     assert agent.learner.optimizer.defaults["eps"] == peer.policy.optimizer.defaults["eps"]
 
 

@@ -24,7 +24,7 @@ from motley.agents.rollout import collect
 from motley.agents.scoring import critic_of, scored
 from motley.agents.surrogate import plain, surrogate
 from motley.agents.values import ReturnNormaliser, gae
-from motley.costs import Cost, Trace
+from motley.costs import Cost, Entropy, Trace
 
 GAMMA, LAMBDA = 0.9, 0.8
 ACTIONS: dict[str, spaces.Space[Any]] = {
@@ -61,17 +61,19 @@ def worlds(action_space: spaces.Space[Any], n: int = 4) -> VecEnv:
     return env
 
 
-def pair(env: VecEnv, n_epochs: int, n_minibatches: int, n_steps: int = 32) -> tuple[Agent, PPO]:
+def pair(
+    env: VecEnv, n_epochs: int, n_minibatches: int, n_steps: int = 32, entropy: float = 0.0
+) -> tuple[Agent, PPO]:
     """Our agent and SB3's with equal weights and settings."""
     agent = Agent(
-        "feedforward", env, learning_rate=1e-3, n_steps=n_steps, n_epochs=n_epochs, gamma=GAMMA,
+        "feedforward", env, ["reward", Entropy(weight=entropy)], learning_rate=1e-3, n_steps=n_steps, n_epochs=n_epochs, gamma=GAMMA,
         n_minibatches=n_minibatches, gae_lambda=LAMBDA, clip_by_area=False,
         normalise_returns=False, budget=None, seed=1,
     )  # fmt: skip
     size = n_steps * env.num_envs // n_minibatches
     peer = PPO(
         "MlpPolicy", env, learning_rate=1e-3, n_steps=n_steps, n_epochs=n_epochs, gamma=GAMMA,
-        batch_size=size, gae_lambda=LAMBDA, seed=1, device="cpu",
+        batch_size=size, gae_lambda=LAMBDA, ent_coef=entropy, seed=1, device="cpu",
     )  # fmt: skip
     peer.set_logger(Logger(None, []))
     ours = dict(agent.learner.named_parameters())
@@ -112,10 +114,12 @@ class Ordered(Batch):
 
 
 @pytest.mark.parametrize("space", ACTIONS)
-@pytest.mark.parametrize("n_minibatches", [1, 4])
-def test_three_updates_give_the_weights_of_sb3s_ppo(space: str, n_minibatches: int) -> None:
+@pytest.mark.parametrize(("n_minibatches", "entropy"), [(1, 0.0), (4, 0.0), (4, 0.01)])
+def test_three_updates_give_the_weights_of_sb3s_ppo(
+    space: str, n_minibatches: int, entropy: float
+) -> None:
     env = worlds(ACTIONS[space])
-    agent, peer = pair(env, n_epochs=3, n_minibatches=n_minibatches)
+    agent, peer = pair(env, 3, n_minibatches, entropy=entropy)
     _, callback = peer._setup_learn(10_000)
     for n in range(3):
         peer.collect_rollouts(env, callback, peer.rollout_buffer, peer.n_steps)
