@@ -356,24 +356,28 @@ class Agent(BaseAlgorithm):
             end: the step to learn until.
 
         Raises:
-            FloatingPointError: a score is not finite; the message names the cost.
+            FloatingPointError: a score, or what the environment gave, is not finite; the message
+                names the cost, or the reward or sense.
         """
         self._update_current_progress_remaining(self.num_timesteps, end)
         self._update_learning_rate(self.policy.optimizer)
         self.learner.look(age)
         batch, facts = scored(self.learner, rollout, age)
+        given = {name: rollout.tensors[name] for name in ("reward", *self.policy.senses.entries)}
         # One look at the numbers: each makes Python wait for the device.
-        numbers = torch.stack([*facts.values()]).tolist()
-        found = dict(zip(facts, numbers, strict=True))
+        looked_at = [*facts.values(), *(x.sum() for x in given.values())]
+        numbers = torch.stack(looked_at).tolist()
+        found = dict(zip(facts, numbers, strict=False))
+        # What comes in counts first: every cost would seem to be the culprit.
+        for (name, x), total in zip(given.items(), numbers[len(facts) :], strict=True):
+            if not math.isfinite(total) and not x.isfinite().all():
+                raise FloatingPointError(
+                    f"the environment's {name} is not finite, within {self.n_steps} steps of each "
+                    f"world after {age:,} steps in all"
+                )
         for cost in self.learner.scores:
             # All scores share one surrogate: later every one of them would seem to be the culprit.
             if not math.isfinite(found[f"score/{cost.name}"]):
-                for name in ("reward", *self.policy.senses.entries):
-                    if not rollout.tensors[name].isfinite().all():
-                        raise FloatingPointError(
-                            f"the environment gave a {name} that is not finite, within "
-                            f"{self.n_steps} steps of each world after {age:,} steps in all"
-                        )
                 raise FloatingPointError(
                     f"cost {cost.name!r} gave a score that is not finite at {age:,} steps; look "
                     f"for a root, a logarithm or a division by zero in it"

@@ -145,19 +145,24 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
+def _is_names(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(name, str) for name in value)
+
+
 KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "None": (lambda value: value is None, "None"),
     "bool": (lambda value: isinstance(value, bool), "True or False"),
     "float": (_is_number, "a finite number"),
     "int": (_is_whole, "a whole number"),
     "str": (lambda value: isinstance(value, str), "a name"),
+    "tuple[str, ...]": (_is_names, "a tuple of names, such as ('vision',)"),
 }
 """What an option may be, by its annotation, and in words."""
 
 
 def _kinds(annotation: Any) -> list[tuple[Callable[[Any], bool], str]]:
     """Return what an annotation asks for; nothing where not all of it is known here."""
-    parts = str(getattr(annotation, "__name__", annotation)).split(" | ")
+    parts = [part.strip() for part in str(getattr(annotation, "__name__", annotation)).split("|")]
     return [KINDS[part] for part in parts] if all(part in KINDS for part in parts) else []
 
 
@@ -200,15 +205,15 @@ class Cost:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(field.default, tuple) and isinstance(value, str):
-                raise TypeError(
-                    f"{type(self).__name__}({field.name}={value!r}): give a tuple of names, "
-                    f"({value!r},)"
-                )
             # Any weight may be a schedule, also where a cost gives a number as its own.
             kinds = _kinds(field.type) if field.name != "weight" else []
-            if kinds and not any(fits(value) for fits, _ in kinds):
+            # What its author gave as the default is right, whatever the annotation says.
+            given = value is not field.default
+            if given and kinds and not any(fits(value) for fits, _ in kinds):
                 self.check(field.name, False, ", or ".join(words for _, words in kinds))
+        for option in ("hidden", "features"):
+            if hasattr(self, option):
+                self.check(option, getattr(self, option) >= 1, "a whole number of at least 1")
         self.check("rate", self.rate >= 0, "a number >= 0")
         self.check("gamma", self.gamma is None or 0 <= self.gamma <= 1, "None, or 0 to 1")
         if not isinstance(self.weight, Schedule):

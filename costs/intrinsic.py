@@ -42,9 +42,6 @@ class Intrinsic(Cost):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check("senses", bool(self.senses), "at least one sense or area")
-        for option in ("hidden", "features"):
-            if hasattr(self, option):
-                self.check(option, getattr(self, option) >= 1, "a whole number of at least 1")
 
     def width(self, sizes: Mapping[str, int]) -> int:
         """Return how many features an observation has."""

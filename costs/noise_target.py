@@ -35,6 +35,7 @@ class NoiseTarget(Prediction):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.check("of", isinstance(self.of, Prediction), "a cost that predicts")
         object.__setattr__(self, "trains", self.trains or self.of.trains)
         object.__setattr__(self, "reads", self.reads or self.of.reads)
         self.check("reads", self.reads == self.of.reads, f"what the other reads: {self.of.reads!r}")

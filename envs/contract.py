@@ -195,25 +195,32 @@ def doors(task: Task) -> None:
 
 
 def truncation(task: Task) -> None:
-    """An episode is truncated at the horizon, and not before, unless its task says so."""
+    """An episode is truncated at the horizon, before it only if its task says so, and in no death.
+
+    Who is terminated before the horizon has no time to be up; a task may do both in the last step.
+    """
     at_horizon_alone = type(task).timed_out is Task.timed_out
     for policy in (task.oracle, lambda world: np.zeros((world.n, 2))):
         world = World(task, 3)
         world.seed(SEED + np.arange(3))
         world.reset()
-        hold(not np.any(task.timed_out(world)), "timed_out: time is up before the first step")
+        late = np.asarray(task.timed_out(world))
+        hold(
+            late.shape == (3,) and late.dtype == np.bool_,
+            f"timed_out gives {late.shape} {late.dtype}",
+        )
+        hold(not late.any(), "timed_out: time is up before the first step")
         over = np.zeros(3, np.bool_)
         for step in range(1, task.horizon + 1):
             _, terminated, truncated = world.step(np.asarray(policy(world), np.float32))
-            shape, kind = np.shape(truncated), np.asarray(truncated).dtype
-            hold(shape == (3,) and kind == np.bool_, f"timed_out gives {shape} {kind}")
-            late = step >= task.horizon
-            hold(not late or truncated.all(), f"not truncated at the horizon, {step} steps")
-            early = truncated.any() and not late
-            hold(not (early and at_horizon_alone), f"truncated in step {step}")
+            early = truncated & (step < task.horizon) & ~over
+            hold(not (early.any() and at_horizon_alone), f"truncated in step {step}")
+            hold(not np.any(early & terminated), f"both terminated and truncated in step {step}")
             over |= terminated | truncated
             if over.all():
                 break
+        world.elapsed[:] = task.horizon  # which those who ended before never saw
+        hold(np.all(task.timed_out(world)), f"not truncated at the horizon, {task.horizon} steps")
 
 
 def actions(task: Task) -> None:

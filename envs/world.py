@@ -199,7 +199,8 @@ class World:
 
         Raises:
             ValueError: the shape or type is another, or an action is not finite; then nothing has
-                moved. Or what the task's ``outcome`` gives has another shape.
+                moved. Or what the task's ``outcome`` or ``timed_out`` gives has another shape or
+                type.
         """
         if actions.shape != (self.n, 2) or actions.dtype != np.float32:
             raise ValueError(
@@ -213,13 +214,20 @@ class World:
                 "numbers in [-1, 1]"
             )
         reward, terminated = task.outcome(self)
-        shapes = tuple(getattr(array, "shape", None) for array in (reward, terminated))
-        if shapes != (self.rows.shape, self.rows.shape):
-            raise ValueError(
-                f"{task.name}.outcome must give reward and terminated, an array ({self.n},) each, "
-                f"a number for each world; what it gives has the shapes {shapes}"
-            )
-        return reward, terminated, task.timed_out(self)
+        truncated = task.timed_out(self)
+        for array, name, what in (
+            (reward, "outcome", "reward"),
+            (terminated, "outcome", "terminated"),
+            (truncated, "timed_out", "whose time is up"),
+        ):
+            shape, kind = getattr(array, "shape", None), getattr(array, "dtype", None)
+            if shape != (self.n,) or (kind != np.bool_ and array is not reward):
+                wanted = "numbers" if array is reward else "bools"
+                raise ValueError(
+                    f"{task.name}.{name} must give {what} as an array ({self.n},) of {wanted}, one "
+                    f"for each world; what it gives is {type(array).__name__} {shape} of {kind}"
+                )
+        return reward, terminated, truncated
 
     def observe(self) -> Observation:
         """What every body perceives now: fresh arrays, (N, size) by sense."""

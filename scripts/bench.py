@@ -43,6 +43,7 @@ def main(args: Bench) -> None:
             results = bench.measure(
                 cases, args.rounds, lambda title: bar.update(line, advance=1, description=title)
             )
+    results += bench.middle(results, tuple(TASKS))
     found = bench.verdicts(results, tuple(TASKS))
     data = bench.record(results, found, where)
     show(console, results, found)
@@ -66,7 +67,8 @@ def show(console: Console, results: list[bench.Result], found: list[bench.Verdic
     titles = {result.key: result.title for result in results}
     table = Table("bar", title="what we hold ourselves to")
     table.add_column("bound", justify="right")
-    table.add_column("measured", justify="right")
+    for name in ("measured", "lowest", "highest"):
+        table.add_column(name, justify="right")
     for one in found:
         bar = asdict(one.bar)
         color = "green" if one.reached else "red"
@@ -74,6 +76,8 @@ def show(console: Console, results: list[bench.Result], found: list[bench.Verdic
             bench.bar_title(bar, titles),
             bench.bound(bar),
             f"[{color}]{bench.digits(one.measured)}[/{color}]",
+            bench.digits(one.lowest),
+            bench.digits(one.highest),
         )
     console.print(table)
     alone = (r for r in results if not r.key.startswith("scaling/"))

@@ -77,30 +77,31 @@ class Bar:
 
     Attributes:
         key: of the case.
-        bound: steps/s, or a ratio where there is another case; at least that.
+        bound: steps/s, or a ratio where there is another case; at least that. None asks nothing.
         peer: key of the case that it is compared with.
         beyond: worlds a step: what counts is the time that a step of them all takes beyond the
             peer's, in microseconds; at most the bound.
     """
 
     key: str
-    bound: float
+    bound: float | None
     peer: str | None = None
     beyond: int | None = None
 
-    def measured(self, by_key: Mapping[str, Result]) -> float:
-        """Return what the results say."""
-        ours = by_key[self.key]
+    def measured(self, by_key: Mapping[str, Result]) -> list[float]:
+        """Return what the results say, by round."""
+        ours = by_key[self.key].rates
         if self.peer is None:
-            return ours.median
-        peer = by_key[self.peer]
+            return ours
+        pairs = zip(ours, by_key[self.peer].rates, strict=True)
         if self.beyond is None:
-            return ratio(ours, peer)
-        pairs = zip(ours.rates, peer.rates, strict=True)
-        return statistics.median(1e6 * self.beyond * (1 / a - 1 / b) for a, b in pairs)
+            return [a / b for a, b in pairs]
+        return [1e6 * self.beyond * (1 / a - 1 / b) for a, b in pairs]
 
     def reached(self, measured: float) -> bool:
         """Whether that is as good as the bound."""
+        if self.bound is None:
+            return True
         return measured >= self.bound if self.beyond is None else measured <= self.bound
 
 
@@ -118,20 +119,30 @@ TRAINING_BARS = (
     Bar("update/uniform/motley", 0.6, "update/uniform/roof"),
     Bar("training/costs/five", 1 / 1.6, "training/costs/reward"),
     Bar("training/costs/five", 1 / 1.3, "training/costs/summed"),
+    Bar("update/five/motley", None, "update/reward/motley"),
+    Bar("update/five/motley", None, "update/summed/motley"),
     Bar("rollout/motley", 200.0, "rollout/worlds", beyond=64),
     Bar("scaling/DarkHome/2", 1.8, "scaling/DarkHome/1"),
 )
 ENV_BARS = {"single": 40_000.0, "vector": 500_000.0}
 """Steps/s of each of our tasks through two of the doors."""
+MIDDLE = Bar("envs/middle/vector", 800_000.0)
+"""Steps/s of the task in the middle, through the second of them."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A bar and what was measured for it."""
+    """A bar and what was measured for it: the median over rounds, the least and the most."""
 
     bar: Bar
     measured: float
-    reached: bool
+    lowest: float
+    highest: float
+
+    @property
+    def reached(self) -> bool:
+        """Whether the median is as good as the bound."""
+        return self.bar.reached(self.measured)
 
 
 @contextmanager
@@ -192,9 +203,23 @@ def measure(
     ]
 
 
-def ratio(ours: Result, peer: Result) -> float:
-    """How many times a peer's steps/s are ours: the median over rounds."""
-    return statistics.median(a / b for a, b in zip(ours.rates, peer.rates, strict=True))
+def middle(results: Sequence[Result], tasks: Sequence[str]) -> list[Result]:
+    """The tasks' median rate of each round through the vector's door, as a result; or none.
+
+    Args:
+        results: of any cases.
+        tasks: names of ours; all of them must have been measured.
+    """
+    by_key = {result.key: result for result in results}
+    measured = [by_key[key] for task in tasks if (key := f"envs/{task}/vector") in by_key]
+    if not measured or len(measured) < len(tasks):
+        return []
+    steps, shares = measured[0].steps, statistics.median(r.cpu_share for r in measured)
+    rates = zip(*(result.rates for result in measured), strict=True)
+    wall = tuple(steps / statistics.median(each) for each in rates)
+    note = "of the tasks' rates in a round, the median"
+    title = f"the task in the middle, {measured[0].title.partition(', ')[2]}"
+    return [Result(MIDDLE.key, title, note, steps, wall, tuple(shares * s for s in wall))]
 
 
 def verdicts(results: Sequence[Result], tasks: Sequence[str]) -> list[Verdict]:
@@ -207,11 +232,11 @@ def verdicts(results: Sequence[Result], tasks: Sequence[str]) -> list[Verdict]:
     by_key = {result.key: result for result in results}
     bars = [Bar(f"envs/{task}/{door}", least) for task in tasks for door, least in ENV_BARS.items()]
     found = []
-    for bar in (*bars, *TRAINING_BARS):
+    for bar in (*bars, MIDDLE, *TRAINING_BARS):
         if bar.key not in by_key or (bar.peer is not None and bar.peer not in by_key):
             continue
-        measured = bar.measured(by_key)
-        found.append(Verdict(bar, measured, bar.reached(measured)))
+        each = bar.measured(by_key)
+        found.append(Verdict(bar, statistics.median(each), min(each), max(each)))
     return found
 
 
@@ -259,7 +284,16 @@ def record(
         }
         for result in results
     ]
-    bars = [asdict(one.bar) | {"measured": one.measured, "reached": one.reached} for one in found]
+    bars = [
+        asdict(one.bar)
+        | {
+            "measured": one.measured,
+            "min": one.lowest,
+            "max": one.highest,
+            "reached": one.reached,
+        }
+        for one in found
+    ]
     return {
         "format_version": FORMAT_VERSION,
         "date": time.strftime("%Y-%m-%d"),
@@ -295,10 +329,11 @@ def markdown(data: Mapping[str, Any]) -> str:
         spread = f"{digits(row['min'])} to {digits(row['max'])}"
         lines.append(f"| {row['title']} | {digits(row['median'])} | {spread} | {row['note']} |")
     titles = {row["key"]: row["title"] for row in data["results"]}
-    lines += ["", "| bar | bound | measured |", "|---|---:|---:|"]
+    lines += ["", "| bar | bound | measured | lowest to highest |", "|---|---:|---:|---:|"]
     for bar in data["bars"]:
         measured = digits(bar["measured"]) + ("" if bar["reached"] else " (missed)")
-        lines.append(f"| {bar_title(bar, titles)} | {bound(bar)} | {measured} |")
+        spread = f"{digits(bar['min'])} to {digits(bar['max'])}"
+        lines.append(f"| {bar_title(bar, titles)} | {bound(bar)} | {measured} | {spread} |")
     return "\n".join(lines)
 
 
@@ -313,6 +348,8 @@ def bar_title(bar: Mapping[str, Any], titles: Mapping[str, str]) -> str:
 
 def bound(bar: Mapping[str, Any]) -> str:
     """A bar's bound for people."""
+    if bar["bound"] is None:
+        return "none"
     return f"{'at least' if bar['beyond'] is None else 'at most'} {digits(bar['bound'])}"
 
 

@@ -228,7 +228,7 @@ def _parts(n_envs: int, n_steps: int) -> list[Case]:
 
 def _updating(agent: Agent) -> Callable[[], object]:
     batch = experience(agent)
-    # The first update of each ten also measures gradient norms.
+    # As the second of its ten: the first also measures gradient norms, in passes of their own.
     return lambda: agent.learner.update(batch, 0, 0.2, agent._generator, 1)
 
 

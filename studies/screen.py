@@ -14,8 +14,9 @@ Room, measure and margin are those of that round, and so are the arms but for th
 progress whose scores are dealt out among the steps of a rollout, in the same orders in every run.
 It learns as much, from what tells nothing. Equal to chance it need not be, since an agent that
 drifts to one action may stand anywhere; where it is not, time at the screen is no sign of progress
-that draws there. Nothing is tuned. Arms, contrasts and seeds were written before the run; this
-text was put more clearly when sixteen of the sixty seeds were run.
+that draws there. Nothing is tuned. Arms, contrasts and seeds were written before the run; when
+sixteen of the sixty seeds were run, this text came to say "on average", "four cases of five" (it
+had been five of six) and that a placebo need not equal chance.
 """
 
 from __future__ import annotations

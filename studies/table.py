@@ -118,7 +118,7 @@ class Collected(NamedTuple):
 
     Attributes:
         kept: how many runs stay as they were stored; their folders are not there, or came less far
-            and are not over.
+            and are not over, or belong to another configuration.
         foreign: how many run folders are not in the table, since they were begun with another
             configuration, or cannot be compared here.
         aside: the file with the rows that left the table, or None where none did.
@@ -149,10 +149,10 @@ def place(task: str, level: int | None, arm: str) -> str:
 def collect(planned: Iterable[Planned], runs: Path, results: Path) -> Collected:
     """Write the table from the run folders there are.
 
-    Rows already stored of a run whose folder is not there stay, if the study would still make the
-    same run, or if that cannot be told, since its arm was tuned elsewhere or a package is missing
-    here. So a study can be gone on with on another machine, with its results folder and without its
-    runs. All other rows go to ``left_out.csv``, before they leave the table: wherever this is
+    Rows already stored of a run whose folder is not there, or is another configuration's, stay, if
+    the study would still make the same run, or if that cannot be told, since its arm was tuned
+    elsewhere or a package is missing here. So a study can be gone on with on another machine, with
+    its results folder and without its runs. All other rows go to ``left_out.csv``, before they leave the table: wherever this is
     killed, no row is lost. Another process that collects is waited for.
 
     Args:
@@ -190,7 +190,7 @@ def _collect(planned: Iterable[Planned], runs: Path, results: Path) -> Collected
             elif there:
                 foreign += 1
             # A run that is over counts as it is: made again, it may have solved its task sooner.
-            over = after and (folder / "done").exists()
+            over = bool(after) and (folder / "done").exists()
             further = _last(before) > _last(after) and not over
             if marks.get(key) == mark and further:
                 after = before

@@ -56,7 +56,7 @@ def test_measure_refuses_no_rounds_and_a_double_key() -> None:
 def test_ratio_is_taken_round_by_round() -> None:
     # A spell in which everything is ten times slower leaves the ratio alone.
     ours, peer = result("a", 1.0, 10.0, 1.0), result("b", 2.0, 20.0, 2.0)
-    assert bench.ratio(ours, peer) == 2.0
+    assert Bar("a", None, "b").measured({"a": ours, "b": peer}) == [2.0, 2.0, 2.0]
 
 
 def test_verdicts_speak_of_what_was_measured_only() -> None:
@@ -73,6 +73,25 @@ def test_verdicts_speak_of_what_was_measured_only() -> None:
         ("training/64x128/motley", "training/64x128/PPO", True),
     ]
     assert found[2].measured == 0.5
+
+
+def test_the_task_in_the_middle_is_the_median_of_each_round() -> None:
+    seconds = {"A": (1.0, 4.0), "B": (2.0, 1.0), "C": (4.0, 2.0)}
+    results = [result(f"envs/{task}/vector", *each) for task, each in seconds.items()]
+    [found] = bench.middle(results, tuple(seconds))
+    assert found.rates == [500.0, 500.0]
+    [verdict] = bench.verdicts([found], ())
+    assert (verdict.bar.bound, verdict.measured, verdict.reached) == (800_000, 500, False)
+    assert not bench.middle(results, ("A", "D"))  # not all were measured
+    assert not bench.middle([], ())
+
+
+def test_a_ratio_that_nothing_is_asked_of_is_told() -> None:
+    results = [result("update/five/motley", 2.0, 4.0), result("update/reward/motley", 1.0, 1.0)]
+    (verdict,) = bench.verdicts(results, ())
+    assert verdict.reached
+    data = bench.record(results, [verdict], bench.machine(None))
+    assert "| none | 0.375 | 0.25 to 0.5 |" in bench.markdown(data)
 
 
 def test_one_core_is_one_thread_and_is_given_back() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +23,7 @@ from motley.costs import (
     EpisodicNovelty,
     ExtrinsicReward,
     Intrinsic,
+    InverseDynamics,
     LatentSelfPrediction,
     LearningProgress,
     LocalTDError,
@@ -329,7 +331,23 @@ class Unpaid(DarkHome):
 @pytest.mark.filterwarnings("ignore:.*has no calibration")
 def test_a_bad_reward_is_the_environments() -> None:
     agent = Agent("uniform", WorldVecEnv(Unpaid(), 2, seed=0), "reward", n_steps=8)
-    with pytest.raises(FloatingPointError, match="the environment gave a reward that is not fini"):
+    with pytest.raises(FloatingPointError, match="the environment's reward is not finite, within"):
+        agent.learn(16)
+
+
+class Blinding(DarkHome):
+    """A task whose cue is no number in its second step."""
+
+    def outcome(self, world: World) -> tuple[Any, Any]:
+        world.cue[world.elapsed == 2, 0] = np.inf
+        return super().outcome(world)
+
+
+@pytest.mark.parametrize("costs", ["reward", ["reward", "next_observation"], ["reward", "rnd"]])
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+def test_a_bad_observation_is_the_environments(costs: Any) -> None:
+    agent = Agent("uniform", WorldVecEnv(Blinding(), 2, seed=0), costs, n_steps=8)
+    with pytest.raises(FloatingPointError, match="the environment's cue is not finite, within"):
         agent.learn(16)
 
 
@@ -515,8 +533,6 @@ def test_a_score_brings_its_value() -> None:
 def test_an_option_that_cannot_be_is_named(make: Callable[[], Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         make()
-    with pytest.raises(TypeError, match=r"RND\(senses='vision'\): give a tuple of names, \('vis"):
-        RND(senses="vision")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -531,6 +547,12 @@ def test_an_option_that_cannot_be_is_named(make: Callable[[], Any], said: str) -
         (LearningProgress, "age", 2.5, "a whole number"),
         (RND, "gamma", "0.9", "a finite number, or None"),
         (NextObservation, "reads", None, "a name"),
+        (NoiseTarget, "of", 0, "a cost that predicts"),
+        (InverseDynamics, "hidden", -1, "a whole number of at least 1"),
+        (RND, "senses", "vision", "a tuple of names, such as "),
+        (RND, "senses", ("vision", 3), "a tuple of names"),
+        (RND, "trains", None, "a tuple of names"),
+        (Entropy, "trains", ["core"], "a tuple of names"),
     ],
 )
 def test_an_option_of_another_kind_is_named(
@@ -538,6 +560,18 @@ def test_an_option_of_another_kind_is_named(
 ) -> None:
     with pytest.raises(ValueError, match=rf"{kind.__name__}\({option}=.*\): give {said}"):
         kind(**{option: value})
+
+
+def test_a_plug_ins_own_default_is_right_whatever_its_annotation() -> None:
+    @dataclass(frozen=True)
+    class Lenient(Entropy):
+        limit: float = math.inf
+        other: float | None = None
+
+    assert Lenient().limit == math.inf
+    assert Lenient(limit=1.0, other=2.0).other == 2.0
+    with pytest.raises(ValueError, match=r"Lenient\(limit='1'\): give a finite number"):
+        Lenient(limit="1")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

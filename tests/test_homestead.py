@@ -127,6 +127,21 @@ def test_a_day_is_kept_by_low_drive_and_by_being_home(level: int) -> None:
         assert score[away].mean() < score[~away].mean() - 0.1
 
 
+@pytest.mark.parametrize(("left", "lives"), [(0.5, False), (1.5, True)])
+def test_no_day_is_kept_whose_sleep_kills(left: float, lives: bool) -> None:
+    """``left``: what a need still has as the body falls asleep, in what sleep takes of it."""
+    world = make(2, n=20)
+    while (world.phase != NIGHT).any():
+        world.need[:], world.elapsed[:] = 1.0, world.due
+        world.step(still(world))
+    world.position[:], world.burden[:] = 0.0, 0.0
+    world.need[:, 0] = world.rate[:, 0] * (1 + left * world.task.sleep)
+    world.step(still(world))
+    assert (world.day == 1).all()
+    assert (world.dead != lives).all()
+    assert (world.kept == lives).all()
+
+
 @levels
 def test_to_live_through_the_last_day_is_no_death(level: int) -> None:
     """Time is up in the morning after it."""
@@ -147,8 +162,8 @@ def test_to_live_through_the_last_day_is_no_death(level: int) -> None:
     assert world.elapsed.max() < world.task.horizon
 
 
-def test_drives_fall_to_none_where_days_are_over_and_not_in_death() -> None:
-    """What the cost of drives makes of the last step, through the door that agents learn by."""
+def test_the_cost_of_drives_takes_death_for_one_and_the_last_morning_not() -> None:
+    """Through the door that agents learn by, from what it says of an episode's last step."""
     env, last = WorldVecEnv(Homestead(2, ood=True), 100, seed=0), {True: 0, False: 0}
     seen: Any = env.reset()
     for _ in range(env.task.horizon):

@@ -294,3 +294,18 @@ def test_colours_of_hues_are_a_tight_frame() -> None:
     colors = hue(np.arange(0, 360, 30)) - 0.5
     cosine = np.cos(np.deg2rad(np.arange(0, 360, 30)))
     np.testing.assert_allclose(colors @ colors[0], 0.375 * cosine, atol=1e-6)
+
+
+def test_a_body_takes_as_many_draws_held_as_free() -> None:
+    """Or what a world draws later would depend on how long its body was held."""
+    worlds = [World(Field(), 6) for _ in range(2)]
+    for world in worlds:
+        world.seed(np.arange(6))
+        world.reset()
+    worlds[1].free[::2] = False
+    before = worlds[0].counters[:, kernels.DRAW].copy()
+    for world in worlds:
+        world.step(np.ones((6, 2), np.float32))
+        np.testing.assert_array_equal(world.counters[:, kernels.DRAW], before + 2)
+    assert (worlds[1].displacement[::2] == 0).all()
+    assert (worlds[0].displacement > 0).all()

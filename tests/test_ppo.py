@@ -66,9 +66,9 @@ def pair(
 ) -> tuple[Agent, PPO]:
     """Our agent and SB3's with equal weights and settings."""
     agent = Agent(
-        "feedforward", env, ["reward", Entropy(weight=entropy)], learning_rate=1e-3, n_steps=n_steps, n_epochs=n_epochs, gamma=GAMMA,
-        n_minibatches=n_minibatches, gae_lambda=LAMBDA, clip_by_area=False,
-        normalise_returns=False, budget=None, seed=1,
+        "feedforward", env, ["reward", Entropy(weight=entropy)], learning_rate=1e-3,
+        n_steps=n_steps, n_epochs=n_epochs, gamma=GAMMA, n_minibatches=n_minibatches,
+        gae_lambda=LAMBDA, clip_by_area=False, normalise_returns=False, budget=None, seed=1,
     )  # fmt: skip
     size = n_steps * env.num_envs // n_minibatches
     peer = PPO(

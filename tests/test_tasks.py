@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from motley.envs import TASKS, calibration, contract
+from motley.envs import TASKS, World, calibration, contract
 from motley.envs.single import WorldEnv
 from motley.envs.tasks.dark_home import DarkHome
 from motley.envs.tasks.dark_home_policies import Reckoner
+from motley.envs.tasks.homestead import Homestead
 
 CASES = [
     (name, level, ood)
@@ -140,6 +141,55 @@ def test_the_contract_finds_what_is_broken(fault: str) -> None:
 def test_the_contract_says_what_is_wrong_with_an_episodes_end(fault: str, said: str) -> None:
     with pytest.raises(AssertionError, match=said):
         contract.truncation(Broken(fault))
+
+
+class Mortal(Homestead):
+    """Whose dead have no time left either."""
+
+    def timed_out(self, world: World) -> Any:
+        return super().timed_out(world) | world.dead
+
+
+class Endless(Homestead):
+    """Whose days are counted, and its steps not."""
+
+    def timed_out(self, world: World) -> Any:
+        return (world.day >= self.days) & ~world.dead
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [(Mortal, "both terminated and truncated"), (Endless, "not truncated at the horizon")],
+)
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+def test_the_contract_sees_the_horizon_of_those_who_end_before(
+    make: type[Homestead], said: str
+) -> None:
+    contract.truncation(Homestead())
+    with pytest.raises(AssertionError, match=said):
+        contract.truncation(make())
+
+
+ENDS_IN_TIME = {"CacheRecall", "GateMaze", "DelayReach", "Caregiver"}
+"""Tasks whose last step ends an episode, which is over whatever the body would do next."""
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_whoever_lives_to_the_horizon_is_cut_off_and_not_ended(name: str) -> None:
+    """By standing still, where that is survived; a value may go on from there."""
+    task = TASKS[name]()
+    world = World(task, 20)
+    world.seed(np.arange(20))
+    world.reset()
+    over = np.zeros(20, np.bool_)
+    lived = over.copy()
+    for _ in range(task.horizon):
+        lived = ~over
+        _, terminated, truncated = world.step(np.zeros((20, 2), np.float32))
+        over |= terminated | truncated
+    assert over.all()
+    if lived.any():
+        assert terminated[lived].all() == terminated[lived].any() == (name in ENDS_IN_TIME)
 
 
 def test_a_score_near_its_bar_takes_every_episode() -> None:

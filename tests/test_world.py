@@ -139,16 +139,27 @@ class Corridor(Task):
         return self.toward(world, np.tile(np.array([3, 0], np.float32), (world.n, 1)))
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        (
+            "outcome",
+            (0.0, np.zeros(3, np.bool_)),
+            r"outcome must give reward .* float None of None",
+        ),
+        ("outcome", (np.zeros(3), np.zeros(3)), r"terminated .* of bools.* \(3,\) of float64"),
+        ("outcome", (np.zeros(2), np.zeros(3, np.bool_)), r"reward .* of numbers.* \(2,\)"),
+        ("timed_out", None, "timed_out must give whose time is up .* NoneType None of None"),
+        ("timed_out", np.False_, r"timed_out must give .* \(\) of bool"),
+    ],
+)
 @pytest.mark.filterwarnings("ignore:.*has no calibration")
-def test_an_outcome_of_another_shape_is_refused() -> None:
-    class Slip(Corridor):
-        def outcome(self, world: World) -> Any:
-            return 0.0, super().outcome(world)[1]
-
-    world = World(Slip(), 3)
+def test_a_step_that_gives_no_number_for_each_world_is_refused(
+    name: str, given: Any, said: str
+) -> None:
+    world = World(type("Slip", (Corridor,), {name: lambda self, world: given})(), 3)
     world.seed([1, 2, 3])
     world.reset()
-    said = r"Slip.outcome must give reward and terminated, an array \(3,\) each.* \(None, \(3,\)\)"
     with pytest.raises(ValueError, match=said):
         world.step(np.zeros((3, 2), np.float32))
 

@@ -112,7 +112,8 @@ class Homestead(ManyNeeds):
         Staying in the nest; living off one site; going to the site of the lowest need, ripe or
         not; going to any cache; staying where night falls; and walking to the middle of the
         sites. Each does all else as the observer does, and each level has those that lack
-        something it poses. Chance is the best of them, which serves the lowest need.
+        something it poses. Chance is near the best of them, within 0.06: serving the lowest need,
+        and at level 1 going to any cache.
 
     Source:
         Clayton & Dickinson 1998, Episodic-like memory during cache recovery by scrub jays;

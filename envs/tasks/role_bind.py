@@ -87,7 +87,7 @@ class RoleBind(Task):
         1 for opening the right chest; nothing else.
 
     Termination:
-        When a chest is opened, or 16 steps after the body is free.
+        When a chest is opened. Truncated 16 steps after the body is free.
 
     Score:
         1 for the right chest, 0 for a wrong one or none; the oracle's is 0.95 or more.
