@@ -152,8 +152,9 @@ def collect(planned: Iterable[Planned], runs: Path, results: Path) -> Collected:
     Rows already stored of a run whose folder is not there, or is another configuration's, stay, if
     the study would still make the same run, or if that cannot be told, since its arm was tuned
     elsewhere or a package is missing here. So a study can be gone on with on another machine, with
-    its results folder and without its runs. All other rows go to ``left_out.csv``, before they leave the table: wherever this is
-    killed, no row is lost. Another process that collects is waited for.
+    its results folder and without its runs. All other rows go to ``left_out.csv``, before they
+    leave the table: wherever this is killed, no row is lost. Another process that collects is
+    waited for.
 
     Args:
         planned: all runs of the study.

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ from motley.costs.sets import from_json, to_json
 from motley.envs import TASKS, World
 from motley.envs.sb3 import WorldVecEnv
 from motley.envs.tasks.dark_home import DarkHome
+from motley.scripts.main import main
 
 TIME, WORLDS = 12, 5
 SIZES = {"vision": 8, "egomotion": 3, "go": 1, "cue": 4, "interoception": 4}
@@ -318,6 +320,20 @@ class Endless(Cost):
 def test_a_bad_score_stops_the_run_by_the_costs_name() -> None:
     with pytest.raises(FloatingPointError, match="'endless' gave a score that is not finite at 0"):
         Agent("uniform", "DarkHome", ["reward", Endless()], n_envs=2, n_steps=8).learn(16)
+
+
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+def test_the_command_line_says_so_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(COSTS, "endless", Endless)
+    words = ["train", "--costs", "reward+endless", "--steps", "512", "--n-envs", "4"]
+    words += ["--eval-episodes", "2", "--out", str(tmp_path / "run")]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    last = said.splitlines()[-1]
+    assert last.startswith("motley: cost 'endless' gave a score that is not finite at 0 steps")
+    assert "Traceback" not in said
 
 
 class Unpaid(DarkHome):

@@ -182,6 +182,14 @@ def test_the_cost_of_drives_takes_death_for_one_and_the_last_morning_not() -> No
     assert last[True] > 5 * last[False] > 0
 
 
+def test_the_picture_says_how_a_life_stands() -> None:
+    world = make(n=2)
+    task = world.task
+    assert task.scene(world, 0)["caption"] == "day 1 of 3: dawn"
+    world.day[0], world.dead[1] = 3, True
+    assert [task.scene(world, i)["caption"] for i in (0, 1)] == ["the days are over", "dead"]
+
+
 def test_sleep_is_longer_out_of_distribution() -> None:
     lost = []
     for ood in (False, True):
