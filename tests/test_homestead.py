@@ -135,7 +135,7 @@ def test_no_day_is_kept_whose_sleep_kills(left: float, lives: bool) -> None:
         world.need[:], world.elapsed[:] = 1.0, world.due
         world.step(still(world))
     world.position[:], world.burden[:] = 0.0, 0.0
-    world.need[:, 0] = world.rate[:, 0] * (1 + left * world.task.sleep)
+    world.need[:, 0] = world.rate[:, 0] * (1 + left * Homestead.sleep)
     world.step(still(world))
     assert (world.day == 1).all()
     assert (world.dead != lives).all()
