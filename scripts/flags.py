@@ -288,8 +288,8 @@ class New:
 class Bench:
     """Time worlds and training beside peers: one core, one thread, case by case in turn."""
 
-    suites: tuple[Suite, ...] = SUITES
-    """What to time."""
+    suites: Annotated[tuple[Suite, ...], tyro.conf.Positional] = SUITES
+    """What to time; left out, everything."""
     rounds: int = 5
     """How often each case runs after its warm-up; the medians are reported."""
     quick: bool = False
