@@ -9,12 +9,11 @@ summarised by Kaplan-Meier curves, never by a mean that takes the budget for a t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
-from scipy.stats import trim_mean
+from scipy.special import stdtr, stdtrit
 
 SOLVED = 0.8
 """score01 from which a task counts as solved."""
@@ -53,11 +52,19 @@ class Solved(NamedTuple):
         return f"{'≥ ' if self.censored else ''}{self.steps:,.0f}"
 
 
+def _middle(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The mean of the middle half along the first axis."""
+    from scipy.stats import trim_mean  # takes a second to import, which every command would wait
+
+    mean: npt.NDArray[Any] = trim_mean(rows, 0.25, axis=0)
+    return mean
+
+
 def interquartile_mean(scores: npt.ArrayLike) -> float:
     """The mean of the middle half of all scores, whatever their shape; NaN counts as missing."""
     flat = np.asarray(scores, np.float64).ravel()
     flat = flat[~np.isnan(flat)]
-    return float(trim_mean(flat, 0.25)) if flat.size else float("nan")
+    return float(_middle(flat)) if flat.size else float("nan")
 
 
 def bootstrap(
@@ -121,7 +128,7 @@ def bounded_interval(estimate: float, variance: float, n: int, low: float, high:
     mean = (n * estimate + 2 * (low + high)) / (n + 4)
     squares = n * (variance + (estimate - mean) ** 2)
     squares += 2 * (low - mean) ** 2 + 2 * (high - mean) ** 2
-    reach = student.ppf(0.975, n + 3) * np.sqrt(squares / (n + 3) / (n + 4))
+    reach = stdtrit(n + 3, 0.975) * np.sqrt(squares / (n + 3) / (n + 4))
     ends = np.clip([mean - reach, mean + reach], low, high)
     return Interval(estimate, float(ends[0]), float(ends[1]))
 
@@ -140,7 +147,7 @@ def difference(first: npt.ArrayLike, second: npt.ArrayLike, level: float = 0.9) 
         NaN where an arm has no run, and the ends where one has a single run.
     """
     estimate, error, freedom = _welch(first, second)
-    reach = float(student.ppf((1 + level) / 2, freedom) * error) if error else error
+    reach = float(stdtrit(freedom, (1 + level) / 2) * error) if error else error
     return Interval(estimate, estimate - reach, estimate + reach)
 
 
@@ -160,7 +167,7 @@ def p_above(first: npt.ArrayLike, second: npt.ArrayLike, margin: float = 0.0) ->
     estimate, error, freedom = _welch(first, second)
     if error == 0:
         return float(estimate <= margin)
-    return float(student.sf((estimate - margin) / error, freedom))
+    return float(stdtr(freedom, (margin - estimate) / error))
 
 
 def _welch(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[float, float, float]:
@@ -210,11 +217,11 @@ def bootstrap_curve(runs: npt.ArrayLike, resamples: int = 500, seed: int = 0) ->
         (3, K): estimate, low, high; the interval is NaN where there is one run.
     """
     rows = np.asarray(runs, np.float64)
-    estimate = trim_mean(rows, 0.25, axis=0)
+    estimate = _middle(rows)
     if len(rows) < 2:
         return np.stack([estimate, *np.full((2, rows.shape[1]), np.nan)])
     drawn = np.random.default_rng(seed).integers(len(rows), size=(resamples, len(rows)))
-    draws = np.stack([trim_mean(rows[which], 0.25, axis=0) for which in drawn])
+    draws = np.stack([_middle(rows[which]) for which in drawn])
     return np.stack([estimate, *np.quantile(draws, [0.025, 0.975], axis=0)])
 
 

@@ -16,8 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq, minimize, minimize_scalar
-from scipy.special import log_ndtr
-from scipy.stats import t as student
+from scipy.special import log_ndtr, stdtr, stdtrit
 
 from motley.studies.statistics import Floats, Solved
 
@@ -83,11 +82,11 @@ def steps_ratio(first: Sequence[Solved], second: Sequence[Solved], level: float 
         # Where an arm lies between the same two evaluations, any place in there is as likely.
         estimate = sum(_ends(profile, float(found.x), FLAT)) / 2
     top, freedom = profile(estimate), n - 2
-    allowed = n * math.log1p(student.ppf((1 + level) / 2, freedom) ** 2 / freedom)
+    allowed = n * math.log1p(stdtrit(freedom, (1 + level) / 2) ** 2 / freedom)
     low, high = _ends(profile, estimate, allowed / 2)
     excess = max(2 * (top - profile(0.0)), 0.0)
     score = math.copysign(math.sqrt(freedom * math.expm1(excess / n)), estimate)
-    return Ratio(_ratio(estimate), _ratio(low), _ratio(high), float(student.sf(score, freedom)))
+    return Ratio(_ratio(estimate), _ratio(low), _ratio(high), float(stdtr(freedom, -score)))
 
 
 def _profile(one: Sequence[Solved], other: Sequence[Solved]) -> Callable[[float], float]:

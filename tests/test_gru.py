@@ -238,9 +238,10 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         by_scan(gru, x, start, first[1:])
 
 
-def test_importing_the_agents_compiles_nothing() -> None:
+def test_a_command_to_train_compiles_nothing_and_waits_for_no_statistics() -> None:
     program = (
-        "import motley.agents; from motley.agents.areas import gru_scan; "
-        "assert not gru_scan._forward.signatures and not gru_scan._backward.signatures"
+        "import sys, motley.scripts.train; from motley.agents.areas import gru_scan; "
+        "assert not gru_scan._forward.signatures and not gru_scan._backward.signatures; "
+        "assert 'scipy.stats' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
