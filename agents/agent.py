@@ -363,13 +363,14 @@ class Agent(BaseAlgorithm):
         self._update_learning_rate(self.policy.optimizer)
         self.learner.look(age)
         batch, facts = scored(self.learner, rollout, age)
-        given = {name: rollout.tensors[name] for name in ("reward", *self.policy.senses.entries)}
+        senses = tuple(self.policy.senses.entries)
+        given = [(name, rollout.tensors[name]) for name in ("reward", *senses)]
+        given += [(name, rollout.after[0][name]) for name in senses]
         # One look at the numbers: each makes Python wait for the device.
-        looked_at = [*facts.values(), *(x.sum() for x in given.values())]
-        numbers = torch.stack(looked_at).tolist()
+        numbers = torch.stack([*facts.values(), *(x.sum() for _, x in given)]).tolist()
         found = dict(zip(facts, numbers, strict=False))
         # What comes in counts first: every cost would seem to be the culprit.
-        for (name, x), total in zip(given.items(), numbers[len(facts) :], strict=True):
+        for (name, x), total in zip(given, numbers[len(facts) :], strict=True):
             if not math.isfinite(total) and not x.isfinite().all():
                 raise FloatingPointError(
                     f"the environment's {name} is not finite, within {self.n_steps} steps of each "

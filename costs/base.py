@@ -162,7 +162,8 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 def _kinds(annotation: Any) -> list[tuple[Callable[[Any], bool], str]]:
     """Return what an annotation asks for; nothing where not all of it is known here."""
-    parts = [part.strip() for part in str(getattr(annotation, "__name__", annotation)).split("|")]
+    plain = isinstance(annotation, type) and not hasattr(annotation, "__origin__")
+    parts = [part.strip() for part in str(annotation.__name__ if plain else annotation).split("|")]
     return [KINDS[part] for part in parts] if all(part in KINDS for part in parts) else []
 
 
@@ -208,12 +209,11 @@ class Cost:
             # Any weight may be a schedule, also where a cost gives a number as its own.
             kinds = _kinds(field.type) if field.name != "weight" else []
             # What its author gave as the default is right, whatever the annotation says.
-            given = value is not field.default
+            given = type(value) is not type(field.default) or value != field.default
             if given and kinds and not any(fits(value) for fits, _ in kinds):
                 self.check(field.name, False, ", or ".join(words for _, words in kinds))
-        for option in ("hidden", "features"):
-            if hasattr(self, option):
-                self.check(option, getattr(self, option) >= 1, "a whole number of at least 1")
+            if field.name in ("hidden", "features") and kinds == [KINDS["int"]]:
+                self.check(field.name, value >= 1, "a whole number of at least 1")
         self.check("rate", self.rate >= 0, "a number >= 0")
         self.check("gamma", self.gamma is None or 0 <= self.gamma <= 1, "None, or 0 to 1")
         if not isinstance(self.weight, Schedule):

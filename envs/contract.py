@@ -195,9 +195,10 @@ def doors(task: Task) -> None:
 
 
 def truncation(task: Task) -> None:
-    """An episode is truncated at the horizon, before it only if its task says so, and in no death.
+    """An episode is over at the horizon; it is cut off before only if its task says so, never dead.
 
-    Who is terminated before the horizon has no time to be up; a task may do both in the last step.
+    Where nobody lives that long, a world that was just laid out is asked with its clock at the
+    horizon.
     """
     at_horizon_alone = type(task).timed_out is Task.timed_out
     for policy in (task.oracle, lambda world: np.zeros((world.n, 2))):
@@ -219,8 +220,11 @@ def truncation(task: Task) -> None:
             over |= terminated | truncated
             if over.all():
                 break
-        world.elapsed[:] = task.horizon  # which those who ended before never saw
-        hold(np.all(task.timed_out(world)), f"not truncated at the horizon, {task.horizon} steps")
+        if step < task.horizon:
+            world.reset()
+            world.elapsed[:] = task.horizon
+            over = task.timed_out(world)
+        hold(over.all(), f"not truncated at the horizon, {task.horizon} steps")
 
 
 def actions(task: Task) -> None:

@@ -190,6 +190,8 @@ def _walk(floats, flags, i, to_x, to_y, radius, plan):  # type: ignore[no-untype
     shapes, shapes_at, walls, walls_at = plan[0], plan[1], plan[2], plan[3]
     x, y = float(floats[i, X]), float(floats[i, Y])
     bumped = False
+    # In float64, in which the walls beyond are told; float(...) of a float32 stays one in Numba.
+    room = np.float64(radius)
     way_x, way_y = to_x - x, to_y - y
     # Pieces shorter than the radius cannot pass through anything.
     pieces = 1 + int(2.0 * math.sqrt(way_x * way_x + way_y * way_y) / radius)
@@ -221,9 +223,9 @@ def _walk(floats, flags, i, to_x, to_y, radius, plan):  # type: ignore[no-untype
                 ax, ay = float(floats[i, at]), float(floats[i, at + 1])
                 bx, by = float(floats[i, at + 2]), float(floats[i, at + 3])
                 # Most walls are farther off along one axis alone.
-                if x <= min(ax, bx) - radius or x >= max(ax, bx) + radius:
+                if x <= np.float64(min(ax, bx)) - room or x >= np.float64(max(ax, bx)) + room:
                     continue
-                if y <= min(ay, by) - radius or y >= max(ay, by) + radius:
+                if y <= np.float64(min(ay, by)) - room or y >= np.float64(max(ay, by)) + room:
                     continue
                 near_x, near_y = _nearest_on(ax, ay, bx, by, x, y)
                 dx, dy = x - near_x, y - near_y

@@ -201,7 +201,10 @@ class Task(ABC):
         """Reward (N,) and terminated (N,) of the step just made; may change the world."""
 
     def timed_out(self, world: World) -> Bools:
-        """Whether its time is up, (N,), which truncates an episode: at the horizon, or before."""
+        """Whether its time is up, (N,), which truncates an episode: at the horizon, or before.
+
+        The horizon is counted by ``world.elapsed``.
+        """
         late: Bools = world.elapsed >= self.horizon
         return late
 

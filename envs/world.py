@@ -215,17 +215,16 @@ class World:
             )
         reward, terminated = task.outcome(self)
         truncated = task.timed_out(self)
-        for array, name, what in (
-            (reward, "outcome", "reward"),
-            (terminated, "outcome", "terminated"),
-            (truncated, "timed_out", "whose time is up"),
+        for array, name, what, kinds, words in (
+            (reward, "outcome", "reward", "fiub", "numbers"),
+            (terminated, "outcome", "terminated", "b", "bools"),
+            (truncated, "timed_out", "whose time is up", "b", "bools"),
         ):
-            shape, kind = getattr(array, "shape", None), getattr(array, "dtype", None)
-            if shape != (self.n,) or (kind != np.bool_ and array is not reward):
-                wanted = "numbers" if array is reward else "bools"
+            shape, dtype = getattr(array, "shape", None), getattr(array, "dtype", None)
+            if shape != (self.n,) or dtype is None or dtype.kind not in kinds:
                 raise ValueError(
-                    f"{task.name}.{name} must give {what} as an array ({self.n},) of {wanted}, one "
-                    f"for each world; what it gives is {type(array).__name__} {shape} of {kind}"
+                    f"{task.name}.{name} must give {what} as an array ({self.n},) of {words}, one "
+                    f"for each world; what it gives is {type(array).__name__} {shape} of {dtype}"
                 )
         return reward, terminated, truncated
 

@@ -71,7 +71,7 @@ def show(console: Console, results: list[bench.Result], found: list[bench.Verdic
         table.add_column(name, justify="right")
     for one in found:
         bar = asdict(one.bar)
-        color = "green" if one.reached else "red"
+        color = {True: "green", False: "red", None: "dim"}[one.reached]
         table.add_row(
             bench.bar_title(bar, titles),
             bench.bound(bar),

@@ -98,10 +98,10 @@ class Bar:
             return [a / b for a, b in pairs]
         return [1e6 * self.beyond * (1 / a - 1 / b) for a, b in pairs]
 
-    def reached(self, measured: float) -> bool:
-        """Whether that is as good as the bound."""
+    def reached(self, measured: float) -> bool | None:
+        """Whether that is as good as the bound; None where there is none."""
         if self.bound is None:
-            return True
+            return None
         return measured >= self.bound if self.beyond is None else measured <= self.bound
 
 
@@ -127,7 +127,7 @@ TRAINING_BARS = (
 ENV_BARS = {"single": 40_000.0, "vector": 500_000.0}
 """Steps/s of each of our tasks through two of the doors."""
 MIDDLE = Bar("envs/middle/vector", 800_000.0)
-"""Steps/s of the task in the middle, through the second of them."""
+"""Steps/s of the median task, through the second of them."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ class Verdict:
     highest: float
 
     @property
-    def reached(self) -> bool:
-        """Whether the median is as good as the bound."""
+    def reached(self) -> bool | None:
+        """Whether the median is as good as the bound; None where there is none."""
         return self.bar.reached(self.measured)
 
 
@@ -217,8 +217,8 @@ def middle(results: Sequence[Result], tasks: Sequence[str]) -> list[Result]:
     steps, shares = measured[0].steps, statistics.median(r.cpu_share for r in measured)
     rates = zip(*(result.rates for result in measured), strict=True)
     wall = tuple(steps / statistics.median(each) for each in rates)
-    note = "of the tasks' rates in a round, the median"
-    title = f"the task in the middle, {measured[0].title.partition(', ')[2]}"
+    note = "of their rates in a round"
+    title = f"median of the tasks, {measured[0].title.partition(', ')[2]}"
     return [Result(MIDDLE.key, title, note, steps, wall, tuple(shares * s for s in wall))]
 
 
@@ -331,7 +331,7 @@ def markdown(data: Mapping[str, Any]) -> str:
     titles = {row["key"]: row["title"] for row in data["results"]}
     lines += ["", "| bar | bound | measured | lowest to highest |", "|---|---:|---:|---:|"]
     for bar in data["bars"]:
-        measured = digits(bar["measured"]) + ("" if bar["reached"] else " (missed)")
+        measured = digits(bar["measured"]) + (" (missed)" if bar["reached"] is False else "")
         spread = f"{digits(bar['min'])} to {digits(bar['max'])}"
         lines.append(f"| {bar_title(bar, titles)} | {bound(bar)} | {measured} | {spread} |")
     return "\n".join(lines)

@@ -15,8 +15,8 @@ progress whose scores are dealt out among the steps of a rollout, in the same or
 It learns as much, from what tells nothing. Equal to chance it need not be, since an agent that
 drifts to one action may stand anywhere; where it is not, time at the screen is no sign of progress
 that draws there. Nothing is tuned. Arms, contrasts and seeds were written before the run; when
-sixteen of the sixty seeds were run, this text came to say "on average", "four cases of five" (it
-had been five of six) and that a placebo need not equal chance.
+sixteen of the sixty seeds were run, this text came to say "on average", "four cases of five" and
+"less than half" (it had been five of six), and all of the sentence on what a placebo need not be.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def test_verdicts_speak_of_what_was_measured_only() -> None:
     assert found[2].measured == 0.5
 
 
-def test_the_task_in_the_middle_is_the_median_of_each_round() -> None:
+def test_the_median_of_the_tasks_is_taken_round_by_round() -> None:
     seconds = {"A": (1.0, 4.0), "B": (2.0, 1.0), "C": (4.0, 2.0)}
     results = [result(f"envs/{task}/vector", *each) for task, each in seconds.items()]
     [found] = bench.middle(results, tuple(seconds))
@@ -89,7 +89,7 @@ def test_the_task_in_the_middle_is_the_median_of_each_round() -> None:
 def test_a_ratio_that_nothing_is_asked_of_is_told() -> None:
     results = [result("update/five/motley", 2.0, 4.0), result("update/reward/motley", 1.0, 1.0)]
     (verdict,) = bench.verdicts(results, ())
-    assert verdict.reached
+    assert verdict.reached is None
     data = bench.record(results, [verdict], bench.machine(None))
     assert "| none | 0.375 | 0.25 to 0.5 |" in bench.markdown(data)
 

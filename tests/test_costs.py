@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, make_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -352,17 +352,28 @@ def test_a_bad_reward_is_the_environments() -> None:
 
 
 class Blinding(DarkHome):
-    """A task whose cue is no number in its second step."""
+    """A task whose cue is no number in one step."""
+
+    def __init__(self, step: int, reading: float, horizon: int):
+        super().__init__()
+        self.blind, self.reading, self.horizon = step, reading, horizon
 
     def outcome(self, world: World) -> tuple[Any, Any]:
-        world.cue[world.elapsed == 2, 0] = np.inf
+        world.cue[world.elapsed == self.blind, 0] = self.reading
         return super().outcome(world)
 
 
 @pytest.mark.parametrize("costs", ["reward", ["reward", "next_observation"], ["reward", "rnd"]])
+@pytest.mark.parametrize(
+    ("step", "reading", "horizon"), [(2, np.inf, 99), (8, np.nan, 99), (5, np.nan, 5)]
+)
 @pytest.mark.filterwarnings("ignore:.*has no calibration")
-def test_a_bad_observation_is_the_environments(costs: Any) -> None:
-    agent = Agent("uniform", WorldVecEnv(Blinding(), 2, seed=0), costs, n_steps=8)
+def test_a_bad_observation_is_the_environments(
+    costs: Any, step: int, reading: float, horizon: int
+) -> None:
+    """Within a rollout, after its last step, and before what was cut off began anew."""
+    task = Blinding(step, reading, horizon)
+    agent = Agent("uniform", WorldVecEnv(task, 2, seed=0), costs, n_steps=8)
     with pytest.raises(FloatingPointError, match="the environment's cue is not finite, within"):
         agent.learn(16)
 
@@ -586,8 +597,24 @@ def test_a_plug_ins_own_default_is_right_whatever_its_annotation() -> None:
 
     assert Lenient().limit == math.inf
     assert Lenient(limit=1.0, other=2.0).other == 2.0
+    assert Lenient(limit=float("inf")).limit == math.inf  # as a file gives it
     with pytest.raises(ValueError, match=r"Lenient\(limit='1'\): give a finite number"):
         Lenient(limit="1")  # type: ignore[arg-type]
+
+    @dataclass(frozen=True)
+    class Deep(Entropy):
+        hidden: tuple[int, ...] = (64, 64)
+        features: int | None = None
+
+    assert Deep(hidden=(8,)).hidden == (8,)
+
+
+def test_names_are_asked_for_whatever_form_an_annotation_has() -> None:
+    fields: list[tuple[str, Any, Any]] = [("senses", tuple[str, ...], ("vision",))]
+    kind: Any = make_dataclass("Plain", fields, bases=(Entropy,), frozen=True)
+    assert kind().senses == ("vision",)
+    with pytest.raises(ValueError, match=r"Plain\(senses='vision'\): give a tuple of names"):
+        kind(senses="vision")
 
 
 @pytest.mark.parametrize(

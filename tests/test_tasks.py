@@ -157,6 +157,13 @@ class Endless(Homestead):
         return (world.day >= self.days) & ~world.dead
 
 
+class Timeless(Homestead):
+    """Whose dead have no time to be up, which is sound."""
+
+    def timed_out(self, world: World) -> Any:
+        return super().timed_out(world) & ~world.dead
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [(Mortal, "both terminated and truncated"), (Endless, "not truncated at the horizon")],
@@ -166,12 +173,15 @@ def test_the_contract_sees_the_horizon_of_those_who_end_before(
     make: type[Homestead], said: str
 ) -> None:
     contract.truncation(Homestead())
+    contract.truncation(Timeless())
     with pytest.raises(AssertionError, match=said):
         contract.truncation(make())
 
 
 ENDS_IN_TIME = {"CacheRecall", "GateMaze", "DelayReach", "Caregiver"}
 """Tasks whose last step ends an episode, which is over whatever the body would do next."""
+DEADLY = {"ManyNeeds", "OccluderHunt", "Homestead"}
+"""Tasks in which nobody who stands still lives to the horizon."""
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -188,6 +198,7 @@ def test_whoever_lives_to_the_horizon_is_cut_off_and_not_ended(name: str) -> Non
         _, terminated, truncated = world.step(np.zeros((20, 2), np.float32))
         over |= terminated | truncated
     assert over.all()
+    assert lived.any() != (name in DEADLY)
     if lived.any():
         assert terminated[lived].all() == terminated[lived].any() == (name in ENDS_IN_TIME)
 

@@ -149,6 +149,8 @@ class Corridor(Task):
         ),
         ("outcome", (np.zeros(3), np.zeros(3)), r"terminated .* of bools.* \(3,\) of float64"),
         ("outcome", (np.zeros(2), np.zeros(3, np.bool_)), r"reward .* of numbers.* \(2,\)"),
+        ("outcome", (np.array(list("abc")), np.zeros(3, np.bool_)), r"reward .* of <U1"),
+        ("outcome", (np.zeros(3, np.float32),) * 2, r"terminated .* of bools.* of float32"),
         ("timed_out", None, "timed_out must give whose time is up .* NoneType None of None"),
         ("timed_out", np.False_, r"timed_out must give .* \(\) of bool"),
     ],
