@@ -156,6 +156,10 @@ def collect(
 
     Returns:
         The rollout, or None where ``on_step`` stopped it.
+
+    Raises:
+        FloatingPointError: the worlds refused an action that came of a sense that is not finite;
+            the message names the sense.
     """
     n_steps, n, device = len(noise), env.num_envs, present.start.device
     first_state, first_start = present.state, present.start.unsqueeze(0).clone()
@@ -182,7 +186,16 @@ def collect(
         known.append(now)
         outputs.append(output)
 
-        observation, reward, done, infos = env.step(distribution.to_environment(action))
+        try:
+            observation, reward, done, infos = env.step(distribution.to_environment(action))
+        except ValueError:
+            # Worlds refuse an action that is no number; where it comes from is what helps.
+            for name, x in now.items():
+                if not x.isfinite().all():
+                    raise FloatingPointError(
+                        f"the environment's {name} is not finite before step {t + 1} of a rollout"
+                    ) from None
+            raise
         rewards[t], ends[t] = reward, done
         ended = bool(done.any())
         if ended:

@@ -365,7 +365,8 @@ class Blinding(DarkHome):
 
 @pytest.mark.parametrize("costs", ["reward", ["reward", "next_observation"], ["reward", "rnd"]])
 @pytest.mark.parametrize(
-    ("step", "reading", "horizon"), [(2, np.inf, 99), (8, np.nan, 99), (5, np.nan, 5)]
+    ("step", "reading", "horizon"),
+    [(2, np.inf, 99), (2, np.nan, 99), (8, np.nan, 99), (5, np.nan, 5)],
 )
 @pytest.mark.filterwarnings("ignore:.*has no calibration")
 def test_a_bad_observation_is_the_environments(
@@ -374,7 +375,7 @@ def test_a_bad_observation_is_the_environments(
     """Within a rollout, after its last step, and before what was cut off began anew."""
     task = Blinding(step, reading, horizon)
     agent = Agent("uniform", WorldVecEnv(task, 2, seed=0), costs, n_steps=8)
-    with pytest.raises(FloatingPointError, match="the environment's cue is not finite, within"):
+    with pytest.raises(FloatingPointError, match="the environment's cue is not finite[, ]"):
         agent.learn(16)
 
 
