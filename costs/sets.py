@@ -266,6 +266,11 @@ def cost_set(
             cost.check("weight", cost.weight != 0, "a weight above 0: every score has its value")
             scores = sorted({other.name for other in costs if other.scores})
             cost.check("of", cost.of in scores, f"one that scores: {', '.join(scores) or 'none'}")
+        if not (cost.scores or cost.has_loss):
+            raise ValueError(
+                f"cost {cost.name!r} gives nothing to learn from: {type(cost).__name__} defines "
+                f"neither score nor loss"
+            )
     costs = [cost for cost in costs if cost.weight != 0]
     if not any(cost.scores for cost in costs):
         raise ValueError(

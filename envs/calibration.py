@@ -104,12 +104,27 @@ def rollout(
             policy.reset(world.n)
         while np.isnan(result).any():
             act = policy(world) if callable(policy) else policy.act(world.observe(), starts)
+            act = np.ascontiguousarray(act, np.float32)
+            if act.shape != (world.n, 2) or not np.isfinite(act).all():
+                raise ValueError(
+                    f"{_name_of(policy)} of {task.name} must give finite actions of shape "
+                    f"({world.n}, 2); what it gives has the shape {act.shape}"
+                )
             starts = np.zeros(world.n, np.bool_)
-            _, terminated, truncated = world.step(np.ascontiguousarray(act, np.float32))
+            _, terminated, truncated = world.step(act)
             ends = (terminated | truncated) & np.isnan(result)
             result[ends] = task.score(world)[ends]
+            if not ((result[ends] >= 0) & (result[ends] <= 1)).all():
+                raise ValueError(
+                    f"{task.name}.score must give raw scores in [0, 1], not {result[ends]}"
+                )
         scores.append(result)
     return np.concatenate(scores)
+
+
+def _name_of(policy: Policy | Callable[[World], Floats]) -> str:
+    """What a policy is called: the method of a task, or a class."""
+    return getattr(policy, "__name__", None) or type(policy).__name__
 
 
 def measure(

@@ -213,7 +213,13 @@ class World:
                 f"the action of world {bad} is not finite: {actions[bad]}; actions are two "
                 "numbers in [-1, 1]"
             )
-        reward, terminated = task.outcome(self)
+        outcome: Any = task.outcome(self)
+        if not isinstance(outcome, tuple) or len(outcome) != 2:
+            raise ValueError(
+                f"{task.name}.outcome must give a pair, reward and terminated, not "
+                f"{type(outcome).__name__}"
+            )
+        reward, terminated = outcome
         truncated = task.timed_out(self)
         for array, name, what, kinds, words in (
             (reward, "outcome", "reward", "fiub", "numbers"),

@@ -14,5 +14,8 @@ def main(args: Report) -> None:
     def on_left_out(text: str) -> None:
         print(f"left out {text}", file=sys.stderr)
 
-    page = write(args.folder, args.out, video=args.video, on_left_out=on_left_out)
+    def on_film(folder: str) -> None:
+        print(f"filming {folder} (--no-video leaves that out)", file=sys.stderr)
+
+    page = write(args.folder, args.out, video=args.video, on_left_out=on_left_out, on_film=on_film)
     print(f"wrote {page} ({page.stat().st_size / 1e6:.1f} MB); open it in a browser")

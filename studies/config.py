@@ -7,7 +7,7 @@ import inspect
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
 import gymnasium as gym
@@ -177,6 +177,9 @@ def check(config: RunConfig) -> None:
     settings = [n for n in inspect.signature(Agent.__init__).parameters if n not in GIVEN_BY_RUN]
     for name in config.agent:
         if name not in settings:
+            if name in {field.name for field in fields(RunConfig)}:
+                flag = name.replace("_", "-")
+                raise ConfigError(f"{name!r} is no setting of the agent but a flag: --{flag}")
             raise ConfigError(nearest("agent setting", name, settings, "pydoc motley.agents.Agent"))
 
 

@@ -35,6 +35,7 @@ def write(
     *,
     video: bool = True,
     on_left_out: Callable[[str], None] = lambda text: None,
+    on_film: Callable[[str], None] = lambda text: None,
 ) -> Path:
     """Write the page of the runs at and below ``folder``.
 
@@ -43,6 +44,7 @@ def write(
         out: the page; None is ``report.html`` in the folder.
         video: film an episode of each arm, unless its first run has a video already.
         on_left_out: is told of each run that cannot be read, and why; so is the page's reader.
+        on_film: is told of each run that is filmed, before.
 
     Raises:
         FolderError: there are no runs, or their tasks do not compare.
@@ -61,17 +63,17 @@ def write(
     places: dict[str, list[Run]] = {}
     for run in runs:
         places.setdefault(run.where, []).append(run)
-    body = "".join(section(where, found, video) for where, found in places.items())
+    body = "".join(section(where, found, video, on_film) for where, found in places.items())
     write_text(out, page(escape(f"{folder}"), body + left_out(faults) + colophon(runs)))
     return out
 
 
-def section(where: str, runs: Sequence[Run], video: bool) -> str:
+def section(where: str, runs: Sequence[Run], video: bool, on_film: Callable[[str], None]) -> str:
     """Everything about one task at one level."""
     arms = run_folders.arms(runs)
     scored = any(np.isfinite(run.eval["score01"]).any() for run in runs)
     measure = "score01" if scored else "return"
-    videos = [(arm, *_video(arm.runs[0], video)) for arm in arms]
+    videos = [(arm, *_video(arm.runs[0], video, on_film)) for arm in arms]
     shown = films(videos) if video or any(data for _, data, _ in videos) else ""
     return (
         f"<section><h2>{verdict(where, arms) if scored else escape(where)}</h2>"
@@ -148,7 +150,7 @@ def table(arms: Sequence[Arm], scored: bool) -> str:
         rows.append("".join(f"<td>{cell}</td>" for cell in cells))
     measures = ["steps to solved", "final score01", "sampled policy", "out of distribution"]
     heads = ["arm", "seeds", "parameters", *(measures if scored else ["final return"])]
-    heads += ["success", "training time"]
+    heads += ["success", "training time, without evaluations"]
     head = "".join(f"<th>{text}</th>" for text in heads)
     lines = "".join(f"<tr>{row}</tr>" for row in rows)
     return f'<div class="card wide"><table><tr>{head}</tr>{lines}</table></div>'
@@ -215,10 +217,13 @@ def _levels(run: Run) -> list[tuple[float, str]]:
     return lines
 
 
-def _video(run: Run, make: bool) -> tuple[bytes | None, str]:
+def _video(run: Run, make: bool, on_film: Callable[[str], None]) -> tuple[bytes | None, str]:
     """A run's video and how its episodes went; or None and why there is none."""
+    path = run.folder / "video.mp4"
     try:
-        path = film(run.folder) if make else run.folder / "video.mp4"
+        if make and not path.exists():
+            on_film(f"{run.folder}")
+        path = film(run.folder) if make else path
         if not path.exists():
             return None, "not filmed"
         ends = read_json(run.folder / "video.json")["episodes"]

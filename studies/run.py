@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
@@ -109,9 +110,10 @@ def run(
 def _finished(config: RunConfig, out: Path) -> bool:
     """Whether there is nothing left to do.
 
-    A missing model can be written anew where there is a checkpoint; of a peer none is kept.
+    A missing or broken model can be written anew where there is a checkpoint; of a peer none is
+    kept.
     """
-    lost = not (out / "model.zip").exists() and (out / "checkpoint.json").exists()
+    lost = not is_zipfile(out / "model.zip") and (out / "checkpoint.json").exists()
     return (out / "done").exists() and (config.structure in peers.PEERS or not lost)
 
 
@@ -238,8 +240,8 @@ class Recorder(BaseCallback):
         if steps > self.eval.last and (last or steps // every > self.eval.last // every):
             self._evaluate(agent, steps)
             self._checkpoint(agent, steps)
-        elif steps == self.eval.last and not (self.out / "model.zip").exists():
-            agent.save(self.out / "model.zip")  # it was taken away
+        elif steps == self.eval.last and not is_zipfile(self.out / "model.zip"):
+            agent.save(self.out / "model.zip")  # it was taken away, or cut short
         elif self.asked.is_set():
             self._checkpoint(agent, steps)
         if self.config.until_solved and not last and self._solved():

@@ -149,10 +149,12 @@ def gather(folder: Path, on_left_out: Callable[[str], None] = lambda text: None)
         else:
             runs += [run] if len(run.eval.get("steps", ())) else []
     if not runs and folder in paths:
-        raise FolderError(
-            f"the run in {folder} has no evaluation that can be read; go on with it: "
-            f"motley train --resume --out {folder}"
+        mend = (
+            "it is finished: train anew in another folder"
+            if (folder / "done").exists()
+            else f"go on with it: motley train --resume --out {folder}"
         )
+        raise FolderError(f"the run in {folder} has no evaluation that can be read; {mend}")
     if not runs:
         raise FolderError(
             f"there is no evaluated run in {folder}; make one: motley train --out {folder}/first"

@@ -169,7 +169,7 @@ def _answer(
         "seeds": [len(whole) for whole in wholes],
         "unfinished_runs": halves,
         **found,
-        "verdict": decide(contrast, between, seeds, found.get("largest_ratio")),
+        "verdict": decide(contrast, between, seeds, found.get("largest_ratio")) if seeds else None,
         "p": p if told else None,
         "p_holm": None,
         "verdict_holm": None,

@@ -624,6 +624,7 @@ def test_names_are_asked_for_whatever_form_an_annotation_has() -> None:
         (["reward", Value(weight=0.0)], r"Value\(weight=0.0\): give a weight above 0"),
         (["reward", Value(of="rewrd")], r"Value\(of='rewrd'\): give one that scores: reward"),
         ("homogeneous.drive_reduction", "did you mean drive_reduction_0"),
+        (["reward", Cost()], "cost 'cost' gives nothing to learn from: Cost defines neither score"),
     ],
 )
 def test_a_cost_that_does_not_fit_is_named(costs: Any, said: str) -> None:

@@ -204,6 +204,17 @@ def test_a_folder_without_runs(tmp_path: Path) -> None:
         write(tmp_path / "nowhere")
 
 
+def test_a_run_without_evaluations_is_told_what_to_do(study: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(study / "home" / "matched0", out)
+    (out / "eval.csv").write_text("")
+    with pytest.raises(FolderError, match="can be read; it is finished: train anew in another"):
+        write(out)
+    (out / "done").unlink()
+    with pytest.raises(FolderError, match="go on with it: motley train --resume --out"):
+        write(out)
+
+
 def test_a_run_that_cannot_be_read_or_filmed_leaves_the_others_their_page(
     study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -212,7 +223,9 @@ def test_a_run_that_cannot_be_read_or_filmed_leaves_the_others_their_page(
     (tmp_path / "uniform0" / "config.json").write_text('{"task":')
     (tmp_path / "uniform1" / "model.zip").unlink()
     assert main(["report", str(tmp_path)]) == 0
-    assert f"left out {tmp_path / 'uniform0'}: " in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"left out {tmp_path / 'uniform0'}: " in told
+    assert f"filming {tmp_path / 'matched0'} (--no-video leaves that out)" in told
     page = tmp_path / "report.html"
     text = text_of(page)
     assert "uniform0/config.json is not JSON" in text

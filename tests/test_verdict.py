@@ -153,6 +153,8 @@ def test_the_command_says_what_was_predicted_and_what_refutes_it(
     assert "  predicted: +0.100 or more\n  refuted if: the strong arm ends lower\n" in said
     assert said.count("refuted if") == 2
     assert f"never_run > {what} no verdict, no runs of never_run\n" in said
+    stored = read_json(tmp_path / "asks" / "verdict.json")["verdicts"]
+    assert [x["verdict"] for x in stored if x["first"] == "never_run"] == [None]
 
 
 FASTER = Contrast("strong", "plain", 1.5, "faster", predicts=2.0, refuter="it takes as long")

@@ -142,6 +142,7 @@ class Corridor(Task):
 @pytest.mark.parametrize(
     ("name", "given", "said"),
     [
+        ("outcome", np.zeros(3), "outcome must give a pair, reward and terminated, not ndarray"),
         (
             "outcome",
             (0.0, np.zeros(3, np.bool_)),
@@ -164,6 +165,26 @@ def test_a_step_that_gives_no_number_for_each_world_is_refused(
     world.reset()
     with pytest.raises(ValueError, match=said):
         world.step(np.zeros((3, 2), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("score", np.full(20, 7.0), r"Slip.score must give raw scores in \[0, 1\], not \[7"),
+        ("oracle", np.zeros(20), r"oracle of Slip must give finite actions of shape \(20, 2\)"),
+        ("oracle", np.full((20, 2), np.nan), "oracle of Slip must give finite actions"),
+    ],
+)
+def test_a_task_is_told_of_scores_and_actions_that_cannot_be(
+    name: str, given: Any, said: str
+) -> None:
+    def wrong(self: Task, world: World) -> Any:
+        return given
+
+    wrong.__name__ = name
+    task = type("Slip", (Corridor,), {name: wrong})()
+    with pytest.raises(ValueError, match=said):
+        calibration.rollout(task, task.oracle, 20, 0)
 
 
 def test_a_plug_in_task() -> None:
