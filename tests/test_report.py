@@ -222,6 +222,7 @@ def test_a_run_that_cannot_be_read_or_filmed_leaves_the_others_their_page(
         shutil.copytree(study / "home" / name, tmp_path / name)
     (tmp_path / "uniform0" / "config.json").write_text('{"task":')
     (tmp_path / "uniform1" / "model.zip").unlink()
+    (tmp_path / "matched0" / "video.mp4").unlink(missing_ok=True)
     assert main(["report", str(tmp_path)]) == 0
     told = capsys.readouterr().err
     assert f"left out {tmp_path / 'uniform0'}: " in told
