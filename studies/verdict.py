@@ -44,7 +44,7 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
     A contrast is ``supported`` where the 90% interval of the difference of means lies within what
     it allows (for an equivalence: two one-sided tests at 5% each, Schuirmann 1987) and the estimate
     reaches the size that it predicts, if any; ``refuted`` where all of the interval lies outside,
-    else ``inconclusive``; so are fewer than 10 whole runs of an arm, and without any it is ``null``.
+    else ``inconclusive``; so are fewer than 10 whole runs of an arm; without any it is ``null``.
     Runs that have not reached their arm's steps do not count, nor do those of an arm, or on a task,
     that was changed since they were stored, or that the study has no more (``changed_runs``).
 
