@@ -190,7 +190,7 @@ def _walk(floats, flags, i, to_x, to_y, radius, plan):  # type: ignore[no-untype
     shapes, shapes_at, walls, walls_at = plan[0], plan[1], plan[2], plan[3]
     x, y = float(floats[i, X]), float(floats[i, Y])
     bumped = False
-    # In float64, in which the walls beyond are told; float(...) of a float32 stays one in Numba.
+    # As float64: to Numba float(...) of a float32 is one, and a wall's edge would be rounded.
     room = np.float64(radius)
     way_x, way_y = to_x - x, to_y - y
     # Pieces shorter than the radius cannot pass through anything.

@@ -169,7 +169,7 @@ def _answer(
         "seeds": [len(whole) for whole in wholes],
         "unfinished_runs": halves,
         **found,
-        "verdict": decide(contrast, between, seeds, found.get("largest_ratio")) if seeds else None,
+        "verdict": decide(contrast, between, seeds, found.get("largest_ratio")),
         "p": p if told else None,
         "p_holm": None,
         "verdict_holm": None,
@@ -226,8 +226,10 @@ def _number(x: float) -> float | None:
     return x if math.isfinite(x) else None
 
 
-def decide(contrast: Contrast, between: Interval, seeds: int, largest: float | None = None) -> str:
-    """Return what an interval says to a contrast.
+def decide(
+    contrast: Contrast, between: Interval, seeds: int, largest: float | None = None
+) -> str | None:
+    """Return what an interval says to a contrast; None where an arm has no runs.
 
     Args:
         contrast: what was asked.
@@ -237,7 +239,7 @@ def decide(contrast: Contrast, between: Interval, seeds: int, largest: float | N
         largest: ratio that could have been seen, for which the second arm was run.
     """
     if seeds < LEAST_SEEDS:
-        return "inconclusive"
+        return "inconclusive" if seeds else None
     margin, never = contrast.margin, float("inf")
     if contrast.kind == "faster":
         needed = contrast.predicts or margin
