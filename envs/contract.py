@@ -32,6 +32,7 @@ from motley.envs import calibration, tasks
 from motley.envs.calibration import UncalibratedWarning
 from motley.envs.lives import RESETS, through_doors
 from motley.envs.sb3 import WorldVecEnv
+from motley.envs.senses import Observation
 from motley.envs.single import WorldEnv
 from motley.envs.streams import Floats
 from motley.envs.task import Policy, Task
@@ -57,6 +58,10 @@ SECTIONS = (
     "Source:",
 )
 """Of a task's docstring, in this order."""
+
+
+LAID_OUT = ("position", "heading", "light", "shape_position", "shape_radius", "wall")
+"""Arrays of a world that a task's layout writes, and that must be numbers."""
 
 
 def hold(condition: Any, message: str) -> None:
@@ -95,10 +100,15 @@ def spec(task: Task) -> None:
 def finite(task: Task) -> None:
     """Observations, rewards and scores are finite and in their ranges; observations stay as given.
 
-    Seven of ten actions are the oracle's, the others random, through some episodes.
+    So is the world that ``layout`` makes. Seven of ten actions are the oracle's, the others random,
+    through some episodes.
     """
     env = WorldVectorEnv(task, 64)
     observation, _ = env.reset(seed=SEED)
+    for name in LAID_OUT:
+        array = getattr(env.world, name)
+        hold(np.isfinite(array).all(), f"layout leaves numbers in {name} that are not finite")
+    perceived(task, observation, 0)
     rng, kept = np.random.default_rng(0), observation
     copies = {name: array.copy() for name, array in kept.items()}
     low, high = task.reward_range
@@ -109,14 +119,7 @@ def finite(task: Task) -> None:
         oracle = env.oracle()
         hold(np.isfinite(oracle).all(), f"the oracle's action is not finite in step {step}")
         observation, reward, *_ = env.step(np.where(expert, oracle, noise))
-        for sense in task.senses:
-            array = observation[sense.name]
-            inside = np.isfinite(array) & (array >= sense.low) & (array <= sense.high)
-            hold(
-                inside.all() and array.dtype == np.float32,
-                f"in step {step} sense {sense.name} ({array.dtype}) is {array[~inside][:4]}, "
-                f"outside of [{sense.low}, {sense.high}]",
-            )
+        perceived(task, observation, step + 1)
         inside = np.isfinite(reward) & (reward >= low) & (reward <= high)
         hold(inside.all(), f"reward {reward[~inside][:4]} outside of reward_range {low, high}")
         score = np.asarray(task.score(env.world), np.float64)
@@ -125,6 +128,18 @@ def finite(task: Task) -> None:
         hold(inside.all(), f"raw scores lie in [0, 1], not {score[~inside][:4]}")
     same = all(np.array_equal(kept[name], copy) for name, copy in copies.items())
     hold(same, "an observation changed after it was given")
+
+
+def perceived(task: Task, observation: Observation, step: int) -> None:
+    """What is perceived after so many steps is finite and in the ranges that the senses state."""
+    for sense in task.senses:
+        array = observation[sense.name]
+        inside = np.isfinite(array) & (array >= sense.low) & (array <= sense.high)
+        hold(
+            inside.all() and array.dtype == np.float32,
+            f"after {step} steps sense {sense.name} ({array.dtype}) is {array[~inside][:4]}, "
+            f"outside of [{sense.low}, {sense.high}]",
+        )
 
 
 def checkers(task: Task) -> None:

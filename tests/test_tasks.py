@@ -83,6 +83,13 @@ class Broken(DarkHome):
         if fault == "spec":
             self.senses = (replace(self.senses[0], unit=""), *self.senses[1:])
 
+    def layout(self, world: Any, which: Any, rng: Any) -> None:
+        super().layout(world, which, rng)
+        if self.fault == "layout":
+            world.shape_radius[which, -1] = np.nan
+        if self.fault == "first":
+            world.smell[which] = 2.0
+
     def outcome(self, world: Any) -> Any:
         reward, terminated = super().outcome(world)
         if self.fault == "finite":
@@ -141,6 +148,16 @@ def test_the_contract_finds_what_is_broken(fault: str) -> None:
 def test_the_contract_says_what_is_wrong_with_an_episodes_end(fault: str, said: str) -> None:
     with pytest.raises(AssertionError, match=said):
         contract.truncation(Broken(fault))
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [("layout", "layout leaves numbers in shape_radius"), ("first", "after 0 steps sense smell")],
+)
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+def test_the_contract_looks_at_a_world_before_its_first_step(fault: str, said: str) -> None:
+    with pytest.raises(AssertionError, match=said):
+        contract.finite(Broken(fault))
 
 
 class Mortal(Homestead):
