@@ -71,7 +71,11 @@ class Agent(BaseAlgorithm):
         max_grad_norm: gradients are clipped to this norm.
         clip_by_area: clip each area by itself; False clips all together, as SB3 does, and lets
             one area's large gradient shrink another's.
-        normalise_returns: give every critic returns of mean 0 and deviation 1.
+        normalise_returns: give every critic returns of mean 0 and deviation 1, and every score
+            advantages in units of that deviation.
+        normalise_advantages: give each minibatch advantages of mean 0 and deviation 1. With both
+            False a score keeps its own unit, so that one that dwindles leads less and less; else
+            what is left of it, noise at last, leads as strongly as all of it did.
         budget: parameters of all areas; the core's width is solved for. None takes ``width``.
         width: width of the core where ``budget`` is None.
         n_envs: worlds, where ``env`` is an id.
@@ -116,6 +120,7 @@ class Agent(BaseAlgorithm):
         max_grad_norm: float = 0.5,
         clip_by_area: bool = True,
         normalise_returns: bool = True,
+        normalise_advantages: bool = True,
         budget: int | None = 40_000,
         width: int = 64,
         n_envs: int = 64,
@@ -170,6 +175,7 @@ class Agent(BaseAlgorithm):
             max_grad_norm=max_grad_norm,
             clip_by_area=clip_by_area,
             normalise_returns=normalise_returns,
+            normalise_advantages=normalise_advantages,
             log_gradients_every=log_gradients_every,
             routing=routing,
             credit=credit,

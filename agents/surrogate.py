@@ -25,7 +25,11 @@ Losses = tuple[dict[str, Tensor], dict[str, Tensor]]
 
 
 def surrogate(
-    log_prob: Tensor, before: Tensor, advantages: Mapping[str, Tensor], clip_range: float
+    log_prob: Tensor,
+    before: Tensor,
+    advantages: Mapping[str, Tensor],
+    clip_range: float,
+    normalise: bool = True,
 ) -> Losses:
     """Return each score's loss at each step (Schulman et al. 2017, equation 7), and PPO's facts.
 
@@ -39,30 +43,36 @@ def surrogate(
         before: the same when they were taken.
         advantages: by score, (time, worlds).
         clip_range: of the probability ratio.
+        normalise: False takes advantages as they are, with their mean and scale.
     """
     if not advantages or not compiled(log_prob):
-        return plain(log_prob, before, advantages, clip_range)
-    stacked = torch.stack([*advantages.values()])
-    found = _Surrogate.apply(log_prob, before, stacked, clip_range)  # type: ignore[no-untyped-call]
+        return plain(log_prob, before, advantages, clip_range, normalise)
+    given = (torch.stack([*advantages.values()]), clip_range, normalise)
+    found = _Surrogate.apply(log_prob, before, *given)  # type: ignore[no-untyped-call]
     kl, fraction, *losses = found
     facts = {"approx_kl": kl, "clip_fraction": fraction}
     return dict(zip(advantages, losses, strict=True)), facts
 
 
 def plain(
-    log_prob: Tensor, before: Tensor, advantages: Mapping[str, Tensor], clip_range: float
+    log_prob: Tensor,
+    before: Tensor,
+    advantages: Mapping[str, Tensor],
+    clip_range: float,
+    normalise: bool = True,
 ) -> Losses:
     """Do as :func:`surrogate` in plain torch: any device and any precision."""
     log_ratio = log_prob - before
     ratio = log_ratio.exp()
     losses: dict[str, Tensor] = {}
     if advantages:
-        total = torch.stack([*advantages.values()]).sum(0)
-        mean, scale = total.mean(), total.std() + 1e-8
-        whole = total - mean
+        whole, parts = torch.stack([*advantages.values()]).sum(0), dict(advantages)
+        if normalise:
+            scale, whole = whole.std() + 1e-8, whole - whole.mean()
+            parts = {name: (x - x.mean()) / scale for name, x in advantages.items()}
         clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
         chosen = torch.where(ratio * whole <= clipped * whole, ratio, clipped)
-        losses = {name: -(chosen * (x - x.mean())) / scale for name, x in advantages.items()}
+        losses = {name: -(chosen * x) for name, x in parts.items()}
     with torch.no_grad():
         kl = (ratio - 1 - log_ratio).mean()
         fraction = ((ratio - 1).abs() > clip_range).to(ratio.dtype).mean()
@@ -70,7 +80,7 @@ def plain(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _forward(log_prob, before, advantages, clip_range, losses, slopes, facts):  # type: ignore[no-untyped-def]
+def _forward(log_prob, before, advantages, clip_range, normalise, losses, slopes, facts):  # type: ignore[no-untyped-def]
     """Write the losses.
 
     Args:
@@ -78,6 +88,7 @@ def _forward(log_prob, before, advantages, clip_range, losses, slopes, facts):  
         before: likewise.
         advantages: (scores, steps).
         clip_range: of the probability ratio.
+        normalise: as :func:`surrogate` takes it.
         losses: (scores, steps), written.
         slopes: (scores, steps), written: of the losses, by the log-probability.
         facts: (2,), written: the estimate of the divergence, and the share that was clipped.
@@ -88,8 +99,12 @@ def _forward(log_prob, before, advantages, clip_range, losses, slopes, facts):  
         for i in range(steps):
             total[i] += advantages[k, i]
             means[k] += advantages[k, i] / steps  # in float64, which a float32 array's mean is not
-    mean = total.mean()
-    scale = np.sqrt(np.square(total - mean).sum() / (steps - 1)) + 1e-8
+    mean, scale = 0.0, 1.0
+    if normalise:
+        mean = total.mean()
+        scale = np.sqrt(np.square(total - mean).sum() / (steps - 1)) + 1e-8
+    else:
+        means[:] = 0.0
     kl, clipped = 0.0, 0
     for i in range(steps):
         log_ratio = log_prob[i] - before[i]
@@ -109,7 +124,12 @@ def _forward(log_prob, before, advantages, clip_range, losses, slopes, facts):  
 class _Surrogate(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: FunctionCtx, log_prob: Tensor, before: Tensor, advantages: Tensor, clip_range: float
+        ctx: FunctionCtx,
+        log_prob: Tensor,
+        before: Tensor,
+        advantages: Tensor,
+        clip_range: float,
+        normalise: bool,
     ) -> tuple[Tensor, ...]:
         losses, slopes = torch.empty_like(advantages), torch.empty_like(advantages)
         facts = log_prob.new_empty(2)
@@ -118,6 +138,7 @@ class _Surrogate(torch.autograd.Function):
             before.reshape(-1).numpy(),
             advantages.flatten(1).numpy(),
             clip_range,
+            normalise,
             losses.flatten(1).numpy(),
             slopes.flatten(1).numpy(),
             facts.numpy(),
@@ -134,4 +155,4 @@ class _Surrogate(torch.autograd.Function):
         [slopes] = ctx.saved_tensors
         pairs = zip(gradients[2:], slopes, strict=True)
         parts = [gradient * slope for gradient, slope in pairs if gradient is not None]
-        return (sum(parts[1:], parts[0]) if parts else None, None, None, None)
+        return (sum(parts[1:], parts[0]) if parts else None, None, None, None, None)

@@ -39,6 +39,7 @@ class Settings:
     max_grad_norm: float
     clip_by_area: bool
     normalise_returns: bool
+    normalise_advantages: bool
     log_gradients_every: int
     routing: str
     credit: str
@@ -336,7 +337,13 @@ class Learner(nn.Module):
         tensors = {**part.tensors, **outputs, "entropy": distribution.entropy(x, log_std)}
         trace = Trace(tensors, brain.roles)
 
-        losses, facts = surrogate(log_prob, part.log_prob, part.advantages, clip_range)
+        losses, facts = surrogate(
+            log_prob,
+            part.log_prob,
+            part.advantages,
+            clip_range,
+            self.settings.normalise_advantages,
+        )
         for name, cost in self.costs.items():
             if cost.has_loss and weights[name] > 0:
                 seen = self.lesson(name, tape) if name in self.lessons else trace

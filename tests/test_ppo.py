@@ -62,18 +62,25 @@ def worlds(action_space: spaces.Space[Any], n: int = 4) -> VecEnv:
 
 
 def pair(
-    env: VecEnv, n_epochs: int, n_minibatches: int, n_steps: int = 32, entropy: float = 0.0
+    env: VecEnv,
+    n_epochs: int,
+    n_minibatches: int,
+    n_steps: int = 32,
+    entropy: float = 0.0,
+    normalise: bool = True,
 ) -> tuple[Agent, PPO]:
     """Our agent and SB3's with equal weights and settings."""
     agent = Agent(
         "feedforward", env, ["reward", Entropy(weight=entropy)], learning_rate=1e-3,
         n_steps=n_steps, n_epochs=n_epochs, gamma=GAMMA, n_minibatches=n_minibatches,
-        gae_lambda=LAMBDA, clip_by_area=False, normalise_returns=False, budget=None, seed=1,
+        gae_lambda=LAMBDA, clip_by_area=False, normalise_returns=False,
+        normalise_advantages=normalise, budget=None, seed=1,
     )  # fmt: skip
     size = n_steps * env.num_envs // n_minibatches
     peer = PPO(
         "MlpPolicy", env, learning_rate=1e-3, n_steps=n_steps, n_epochs=n_epochs, gamma=GAMMA,
         batch_size=size, gae_lambda=LAMBDA, ent_coef=entropy, seed=1, device="cpu",
+        normalize_advantage=normalise,
     )  # fmt: skip
     peer.set_logger(Logger(None, []))
     ours = dict(agent.learner.named_parameters())
@@ -114,12 +121,15 @@ class Ordered(Batch):
 
 
 @pytest.mark.parametrize("space", ACTIONS)
-@pytest.mark.parametrize(("n_minibatches", "entropy"), [(1, 0.0), (4, 0.0), (4, 0.01)])
+@pytest.mark.parametrize(
+    ("n_minibatches", "entropy", "normalise"),
+    [(1, 0.0, True), (4, 0.0, True), (4, 0.01, True), (4, 0.0, False)],
+)
 def test_three_updates_give_the_weights_of_sb3s_ppo(
-    space: str, n_minibatches: int, entropy: float
+    space: str, n_minibatches: int, entropy: float, normalise: bool
 ) -> None:
     env = worlds(ACTIONS[space])
-    agent, peer = pair(env, 3, n_minibatches, entropy=entropy)
+    agent, peer = pair(env, 3, n_minibatches, entropy=entropy, normalise=normalise)
     _, callback = peer._setup_learn(10_000)
     for n in range(3):
         peer.collect_rollouts(env, callback, peer.rollout_buffer, peer.n_steps)
@@ -141,8 +151,11 @@ def test_three_updates_give_the_weights_of_sb3s_ppo(
     assert all(not torch.equal(first[name], ours[name]) for name in seen if ours[name].numel())
 
 
+@pytest.mark.parametrize("normalise", [True, False])
 @pytest.mark.parametrize("scores", [1, 3])
-def test_the_compiled_surrogate_and_its_gradient_are_those_of_plain_torch(scores: int) -> None:
+def test_the_compiled_surrogate_and_its_gradient_are_those_of_plain_torch(
+    scores: int, normalise: bool
+) -> None:
     """For any mix of the losses, one that is asked for alone included."""
     generator = torch.Generator().manual_seed(scores)
 
@@ -151,8 +164,8 @@ def test_the_compiled_surrogate_and_its_gradient_are_those_of_plain_torch(scores
 
     log_prob, before = drawn(0.3).requires_grad_(), drawn(0.1)
     advantages = {f"score {k}": drawn(1.0) + k for k in range(scores)}
-    ours, facts = surrogate(log_prob, before, advantages, 0.2)
-    theirs, expected = plain(log_prob, before, advantages, 0.2)
+    ours, facts = surrogate(log_prob, before, advantages, 0.2, normalise)
+    theirs, expected = plain(log_prob, before, advantages, 0.2, normalise)
     assert 0.1 < float(expected["clip_fraction"]) < 0.9
     torch.testing.assert_close(facts, expected)
     torch.testing.assert_close(ours, theirs)
