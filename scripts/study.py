@@ -11,14 +11,24 @@ from rich.console import Console
 
 from motley.scripts.flags import StudyCommand
 from motley.scripts.readouts import explain_scale
-from motley.studies import baselines, exploration, parity, screen, solvers, spine, study, table
+from motley.studies import (
+    baselines,
+    exploration,
+    fading,
+    parity,
+    screen,
+    solvers,
+    spine,
+    study,
+    table,
+)
 from motley.studies.config import ConfigError, import_plugins, nearest
 from motley.studies.folder import read_json
 from motley.studies.verdict import LEAST_SEEDS, verdict
 
 SHIPPED = (
     *(spine.SPINE, solvers.SOLVERS, baselines.BASELINES),
-    *(parity.PARITY, exploration.EXPLORATION, screen.SCREEN),
+    *(parity.PARITY, exploration.EXPLORATION, screen.SCREEN, fading.FADING),
 )
 """Studies that come with Motley; each registers itself where it is written."""
 WORDS = {"equivalent": "≈", "at least": "≥", "at most": "≤", "more": ">", "faster": "faster than"}

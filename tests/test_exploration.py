@@ -16,6 +16,7 @@ from motley.envs.tasks.play_room import BALL, SCREEN
 from motley.scripts.main import main
 from motley.studies import exploration, known_room, screen, study
 from motley.studies.exploration import EXPLORATION
+from motley.studies.fading import FADING
 from motley.studies.folder import read_csv, read_json
 from motley.studies.known_room import KNOWN
 from motley.studies.measured import NOISE, PLAY, ROOMS
@@ -111,6 +112,22 @@ def test_the_screen_is_asked_of_other_seeds_as_it_was() -> None:
         a.name for a, b in zip(placebo, progress, strict=True) if a != b and a.name == b.name
     }
     assert changed == {exploration.FREE}
+
+
+def test_scores_that_keep_their_unit_are_asked_as_the_others_were() -> None:
+    """Arms differ from those of the other studies in scale and entropy alone, and seeds in all."""
+    arms = FADING.arms[KNOWN]
+    assert not {*FADING.seeds} & {*EXPLORATION.seeds, *screen.SCREEN.seeds, 100, 901}
+    before = {**EXPLORATION.arms[KNOWN], **screen.SCREEN.arms[KNOWN]}
+    for name in (exploration.FREE, exploration.CAUGHT, "placebo"):
+        expected = replace(
+            before[name],
+            costs=f"{before[name].costs}+entropy",
+            settings={"normalise_returns": False, "normalise_advantages": False},
+        )
+        assert arms[name] == expected
+    assert replace(arms["rescaled placebo"], settings=arms["placebo"].settings) == arms["placebo"]
+    assert arms["chance"] is before["chance"]
 
 
 def test_runs_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
