@@ -20,7 +20,7 @@ from motley.envs.world import World
 if TYPE_CHECKING:
     from motley.envs.tasks.gate_maze import GateMaze
 
-ONE, TWO, A, B, C, X, Y, Z, BLANK = range(9)
+ONE, TWO, THREE, A, B, C, X, Y, BLANK = range(9)
 TURN = np.array([[1.0, 1.0], [1.0, 0.5], [1.0, 0.0]], np.float32)
 """Actions [forward, turn] of the first steps into the left arm; the last is repeated."""
 SAMPLE, SAMPLE_SEED = 4_000, 3_000_000
@@ -79,20 +79,18 @@ class Gater(Chooser):
         depth = np.zeros(len(signs), np.int64)
         verdict = np.zeros(len(signs), np.bool_)
         for sign in signs.T:
-            context = np.where(sign <= TWO, sign, context)
-            opens, closes = (sign >= A) & (sign <= C), (sign >= X) & (sign <= Z)
+            context = np.where(sign <= THREE, sign, context)
+            opens, closes = (sign >= A) & (sign <= C), (sign >= X) & (sign <= Y)
             depth[opens] += 1
             opened[rows[opens], depth[opens]] = sign[opens]
             counts = closes & self.counts(opened[rows, depth], context)
-            target = (sign == X) & (opened[rows, depth] == A)
-            target |= (sign == Y) & (opened[rows, depth] == B)
-            verdict = np.where(counts, target, verdict)
+            verdict[counts] = sign[counts] == X
             depth[closes] -= 1
         return verdict
 
     def counts(self, opening: Ints, context: Ints) -> Bools:
         """Whether pairs count that begin with ``opening`` (R,) under ``context`` (R,)."""
-        counts: Bools = opening == np.where(context == ONE, A, B)
+        counts: Bools = opening - A == context - ONE
         return counts
 
 
@@ -106,12 +104,43 @@ class Deaf(Gater):
 
 
 class Ungated(Gater):
-    """The last pair of A or B, whatever the context."""
+    """The last pair, whatever the context."""
 
     def counts(self, opening: Ints, context: Ints) -> Bools:
-        """Pairs of A and of B."""
-        counts: Bools = (opening == A) | (opening == B)
-        return counts
+        """All pairs."""
+        return np.ones_like(opening, np.bool_)
+
+
+class OfSeveral(Chooser, ABC):
+    """Goes by the pairs that count as if none could replace another."""
+
+    def choose(self, signs: Ints) -> Bools:
+        """Look at those pairs alone."""
+        opening, closing = signs[:, self.task.opens], signs[:, self.task.closes]
+        return self.judge(opening - A == signs[:, :1] - ONE, closing == X)
+
+    @abstractmethod
+    def judge(self, counts: Bools, with_x: Bools) -> Bools:
+        """Whether to turn right, (R,), given which pairs (R, P) count, and close with X."""
+
+
+class First(OfSeveral):
+    """The first pair that counted."""
+
+    def judge(self, counts: Bools, with_x: Bools) -> Bools:
+        """What it closed with."""
+        right: Bools = with_x[np.arange(len(counts)), counts.argmax(1)]
+        return right
+
+
+class Most(OfSeveral):
+    """What most pairs that counted closed with."""
+
+    def judge(self, counts: Bools, with_x: Bools) -> Bools:
+        """Ties are tossed up."""
+        excess = np.where(counts, np.where(with_x, 1, -1), 0).sum(1)
+        right: Bools = excess + self.random.uniform(-0.5, 0.5, len(excess)) > 0
+        return right
 
 
 class Tabulated(Chooser, ABC):
@@ -159,6 +188,14 @@ class LastPair(Tabulated):
         return signs[:, [self.task.opens[-1], self.task.closes[-1]]]
 
 
+class FirstPair(Tabulated):
+    """The pair that closed first."""
+
+    def statistic(self, signs: Ints) -> Ints:
+        """(R, 2)."""
+        return signs[:, [self.task.opens[0], self.task.closes[0]]]
+
+
 class Counts(Tabulated):
     """How often each sign was shown."""
 
@@ -171,8 +208,14 @@ HEURISTICS: dict[str, Callable[[GateMaze], Chooser]] = {
     "either_arm": Chooser,
     "context_and_last_sign": LastSign,
     "context_and_last_pair": LastPair,
+    "context_and_first_pair": FirstPair,
     "context_and_counts": Counts,
     "context_ignored": Deaf,
     "ungated": Ungated,
 }
 """The shortcuts by name."""
+OF_SEVERAL: dict[str, Callable[[GateMaze], Chooser]] = {
+    "first_that_counted": First,
+    "most_that_counted": Most,
+}
+"""Where more than one pair counts; where one does, that is the solution."""
