@@ -96,10 +96,9 @@ def query_begins(trace: Trace) -> Array:
 
 
 def fits(trace: Trace) -> Array:
-    """Whether the symbol that is faced is the right chest's."""
-    rows = np.arange(len(trace["step"]))
-    right = trace["hidden/symbol"][rows, trace["hidden/target"]]
-    answer: Array = (trace["sense/cue"] == right).all(1)
+    """Whether the symbol that is faced is a right chest's."""
+    alike = (trace["sense/cue"][:, None] == trace["hidden/symbol"]).all(2)
+    answer: Array = (alike & trace["hidden/right"]).any(1)
     return answer
 
 

@@ -52,7 +52,7 @@ def test_held_out_symbols_are_never_met_in_training(level: int, ood: bool) -> No
 @rungs
 def test_the_right_chest_has_the_relation_and_no_other_has(level: int, ood: bool) -> None:
     world, rules = make(level, ood)
-    for symbol, target, index in zip(world.symbol, world.target, world.relation, strict=True):
+    for symbol, right, index in zip(world.symbol, world.right, world.relation, strict=True):
         lock, chests = symbol[0], symbol[1 : 1 + rules.chests]
         kinds = [related(lock, chest) for chest in chests]
         wanted = RELATIONS[index]
@@ -60,9 +60,13 @@ def test_the_right_chest_has_the_relation_and_no_other_has(level: int, ood: bool
             assert wanted == ("same", "other")[level]
         else:
             assert related(symbol[-2], symbol[-1]) == wanted
-            assert sorted(kinds) == sorted(RELATIONS)
+            assert sorted(kinds) == sorted([*RELATIONS, "other"])
+            # What chests are to each other tells nothing of the lock: each has its opposite.
+            match = chests @ chests.T / 8
+            assert (match == -1).sum(1).tolist() == [1, 1, 1, 1]
             assert {"other"} == {related(lock, tablet) for tablet in symbol[-2:]}
-        assert [k for k, kind in enumerate(kinds, 1) if kind == wanted] == [target]
+        assert [kind == wanted for kind in kinds] == right[1 : 1 + rules.chests].tolist()
+        assert right.sum() == right[1 : 1 + rules.chests].sum()
         if level == 0:
             assert len({tuple(np.abs(c @ chests.T)) for c in chests}) == 4
 
@@ -129,7 +133,7 @@ def test_one_step_forward_opens_the_chest_that_is_faced(level: int, ood: bool) -
     assert row.size > 100
     np.testing.assert_array_equal(world.opened[row], 1 + chest)
     assert terminated[row].all()
-    right = world.opened == world.target
+    right = world.right[world.rows, world.opened]
     np.testing.assert_array_equal(reward, right)
     np.testing.assert_array_equal(rules.score(world), right)
     assert 0 < right[row].mean() < 1
@@ -152,9 +156,11 @@ def test_one_who_opens_nothing_gets_nothing() -> None:
 @rungs
 def test_targets_are_even_over_places_and_relations(level: int, ood: bool) -> None:
     world, rules = make(level, ood, n=6_000)
-    counts = np.bincount(world.target, minlength=1 + rules.chests)[1:]
-    np.testing.assert_allclose(counts / 6_000, 1 / rules.chests, atol=0.03)
+    right = world.right[:, 1 : 1 + rules.chests]
+    # At level 2 one of four is right, or two where "other" is asked for.
+    np.testing.assert_allclose(right.mean(0), rules.chance, atol=0.03)
     if level == 2:
         np.testing.assert_allclose(np.bincount(world.relation) / 6_000, 1 / 3, atol=0.03)
-        table = np.histogram2d(world.target, world.relation, (3, 3))[0]
-        np.testing.assert_allclose(table / 6_000, 1 / 9, atol=0.02)
+        for asked, share in enumerate((1 / 4, 1 / 4, 1 / 2)):
+            of = right[world.relation == asked]
+            np.testing.assert_allclose(of.mean(0), share, atol=0.04)

@@ -98,15 +98,16 @@ class RoleBind(Task):
         ===== ====== ===================================================== ======
         0     4      the lock's symbol; the others have other ones         0.25
         1     2      another symbol than the lock, which the other one has 0.50
-        2     3      the relation to the lock that the second tablet has   0.33
-                     to the first: same, opposite or other; there is a
-                     chest of each relation
+        2     4      the relation to the lock that the second tablet has   0.33
+                     to the first: same, opposite or other
         ===== ====== ===================================================== ======
 
         The default is level 2. A symbol is opposite to the one with all signs turned round; other
-        symbols differ in two to six signs. There are 64 pairs of opposite symbols; 16 of the pairs
-        are used. Those of an episode, of the lock, of the tablets and of the other chests, are
-        drawn anew and are different pairs.
+        symbols differ in two to six signs. At level 2 the chests are two pairs of opposites, of
+        which one is the lock's: one chest is the same as the lock, one is opposite, and either of
+        the two others will do where "other" is asked for. There are 64 pairs of opposite symbols;
+        16 of the pairs are used. Those of an episode, of the lock, of the tablets and of the other
+        chests, are drawn anew and are different pairs.
 
     Out of distribution:
         The 48 pairs of symbols that are not used otherwise.
@@ -117,10 +118,12 @@ class RoleBind(Task):
 
     Shortcuts:
         Nothing is on view together with what it must be compared to, so that no dot product of
-        what is seen can tell. Chance is any chest: 1 / K. Measured: the first chest faced, the
+        what is seen can tell. Chance is any chest; at level 2, one in four or, where "other" is
+        asked for, two. Each chest has its opposite beside it there, so that what chests are to each
+        other does not tell which of them is like the lock. Measured: the first chest faced, the
         second, a chest by a fixed reading of its symbol; and where tablets show the relation,
-        each of the three relations without regard to them, and likeness to the second tablet
-        instead of the lock.
+        each of the three relations without regard to them, that relation to the first chest faced
+        instead of the lock, and likeness to the second tablet instead of the lock.
 
     Source:
         Webb, Sinha & Cohen 2021, Emergent symbols through binding in external memory (same or
@@ -132,7 +135,7 @@ class RoleBind(Task):
     levels: ClassVar[tuple[Lock, ...]] = (
         Lock(chance=0.25, rule="same", chests=4),
         Lock(chance=0.50, rule="other", chests=2),
-        Lock(chance=1 / 3, rule="example", chests=3),
+        Lock(chance=1 / 3, rule="example", chests=4),
     )
     default_level = 2
     observer_policy = Binder
@@ -170,13 +173,13 @@ class RoleBind(Task):
     def fields(self) -> dict[str, tuple[tuple[int, ...], npt.DTypeLike]]:
         """What is what.
 
-        symbol: of each shape. relation: that is asked for, an index of RELATIONS. target: the
-        right chest's shape. opened: the shape of the chest that was opened, 0 for none.
+        symbol: of each shape. relation: that is asked for, an index of RELATIONS. right: which
+        shapes are a right chest. opened: the shape of the chest that was opened, 0 for none.
         """
         return {
             "symbol": ((self.n_shapes, 8), np.float32),
             "relation": ((), np.int64),
-            "target": ((), np.int64),
+            "right": ((self.n_shapes,), np.bool_),
             "opened": ((), np.int64),
         }
 
@@ -201,28 +204,24 @@ class RoleBind(Task):
         drawn = self.symbols[pairs[:, :4], signs]
         kind = rng.integers(0, 3) if self.rule == "example" else RELATIONS.index(self.rule)
         relation = np.broadcast_to(kind, n)
-        lock = drawn[:, 0]
-        related = self._related(lock, drawn[:, 1])
+        lock, other = drawn[:, 0], drawn[:, 1]
         if self.rule == "example":
-            chests, right = related, relation
+            chests = np.stack((lock, -lock, other, -other), 1)
+            relations = np.array([SAME, OPPOSITE, OTHER, OTHER])
         elif self.rule == "same":
-            chests, right = drawn, np.zeros(n, np.int64)
+            chests, relations = drawn, np.array([SAME, OTHER, OTHER, OTHER])
         else:
-            chests, right = related[:, [SAME, OTHER]], np.ones(n, np.int64)
-        place = rng.permutation(k)
-        rows = np.arange(n)
+            chests, relations = drawn[:, :2], np.array([SAME, OTHER])
+        place = 1 + rng.permutation(k)
         world.symbol[which, 0] = lock
-        world.symbol[which[:, None], 1 + place] = chests
-        world.target[which] = 1 + place[rows, right]
+        world.symbol[which[:, None], place] = chests
+        world.right[which[:, None], place] = relations == relation[:, None]
         world.relation[which] = relation
         if self.rule == "example":
-            world.symbol[which, 1 + k] = drawn[:, 2]
-            world.symbol[which, 2 + k] = self._related(drawn[:, 2], drawn[:, 3])[rows, relation]
+            first, another = drawn[:, 2], drawn[:, 3]
+            second = np.stack((first, -first, another), 1)[np.arange(n), relation]
+            world.symbol[which, 1 + k], world.symbol[which, 2 + k] = first, second
         self._show(world, which)
-
-    def _related(self, symbol: Floats, other: Floats) -> Floats:
-        """The symbol itself, its opposite, and another one: (R, 3, 8)."""
-        return np.stack((symbol, -symbol, other), 1)
 
     def outcome(self, world: World) -> tuple[npt.NDArray[Any], Bools]:
         """Show what is to be shown; a chest that is touched opens."""
@@ -238,7 +237,7 @@ class RoleBind(Task):
             gap[~contact[rows]] = np.inf
             world.opened[rows] = 1 + gap.argmin(1)
             world.free[rows] = False
-            reward[rows] = world.opened[rows] == world.target[rows]
+            reward[rows] = world.right[rows, world.opened[rows]]
         rows = np.flatnonzero(world.free)
         if rows.size:
             self._face(world, rows)
@@ -268,24 +267,24 @@ class RoleBind(Task):
         world.cue[rows] = world.symbol[rows, 1 + chest] * faced[:, None]
 
     def score(self, world: World) -> npt.NDArray[Any]:
-        """1 if the right chest was opened."""
-        return np.asarray(world.opened == world.target, np.float64)
+        """1 if a right chest was opened."""
+        return np.asarray(world.right[world.rows, world.opened], np.float64)
 
     def oracle(self, world: World) -> Floats:
-        """Straight to the right chest."""
-        action = self.toward(world, world.shape_position[world.rows, world.target])
+        """Straight to a right chest."""
+        action = self.toward(world, world.shape_position[world.rows, world.right.argmax(1)])
         action[~world.free] = 0.0
         return action
 
     def scene(self, world: World, index: int) -> dict[str, Any]:
-        """The symbols, the phase, and once the chests are there the right one."""
+        """The symbols, the phase, and once the chests are there the one that the oracle takes."""
         tablets = range(1 + self.chests, self.n_shapes)
         names = {0: "lock"} | {tablet: f"tablet {k}" for k, tablet in enumerate(tablets, 1)}
         hints = {"items": world.symbol[index], "labels": names}
         if world.elapsed[index] >= self.held:
             wanted = RELATIONS[world.relation[index]]
             caption = f"wanted: {wanted}{' symbol' if wanted == 'other' else ''}"
-            return hints | {"target": int(world.target[index]), "caption": caption}
+            return hints | {"target": int(world.right[index].argmax()), "caption": caption}
         lit = np.flatnonzero(world.shape_visible[index])
         caption = f"shown: {names[int(lit[0])]}" if lit.size else "dark"
         return hints | {"absent": range(1, 1 + self.chests), "caption": caption}

@@ -115,6 +115,31 @@ class Stubborn(Opener):
         return wants
 
 
+class Neighbourly(Opener):
+    """The relation that the tablets tell, between chests: to the first it faces, which is not it.
+
+    The lock is not looked at. Where the same is asked for, that is the first chest it faces.
+
+    State: ``first`` (N, 8) the symbol of the first chest faced, zero before.
+    """
+
+    def reset(self, n: int) -> None:
+        """Forget everything; ``n`` worlds follow."""
+        super().reset(n)
+        self.first = np.zeros((n, 8), np.float32)
+
+    def act(self, observation: Observation, episode_start: Bools) -> Floats:
+        """Actions (N, 2)."""
+        self.first[episode_start] = 0.0
+        return super().act(observation, episode_start)
+
+    def wants(self, cue: Floats) -> Bools:
+        """Compare it with the first."""
+        free = (self.seen == self.task.held) & (np.abs(self.first).max(1) == 0)
+        self.first[free] = cue[free]
+        return np.equal(relation(self.first, cue), relation(self.at(0), self.at(1)))
+
+
 class Tablet(Opener):
     """A chest that is more like the second tablet than not."""
 
@@ -134,6 +159,7 @@ IGNORING: dict[str, Callable[[RoleBind], Opener]] = {
     "always_same": partial(Stubborn, wanted=SAME),
     "always_opposite": partial(Stubborn, wanted=OPPOSITE),
     "always_other": partial(Stubborn, wanted=OTHER),
+    "relation_between_chests": Neighbourly,
     "like_the_tablet": Tablet,
 }
 """The shortcuts where tablets show the relation."""
