@@ -62,7 +62,7 @@ class Homestead(ManyNeeds):
         egomotion      (3,)  [-1, 1] [forward / 0.8 m, sine, cosine of the turn]; noise of 1%
                                      and 0.0025 rad
         touch          (1,)  [0, 1]  1 in a step in contact with a site, by day
-        smell          (8,)  [0, 1]  1 / (1 + (distance / 1 m)^2) of each patch
+        smell          (8,)  [0, 1]  1 / (1 + (distance / 1 m)^2) of each patch; 0 in the dark
         interoception  (8,)  [0, 1]  level of each need, the patches' first, then the caches'
         proprioception (4,)  [-1, 1] zero
         cue            (8,)  [-1, 1] the item of the lit cache, or that which is asked for (six
@@ -109,9 +109,10 @@ class Homestead(ManyNeeds):
         one body, one memory and one day, so that what trains which area matters.
 
     Shortcuts:
-        Staying in the nest; living off one site; going to the site of the lowest need, ripe or
-        not; going to any cache; staying where night falls; and walking to the middle of the
-        sites. Each does all else as the observer does, and each level has those that lack
+        By day the sites are landmarks; in the dark nothing but the body's own motion tells where
+        it is. Measured: staying in the nest; living off one site; going to the site of the lowest
+        need, ripe or not; going to any cache; staying where night falls; and walking to the middle
+        of the sites. Each does all else as the observer does, and each level has those that lack
         something it poses. Chance is near the best of them, within 0.06: serving the lowest need,
         and at level 1 going to any cache.
 
@@ -342,7 +343,8 @@ class Homestead(ManyNeeds):
         gap = world.shape_position[rows] - world.position[rows, None]
         reach = np.float32(self.odour**2)
         odour = reach / (reach + gap[..., 0] ** 2 + gap[..., 1] ** 2)
-        world.smell[rows, :p] = odour[:, :p]
+        # Two odours from places that are known from the nest would tell the way home by night.
+        world.smell[rows, :p] = odour[:, :p] * world.light[rows, None]
         ripe = self.metabolism.gives(world.age[rows, :p], world.ripens[rows, :p])
         bright = np.float32(self.dim) + ripe * np.float32((1 - self.dim) / self.metabolism.meal)
         world.shape_color[rows, :p] = self.colors[:p] * bright[..., None]
