@@ -347,7 +347,7 @@ def test_a_hidden_layer_lets_the_error_to_come_depend_on_state_and_action_togeth
             optimizer.step()
         left[hidden] = float(cost.loss(lived(), heads).detach().mean())
     assert left[None] > 0.95
-    assert left[16] < 0.3
+    assert left[16] < 0.5
 
 
 def screens(generator: torch.Generator) -> Trace:
