@@ -43,6 +43,11 @@ def scored(learner: Learner, rollout: Rollout, age: int) -> tuple[Batch, dict[st
 
     after = {k: x[:, : starts.shape[1]] for k, x in {**known_after, **outputs_after}.items()}
     after["episode_start"] = rollout.ends[-1:]
+    # What a cost values by itself it values in the unit in which it was taught so far.
+    tensors |= {
+        f"value/{cost.name}/unit": critic_of(learner, cost.name)[0].unit(starts)
+        for cost in learner.scores
+    }
     trace = Trace({**tensors, **outputs}, brain.roles, after)
     for name, cost in learner.costs.items():
         with fitting(cost):
@@ -67,6 +72,7 @@ def scored(learner: Learner, rollout: Rollout, age: int) -> tuple[Batch, dict[st
         normaliser, head = critic_of(learner, name)
         normaliser.update(returns, head)
         tensors[f"value/{name}/target"] = normaliser.normalise(returns)
+        tensors[f"value/{name}/unit"] = normaliser.unit(starts)
         if weights[name] > 0:
             advantages[name] = advantage * (weights[name] / normaliser.deviation)
         log |= {f"score/{name}": score.mean(), f"value/{name}": values.mean()}

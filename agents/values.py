@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from motley.costs.base import carried_back
+
 
 def gae(
     rewards: Tensor,
@@ -30,12 +32,7 @@ def gae(
     """
     delta = rewards + gamma * next_values - values
     carry = gamma * gae_lambda * (~ends).to(delta.dtype)
-    advantages = torch.empty_like(delta)
-    running = torch.zeros_like(delta[0])
-    for t in range(len(delta) - 1, -1, -1):
-        running = delta[t] + carry[t] * running
-        advantages[t] = running
-    return advantages
+    return carried_back(delta, carry)
 
 
 class ReturnNormaliser(nn.Module):
@@ -82,6 +79,10 @@ class ReturnNormaliser(nn.Module):
     def normalise(self, returns: Tensor) -> Tensor:
         """Return returns in units of their deviation."""
         return (returns - self.mean) / self.deviation
+
+    def unit(self, steps: Tensor) -> Tensor:
+        """Return mean and deviation now, for each of ``steps`` (time, worlds): two numbers more."""
+        return torch.stack((self.mean, self.deviation)).expand(*steps.shape, 2)
 
     def restore(self, values: Tensor) -> Tensor:
         """Return what was normalised in its own units again."""

@@ -1,5 +1,6 @@
 """Costs: what each area is trained for, routed by role, weighted by age."""
 
+from motley.costs.adversarial_curiosity import AdversarialCuriosity as AdversarialCuriosity
 from motley.costs.area_target import AreaTarget as AreaTarget
 from motley.costs.base import EVERY as EVERY
 from motley.costs.base import Cost as Cost

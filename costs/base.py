@@ -378,6 +378,34 @@ def latest(x: Tensor, when: Tensor, before: Tensor) -> Tensor:
     return torch.where(at >= 0, x.gather(0, at.clamp(min=0)), before)
 
 
+def carried_back(step: Tensor, carry: Tensor) -> Tensor:
+    """Return sums from the end, (time, worlds): each step's own and ``carry`` times the next one's.
+
+    Args:
+        step: what each step adds, (time, worlds).
+        carry: share of the next step's sum that a step has, (time, worlds).
+    """
+    sums = torch.empty_like(step)
+    running = torch.zeros_like(step[0])
+    for t in range(len(step) - 1, -1, -1):
+        running = step[t] + carry[t] * running
+        sums[t] = running
+    return sums
+
+
+def return_unit(trace: Trace, score: str) -> tuple[Tensor | float, Tensor | float]:
+    """Return mean and deviation in which returns of a score are counted; a trace alone has 0 and 1.
+
+    Either (time, worlds), all the same: in a rollout as the values were learnt, in a part that is
+    learnt from as they are to be.
+    """
+    unit = f"value/{score}/unit"
+    if unit not in trace:
+        return 0.0, 1.0
+    mean, deviation = trace[unit].unbind(-1)
+    return mean, deviation
+
+
 def next_draw(seed: int, state: State) -> tuple[torch.Generator, State]:
     """Return the random numbers of a placebo's next draw, and the state that has counted it.
 
@@ -431,8 +459,10 @@ __all__ = [
     "Sizes",
     "State",
     "Trace",
+    "carried_back",
     "check_loss",
     "fitting",
     "latest",
     "masked_mean_square",
+    "return_unit",
 ]

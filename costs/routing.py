@@ -26,7 +26,7 @@ ROLES |= {
     "tracker": "keeps what is out of sight",
     "forward_model": "predicts what an action does to the senses",
     "inverse_model": "finds the action for a wanted effect",
-    "world_model": "predicts what happens next",
+    "world_model": "predicts what is seen",
     "self_model": "predicts the world model's error",
     "detector": "finds something known from birth",
     "appearance": "tells a kind of thing by its looks",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from motley.costs.base import Trace
 from motley.costs.prediction import Prediction
@@ -18,11 +18,14 @@ from motley.costs.world_prediction import surprise
 class SelfPrediction(Prediction):
     """Squared error of the world model's next error, mean over rays, in the unit of its variance.
 
-    The self model is trained by it and the world model is not (Haber et al. 2018). Without a world
-    model it is zero.
+    The self model is trained by it and the world model is not (Haber et al. 2018). It is predicted
+    from the self model, the action taken and the action's size. The read-out is linear, so that an
+    action adds as much error wherever it is taken; with a ``hidden`` layer it may depend on
+    both, as in the self model of Haber et al. Without a world model the cost is zero.
 
     Attributes:
         sense: what the world model predicts, rays of four channels.
+        hidden: width of a hidden layer of the read-out; None is a linear one.
     """
 
     in_time: ClassVar[bool] = True
@@ -30,6 +33,20 @@ class SelfPrediction(Prediction):
     trains: tuple[str, ...] = ("self_model",)
     reads: str = "self_model|core"
     sense: str = "vision"
+    hidden: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check("hidden", self.hidden is None or self.hidden >= 1, "None, or at least 1")
+
+    def heads(self, sizes: Mapping[str, int]) -> nn.Module:
+        """Return the read-out of the self model and the action."""
+        if self.hidden is None:
+            return super().heads(sizes)
+        inputs = sizes[self.reads] + self.extra(sizes)
+        return nn.Sequential(
+            nn.Linear(inputs, self.hidden), nn.Tanh(), nn.Linear(self.hidden, self.size(sizes))
+        )
 
     def size(self, sizes: Mapping[str, int]) -> int:
         """Return 1."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from motley.costs.adversarial_curiosity import AdversarialCuriosity
 from motley.costs.area_target import AreaTarget
 from motley.costs.base import EVERY, Cost
 from motley.costs.behavioural_cloning import BehaviouralCloning
@@ -92,6 +93,7 @@ for _cost in (
     InverseDynamics,
     AreaTarget,
     BehaviouralCloning,
+    AdversarialCuriosity,
     CountNovelty,
     EnsembleDisagreement,
     EpisodicNovelty,

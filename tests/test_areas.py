@@ -188,6 +188,10 @@ CASES: dict[str, Callable[[], tuple[Area, Inputs]]] = {
     "memory value": memory("learnt_value", True),
     "memory key": memory("learnt_key", True),
     "memory gate": lambda: (EpisodicMemory((4, 12, 1), prior="learnt_gate", capacity=3), opened()),
+    "memory completing": lambda: (
+        EpisodicMemory((4, 12, 1), prior="learnt_key", capacity=3, completion=True),
+        (*numbers(4), *remembered(True)[1:]),
+    ),
     "forward model": lambda: (ForwardModel((4, 8, 1, 2), 5, 4, 6), numbers(4, 8, 1, 2)),
     "forward model of one": lambda: (ForwardModel((4, 1, 2), 5, 1, 6), numbers(4, 1, 2)),
     "inverse model": lambda: (InverseModel((4, 8), 3, 2, 6), numbers(4, 8)),
@@ -419,6 +423,71 @@ def test_memory_is_read_after_it_is_written() -> None:
             ("A", BLUE, False),  # a second view under the same key: both are read
         ]
     ) == [red, blue, red, blue, nothing, nothing, nothing, [0.0, -1.0, 0.0, 1.0]]
+
+
+def asked(completion: bool, items: Tensor, cue: Tensor, prior: str = "exact") -> Inputs:
+    """Show items (items, worlds, features) with a colour each, then ask with a cue.
+
+    Returns:
+        The colours as a fixed value has them, (items, worlds, 3), and what is read of the cue.
+    """
+    count, worlds, size = items.shape
+    torch.manual_seed(1)
+    area = EpisodicMemory((size, 4, 1), prior=prior, capacity=count, completion=completion)
+    colours = torch.rand(count, worlds, 3, generator=torch.Generator().manual_seed(2))
+    lit = torch.cat((torch.ones(count, worlds, 1), colours), -1)
+    view = torch.cat((lit, torch.zeros(1, worlds, 4)))
+    free = torch.zeros(count + 1, worlds, 1)
+    free[-1] = 1.0
+    start = torch.zeros(count + 1, worlds, dtype=torch.bool)
+    start[0] = True
+    shown = torch.cat((items, cue.unsqueeze(0)))
+    with torch.no_grad():
+        out, _ = area((shown, view, free), area.initial_state(worlds), start)
+    return 2 * colours - 1, out[-1]
+
+
+@pytest.mark.parametrize("count", [4, 16])
+def test_a_memory_that_completes_finds_the_whole_by_half_of_it(count: int) -> None:
+    """MECHANISMS: completion from a 50% cue, and a signal of novelty where nothing matches.
+
+    Without the option a half is taken for something else. Which half is given differs from world
+    to world.
+    """
+    generator, worlds = torch.Generator().manual_seed(0), 400
+    items = torch.rand(count, worlds, 8, generator=generator) * 2 - 1
+    other = torch.rand(worlds, 8, generator=generator) * 2 - 1
+    kept = torch.rand(worlds, 8, generator=generator).argsort(-1) < 4
+
+    def found(completion: bool, cue: Tensor) -> tuple[float, float]:
+        """How often the second item is read, and how well any is found."""
+        colours, read = asked(completion, items, cue)
+        nearest = (colours - read[:, :3]).square().sum(-1).argmin(0)
+        return float((nearest == 1).float().mean()), float(read[:, 3].mean())
+
+    for completion in (False, True):
+        right, well = found(completion, items[1])
+        assert right > 0.99
+        assert well > 0.97
+        assert found(completion, other)[1] < 0.05
+        assert found(completion, 0 * other)[1] < 0.05  # nothing given is nothing found
+    right, well = found(False, items[1] * kept)
+    assert right < 0.5
+    assert well < 0.2
+    right, well = found(True, items[1] * kept)
+    assert right > 0.95
+    assert well > 0.97
+    assert found(True, other * kept)[1] < 0.3
+
+
+@pytest.mark.parametrize("prior", ["exact", "learnt_value", "learnt_key"])
+def test_a_whole_key_is_compared_alike_with_completion(prior: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    items = torch.rand(5, 50, 8, generator=generator) * 2 - 1
+    near = items[2] + 0.2 * torch.rand(50, 8, generator=generator)
+    (_, one), (_, other) = asked(True, items, near, prior), asked(False, items, near, prior)
+    assert 0.1 < float(one[:, -1].mean()) < 0.98
+    torch.testing.assert_close(one, other)
 
 
 def test_memory_keeps_the_newest() -> None:

@@ -77,7 +77,15 @@ CASES += [
     pytest.param(cored(name), "DarkHome", "reward", id=name)
     for name in ("GRU", "LSTM", "MinGRU", "Attention", "Reservoir")
 ]
-CASES += [pytest.param("uniform", "PlayRoom", f"reward+{name}", id=name) for name in NOVELTIES]
+CASES += [
+    pytest.param(
+        "play" if name == "adversarial_curiosity" else "uniform",
+        "PlayRoom",
+        f"reward+{name}",
+        id=name,
+    )
+    for name in NOVELTIES
+]
 
 
 @pytest.mark.parametrize(("structure", "task", "costs"), CASES)

@@ -33,6 +33,10 @@ from motley.costs import (
     Trace,
 )
 from motley.costs.base import Sizes
+from motley.envs import trace as traces
+from motley.envs.sb3 import WorldVecEnv
+from motley.envs.tasks.delay_reach import DelayReach
+from motley.studies import record
 
 TIME, WORLDS, UNITS = 60, 16, 6
 
@@ -321,3 +325,25 @@ def test_an_agent_learns_from_a_teacher_what_takes_a_memory(tmp_path: Path) -> N
     np.savez(path, episode=np.zeros(3), action=np.zeros(3))
     with pytest.raises(ValueError, match="has no sense/<name>"):
         Agent("uniform", env, [ExtrinsicReward(), cost])
+
+
+def test_cloning_the_oracle_is_better_than_cloning_chance(tmp_path: Path) -> None:
+    """MECHANISMS: a good teacher's episodes are worth more than as many of a random one's.
+
+    Equal but for who teaches: agent, episodes, gradient steps.
+    """
+    task, score = DelayReach(level=0), {}
+    for teacher in ("oracle", "random"):
+        shown = traces.record(task, traces.policy(task, teacher), 16, 0, {})
+        cloning = BehaviouralCloning(
+            recording=str(shown.save(tmp_path / f"{teacher}.npz")), episodes=4
+        )
+        worlds = WorldVecEnv(task.name, 4, seed=0, level=0)
+        costs = [ExtrinsicReward(weight=1e-6), cloning]
+        agent = Agent("feedforward", worlds, costs, budget=None, n_steps=8, n_epochs=5,
+                      n_minibatches=1, learning_rate=1e-2, seed=0)  # fmt: skip
+        agent.learn(16 * 32)
+        made = record.record(agent, task, 6, 500, deterministic=True)
+        score[teacher] = float(np.nanmean(made["end/score01"]))
+    assert score["oracle"] > 0.2
+    assert score["random"] < 0.05

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from motley.agents import Agent
 from motley.agents.areas import Area, ForwardModel, InverseModel, SelfModel, WorldModel
 from motley.agents.areas.forward_model import delay_line
 from motley.costs import (
+    AdversarialCuriosity,
     Cost,
     Effort,
     MotorPrediction,
@@ -21,6 +24,7 @@ from motley.costs import (
     SensoryPrediction,
     Trace,
     WorldPrediction,
+    cost_set,
 )
 from motley.costs.base import Sizes
 from motley.costs.world_prediction import surprise
@@ -279,7 +283,11 @@ def test_an_inverse_model_adapts_and_has_an_after_effect() -> None:
 
 
 def test_a_self_model_knows_where_its_world_model_will_err() -> None:
-    """MECHANISMS: the world model beats persistence, and the self model foretells its error."""
+    """The world model beats persistence, and the self model foretells its error.
+
+    MECHANISMS asks for more: that play goes from moving oneself to attending to things and then to
+    playing with two of them. That is not measured (docs/architecture.md).
+    """
     torch.manual_seed(0)
     task = PlayRoom(phase=1, screen=True)
     practice = record(task, Random(0), 100, 40)
@@ -310,6 +318,100 @@ def test_a_self_model_knows_where_its_world_model_will_err() -> None:
     out = run(world, test, *inputs).requires_grad_()
     loss = cost.loss(known.noted({"world_model": out}), heads).mean()
     assert torch.autograd.grad(loss, out, allow_unused=True)[0] is None
+
+
+def test_a_hidden_layer_lets_the_error_to_come_depend_on_state_and_action_together() -> None:
+    """The world model errs where an action meets a state of its own sign, and nowhere else."""
+    generator = torch.Generator().manual_seed(0)
+
+    def lived() -> Trace:
+        state, action = (torch.randn(20, 32, 1, generator=generator) for _ in range(2))
+        error = (state.sign() * action.sign() > 0).float()
+        error = torch.cat((torch.zeros(1, 32, 1), error[:-1]))
+        return Trace({
+            "self_model": state, "action": action, "vision": torch.zeros(20, 32, 4),
+            "world_model": torch.cat((torch.zeros_like(error), error), -1),
+            "episode_start": torch.zeros(20, 32, dtype=torch.bool),
+        })  # fmt: skip
+
+    left = {}
+    for hidden in (None, 16):
+        torch.manual_seed(0)
+        cost = SelfPrediction(hidden=hidden)
+        heads = cost.heads(Sizes({"self_model": 1, "action": 1}, {}))
+        optimizer = torch.optim.Adam(heads.parameters(), 0.03)
+        for _ in range(100):
+            loss = cost.loss(lived(), heads).mean()
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+        left[hidden] = float(cost.loss(lived(), heads).detach().mean())
+    assert left[None] > 0.95
+    assert left[16] < 0.5
+
+
+def screens(generator: torch.Generator) -> Trace:
+    """Two rays: a wheel that an action steps on, and a coin of +-1/2 in half of the worlds."""
+    steps, worlds = 40, 16
+    action = torch.randint(2, (steps, worlds), generator=generator)
+    wheel = torch.cat((torch.zeros(1, worlds, dtype=torch.int64), action[:-1])).cumsum(0) % 4
+    coin = torch.randint(2, (steps, worlds, 4), generator=generator) - 0.5
+    coin[:, : worlds // 2] = 0.0
+    sent = torch.cat((torch.zeros(1, worlds, 2), torch.eye(2)[action[:-1]]))
+    start = torch.zeros(steps, worlds, dtype=torch.bool)
+    start[0] = start[20, ::2] = True
+    return Trace({"vision": torch.cat((torch.eye(4)[wheel], coin), -1), "previous_action": sent,
+                  "action": torch.eye(2)[action], "episode_start": start})  # fmt: skip
+
+
+def test_adversarial_curiosity_pays_what_the_world_model_cannot_foretell() -> None:
+    """Of a wheel that it has learnt nothing, of a coin its variance, for good."""
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
+    world, cost, inputs = WorldModel((8, 2)), AdversarialCuriosity(), ("vision", "previous_action")
+
+    def judged(seen: Trace, cost: AdversarialCuriosity = cost) -> tuple[Trace, Tensor]:
+        with torch.no_grad():
+            seen = seen.noted({"world_model": run(world, seen, *inputs)})
+        return seen, cost.score(seen.noted(cost.annotate(seen, {}, nn.Module())[0]))
+
+    _, naive = judged(screens(generator))
+    optimizer = torch.optim.Adam(world.parameters(), 5e-3)
+    for _ in range(200):
+        seen = screens(generator)
+        seen = seen.noted({"world_model": run(world, seen, *inputs)})
+        loss = WorldPrediction().loss(seen, nn.Module()).mean()
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+    seen, taught = judged(screens(generator))
+    known = seen.has_next
+    wheel, coin = (taught[:, part][known[:, part]].mean() for part in (slice(8), slice(8, None)))
+    assert float(naive[:, :8].mean()) > 0.1
+    assert float(wheel) < 0.02
+    assert float(coin) == pytest.approx(0.25 / 2, rel=0.2)  # one ray of two
+    # What it pays is what the world model is to make small.
+    loss = WorldPrediction().loss(seen, nn.Module())
+    assert float(taught[known].mean()) == pytest.approx(float(loss.mean()), rel=1e-4)
+    assert not taught[~known].any()
+    _, dealt = judged(seen, replace(cost, meaningless=True))
+    assert torch.equal(dealt[known].sort().values, taught[known].sort().values)
+    assert not torch.equal(dealt, taught)
+
+
+def test_adversarial_curiosity_is_for_agents_with_a_world_model_which_it_does_not_train() -> None:
+    costs = "heterogeneous+adversarial_curiosity"
+    small: dict[str, Any] = {"n_envs": 4, "n_steps": 8, "budget": None, "width": 16}
+    agent = Agent("play", "PlayRoom", costs, **small)
+    for name in ("adversarial_curiosity", "value_adversarial_curiosity"):
+        trained = agent.learner.routes[name]
+        assert "actor" in trained
+        assert not trained & {"world_model", "self_model"}
+    agent.learn(32)
+    assert agent.diagnostics()["score/adversarial_curiosity"] > 0
+    with pytest.raises(ValueError, match=r"'adversarial_curiosity' does not fit .*'world_model'"):
+        Agent("uniform", "PlayRoom", costs, **small)
+    assert AdversarialCuriosity() not in cost_set("heterogeneous", {"vision": 96}, "play")
 
 
 @pytest.mark.parametrize(("level", "delay"), [(0, 0), (2, 3), (4, 8)])
@@ -347,6 +449,8 @@ def test_models_and_their_costs_refuse_what_makes_no_sense() -> None:
             cost.annotate(late, {}, nn.Module())
     with pytest.raises(ValueError, match=r"has 24 features: .* each of 24 rays"):
         surprise(torch.zeros(4, 2, 24), torch.zeros(4, 2, 96))
+    with pytest.raises(ValueError, match=r"SelfPrediction\(hidden=0\): give None, or at least 1"):
+        SelfPrediction(hidden=0)
     with pytest.raises(ValueError, match="ForwardModel wants late senses"):
         ForwardModel((4, 2))
     with pytest.raises(ValueError, match="InverseModel wants a posture"):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from motley.agents import Agent
 from motley.agents.areas import BasalGangliaGate, WorkingMemory
+from motley.agents.rollout import collect
+from motley.agents.scoring import scored
 from motley.agents.structures.working_memory import GAIN
 from motley.costs import HeldContent, LocalTDError, Trace
 from motley.costs.base import Sizes
@@ -128,16 +131,15 @@ def test_a_slot_learns_by_the_gates_own_cost_to_open_on_the_task_cue_alone(hard:
 
     def trace(held: Tensor, press: Tensor, sign: Tensor) -> Trace:
         worlds = held.shape[1]
-        pays = press.view(1, -1) * (1.0 - 2.0 * sign)
-        return Trace({
+        seen = Trace({
             "memory": held[-1:],
             "vision": torch.zeros(1, worlds, 1),
             "action": press.view(1, worlds, 1),
-            "reward": pays,
+            "reward": press.view(1, -1) * (1.0 - 2.0 * sign),
             "terminated": ~empty(1, worlds),
-            "value/reward/target": pays,
             "episode_start": empty(1, worlds),
         })  # fmt: skip
+        return seen.noted(cost.annotate(seen, {}, critic)[0])
 
     for _ in range(150):
         signs, _, sign = lesson(generator, 128, delay=4)
@@ -174,7 +176,7 @@ def test_a_slot_learns_by_the_gates_own_cost_to_open_on_the_task_cue_alone(hard:
 
 
 def test_the_local_td_error_is_the_squared_error_of_its_own_critic() -> None:
-    """By hand, where reward came or the episode ended; other steps have no part in it."""
+    """By hand, at the steps that count, in units of the return; other steps have no part in it."""
     cost = LocalTDError(hidden=1)
     critic = cost.heads(Sizes({"memory": 1, "vision": 1, "action": 1}, {}))
     assert isinstance(critic, nn.Sequential)
@@ -185,9 +187,9 @@ def test_the_local_td_error_is_the_squared_error_of_its_own_critic() -> None:
     memory = torch.full((3, 1, 1), 0.1, requires_grad=True)
     seen = Trace({"memory": memory, "vision": torch.full((3, 1, 1), 0.05),
                   "action": torch.full((3, 1, 1), -0.5),
-                  "reward": torch.tensor([[0.0], [1.0], [0.0]]),
-                  "terminated": torch.tensor([[False], [False], [True]]),
-                  "value/reward/target": torch.tensor([[9.0], [2.0], [2.0]])})  # fmt: skip
+                  "value/reward/unit": torch.tensor([1.0, 0.5]).expand(3, 1, 2),
+                  "local_td_error/counts": torch.tensor([[False], [True], [True]]),
+                  "local_td_error/return": torch.tensor([[9.0], [2.0], [2.0]])})  # fmt: skip
     loss = cost.loss(seen, critic)
     hidden, slope = np.tanh(0.2), 1 - np.tanh(0.2) ** 2
     error = (3 * hidden + 1) + 0.05 * (7 * hidden + 0.5) - 0.5 * (5 * hidden - 1) - 2
@@ -197,6 +199,127 @@ def test_the_local_td_error_is_the_squared_error_of_its_own_critic() -> None:
     assert memory.grad is not None
     expected = 2 * error * (3 + 0.05 * 7 - 0.5 * 5) * slope
     assert memory.grad.flatten().tolist() == pytest.approx([0.0, expected / 2, expected / 2])
+
+
+@pytest.mark.parametrize("due", [False, True])
+def test_its_returns_are_those_of_td_lambda_with_its_own_values(due: bool) -> None:
+    """Against a loop over steps, with episodes that end, that are cut off, and that go on."""
+    torch.manual_seed(0)
+    cost, steps, worlds = LocalTDError(due=due, gamma=0.9, td_lambda=0.7), 14, 6
+    critic = cost.heads(Sizes({"memory": 3, "vision": 2, "action": 1}, {}))
+    terminated, cut = torch.rand(steps, worlds) < 0.15, torch.rand(steps, worlds) < 0.1
+    terminated[-1, 0], terminated[-1, 1], cut[-1, 1] = True, False, True
+    start = torch.cat((~empty(1, worlds), (terminated | cut)[:-1]))
+    reward = torch.randn(steps, worlds) * (torch.rand(steps, worlds) < 0.3)
+    unit = torch.tensor([0.3, 2.0]).expand(steps, worlds, 2)
+    seen = Trace({"memory": torch.randn(steps, worlds, 3), "vision": torch.randn(steps, worlds, 2),
+                  "action": torch.randn(steps, worlds, 1), "reward": reward,
+                  "terminated": terminated, "episode_start": start,
+                  "value/reward/unit": unit})  # fmt: skip
+    notes, _ = cost.annotate(seen, {}, critic)
+    error = cost.td_error(seen, critic)
+    with torch.no_grad():
+        values = cost.expected(seen, critic).double().numpy() * 2.0 + 0.3
+    for i in range(worlds):
+        following = np.nan
+        for t in range(steps - 1, -1, -1):
+            known = t < steps - 1 and not start[t + 1, i]
+            paid = float(reward[t, i])
+            if terminated[t, i]:
+                following, delta = paid, paid - values[t, i]
+            elif known:
+                later = values[t + 1, i]
+                following = paid + 0.9 * (0.3 * later + 0.7 * following)
+                delta = paid + 0.9 * later - values[t, i]
+            else:
+                following, delta = values[t, i], 0.0
+            assert notes["local_td_error/return"][t, i] == pytest.approx(following, abs=1e-5)
+            assert error[t, i] == pytest.approx(delta, abs=1e-5)
+            counts = bool(terminated[t, i]) or (known and not (due and paid == 0.0))
+            assert bool(notes["local_td_error/counts"][t, i]) == counts
+
+
+def test_in_gate_maze_its_target_is_the_main_critics() -> None:
+    """Reward comes with the end alone, so that neither return has a value in it."""
+    agent = Agent("matched", "motley/GateMaze-v0", "heterogeneous", seed=0, n_envs=8, n_steps=32,
+                  n_minibatches=1, budget=None, width=16)  # fmt: skip
+    agent.learn(3 * 8 * 32)
+    assert agent.env is not None
+    rollout = collect(
+        agent.env, agent.brain, agent.learner.distribution, agent.policy.senses, agent._stand(),
+        agent.noise(), lambda facts: True,
+    )  # fmt: skip
+    assert rollout is not None
+    told = scored(agent.learner, rollout, 0)[0].tensors
+    counts = told["local_td_error/counts"]
+    assert torch.equal(counts, (told["reward"] != 0) | told["terminated"])
+    assert counts.sum() >= 8
+    mean, deviation = told["value/reward/unit"].unbind(-1)
+    assert float(deviation[0, 0]) != 1.0  # the returns' unit has moved
+    own = (told["local_td_error/return"] - mean) / deviation
+    torch.testing.assert_close(own[counts], told["value/reward/target"][counts])
+
+
+def trials(worlds: int, generator: torch.Generator, paid: bool = True) -> tuple[Trace, Tensor]:
+    """Conditioning: a cue in a quarter of the trials, at a time of its own, and 1 five steps later.
+
+    The memory tells how long ago the cue came, a feature a step (a complete serial compound).
+
+    Returns:
+        The trials, and the steps since the cue, (time, worlds); before it, below 0.
+    """
+    steps, delay, kept = 16, 5, 9
+    when = torch.randint(3, 8, (worlds,), generator=generator)
+    when[torch.rand(worlds, generator=generator) > 0.25] = 2 * steps
+    since = torch.arange(steps).unsqueeze(1) - when
+    memory = torch.eye(steps)[since.clamp(min=0)] * (since >= 0).unsqueeze(-1)
+    start, end = empty(steps, worlds), empty(steps, worlds)
+    start[0] = end[-1] = True
+    nothing = torch.zeros(steps, worlds, 1)
+    reward = (since == delay).float() * float(paid)
+    return Trace({"memory": memory[..., :kept], "vision": nothing, "action": nothing,
+                  "reward": reward, "terminated": end, "episode_start": start}), since  # fmt: skip
+
+
+def test_the_error_moves_from_reward_to_cue_and_dips_where_reward_is_left_out() -> None:
+    """MECHANISMS: the reward-prediction error of dopamine (Schultz, Dayan & Montague 1997).
+
+    Where only steps count at which reward is due, it moves by a step and no further.
+    """
+    found: dict[bool, list[dict[int, float]]] = {}
+    for due in (False, True):
+        torch.manual_seed(0)
+        cost = LocalTDError(due=due)
+        critic = cost.heads(Sizes({"memory": 9, "vision": 1, "action": 1}, {}))
+        optimizer = torch.optim.Adam(critic.parameters(), 3e-3)
+
+        def errors(paid: bool, cost: LocalTDError = cost, critic: nn.Module = critic) -> Any:
+            seen, since = trials(400, torch.Generator().manual_seed(9), paid)
+            error = cost.td_error(seen, critic)
+            return {k: float(error[since == k].mean()) for k in range(-2, 8)}
+
+        naive, generator = errors(True), torch.Generator().manual_seed(1)
+        for _ in range(150):
+            seen, _ = trials(64, generator)
+            seen = seen.noted(cost.annotate(seen, {}, critic)[0])
+            loss = cost.loss(seen, critic).mean()
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+        found[due] = [naive, errors(True), errors(False)]
+    # The cue is what the step before it leads to (-1); the reward is what comes of step 5.
+    naive, taught, omitted = found[False]
+    assert naive[5] > 0.8
+    assert abs(naive[-1]) < 0.3
+    assert abs(taught[5]) < 0.1
+    assert taught[-1] > 0.7
+    assert omitted[5] < -0.9
+    for k in (-2, 0, 1, 2, 3, 4, 6, 7):
+        assert abs(taught[k]) < 0.1
+        assert omitted[k] == pytest.approx(taught[k], abs=1e-6)
+    naive, taught, _ = found[True]
+    assert taught[4] > 0.7
+    assert abs(taught[-1]) < 0.3
 
 
 def test_held_content_is_what_was_shown_last_whatever_the_gap() -> None:

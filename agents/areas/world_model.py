@@ -1,4 +1,4 @@
-"""The world model: what is seen next, from what was seen and done."""
+"""The world model: what is seen, from what was seen, done and felt."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ EPSILON = 1e-6
 
 
 class WorldModel(Area):
-    """Predicts each ray of vision from the last two views and the efference copy.
+    """Predicts each ray of vision from the last two views, the efference copy and what is felt.
+
+    What is felt comes with the view that is predicted, as reafference: so the error is what neither
+    the command nor the motion felt explains, and tells a body that was stopped or pushed from a
+    world that changed. No plan can be made by it: how an action will feel is not known before.
 
     The output is a code of the prediction and, ray by ray, how much the present view departed
     from what was predicted of it: a map of surprise. The prediction is a change added to the
     last view, so that persistence is the starting point. It learns from its own error
-    (`motley.costs.WorldPrediction`), and a `SelfModel` predicts that error (Haber et al. 2018).
+    (`motley.costs.WorldPrediction`), and with a `SelfModel` that error is predicted (after Haber et
+    al. 2018, where the world model predicts what comes of an action and knows nothing of how it
+    felt).
 
     Args:
         sizes: features of each input; the first is vision, the last the efference copy, and what is
