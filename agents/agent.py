@@ -32,7 +32,7 @@ from motley.agents.scoring import scored
 from motley.agents.spaces import Senses
 from motley.agents.update import Learner, Settings
 from motley.agents.wiring import needed_by
-from motley.agents.worlds import delay_of, problem_of, worlds_of
+from motley.agents.worlds import check_truths, delay_of, problem_of, worlds_of
 from motley.costs import Cost, Development, cost_set
 from motley.costs import routing as routes
 from motley.costs.controls import ROUTINGS, shuffled
@@ -96,7 +96,8 @@ class Agent(BaseAlgorithm):
 
     Raises:
         ValueError: an unknown name (the nearest are named), a number, environment or device that
-            cannot be, or an area without the sense it needs.
+            cannot be, an area without the sense it needs, or a cost that asks of the worlds what
+            they cannot tell.
     """
 
     policy_aliases: ClassVar[dict[str, Any]] = {}
@@ -218,6 +219,8 @@ class Agent(BaseAlgorithm):
         if self.budget is not None:
             self.width = width_for(self.budget, self.blueprint, senses, distribution)
         brain = Brain(self.blueprint, senses, distribution, self.seed, self.width)
+        if self.env is not None:
+            check_truths(self.costs, self.env, brain)
         learner = Learner(
             brain,
             distribution,
@@ -299,6 +302,7 @@ class Agent(BaseAlgorithm):
                 self._present,
                 self.noise(),
                 partial(self._on_step, callback),
+                self.learner.truths,
             )
             callback.on_rollout_end()
             if rollout is None:
@@ -431,11 +435,14 @@ class Agent(BaseAlgorithm):
         """Give the agent other worlds of the same spaces: an id, an environment or a VecEnv.
 
         Raises:
-            ValueError: there is no such environment, or its spaces are others.
+            ValueError: there is no such environment, its spaces are others, or it cannot tell what
+                a cost asks of the worlds.
         """
         worlds = worlds_of(env, self.n_envs, self.seed or 0)
         if worlds is None:
             raise ValueError("set_env needs an environment, not None")
+        worlds = self._wrap_env(worlds, self.verbose)
+        check_truths(self.costs, worlds, self.brain)
         super().set_env(worlds, force_reset)
 
     def lesion(self, *areas: str, at: npt.ArrayLike = 0.0) -> Lesion:

@@ -205,7 +205,14 @@ class Cohort:
             agent._present = None
         try:
             return collect(
-                worlds, learner.brain, learner.distribution, senses, present, noise, on_step
+                worlds,
+                learner.brain,
+                learner.distribution,
+                senses,
+                present,
+                noise,
+                on_step,
+                learner.truths,
             )
         finally:
             for i, agent in enumerate(self.agents):
@@ -246,6 +253,10 @@ class SideBySide:
             np.concatenate(dones),
             [info for some in infos for info in some],
         )
+
+    def env_method(self, method_name: str, *method_args: Any) -> list[Any]:
+        """Call a method of every world."""
+        return [x for env in self.envs for x in env.env_method(method_name, *method_args)]
 
     def part(self, i: int, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is told of the newest step for one."""

@@ -27,13 +27,18 @@ class Worlds(Protocol):
         """Take a step in every world; see VecEnv."""
         ...
 
+    def env_method(self, method_name: str, /, *method_args: Any) -> list[Any]:
+        """Call a method of every world; see VecEnv."""
+        ...
+
 
 class Rollout(NamedTuple):
     """Experience of ``n_steps`` steps in every world.
 
     Attributes:
         tensors: senses, ``action``, ``previous_action``, ``reward``, ``episode_start``,
-            ``terminated``: a trace's tensors, (time, worlds, ...).
+            ``terminated``, and the truths that costs ask for: a trace's tensors,
+            (time, worlds, ...).
         outputs: areas' outputs while acting, (time, worlds, size).
         actions: as the distribution gave them, (time, worlds, numbers).
         state: the brain's state before the first step.
@@ -42,6 +47,7 @@ class Rollout(NamedTuple):
         truncated_at: (2, M) time and world of steps that were cut off.
         after: what followed, a sequence of one step: the senses, ``previous_action`` and state of
             every world after the last step, and then of each truncated step before its reset.
+        truths_after: the truths after the last step, (1, worlds, ...).
     """
 
     tensors: dict[str, Tensor]
@@ -52,6 +58,7 @@ class Rollout(NamedTuple):
     terminated: Tensor
     truncated_at: Tensor
     after: tuple[dict[str, Tensor], BrainState]
+    truths_after: dict[str, Tensor]
 
     def of(self, first: int, stop: int) -> Rollout:
         """Return the part of the worlds from ``first`` up to, but not with, ``stop``."""
@@ -69,6 +76,7 @@ class Rollout(NamedTuple):
             self.terminated[:, first:stop],
             torch.stack((time, world - first))[:, here],
             ({name: x[:, followers] for name, x in known.items()}, gather_state(state, followers)),
+            {name: x[:, first:stop] for name, x in self.truths_after.items()},
         )
 
 
@@ -142,6 +150,7 @@ def collect(
     present: Present,
     noise: Tensor,
     on_step: Callable[[dict[str, Any]], bool],
+    truths: Sequence[str] = (),
 ) -> Rollout | None:
     """Act in every world, a step for each of the exploration's noise.
 
@@ -153,6 +162,7 @@ def collect(
         present: where the worlds stand; moved on in place.
         noise: of the exploration, drawn for the whole rollout at once, (time, worlds, numbers).
         on_step: called after each step with what SB3's callbacks see; False stops.
+        truths: names of what costs ask of the worlds, see :attr:`motley.costs.Cost.truths`.
 
     Returns:
         The rollout, or None where ``on_step`` stopped it.
@@ -165,6 +175,7 @@ def collect(
     first_state, first_start = present.state, present.start.unsqueeze(0).clone()
     log_std = brain.log_std_of(n)
     known: list[dict[str, Tensor]] = []
+    told: list[dict[str, Tensor]] = []
     outputs: list[dict[str, Tensor]] = []
     actions: list[Tensor] = []
     features: list[Tensor] = []
@@ -178,6 +189,8 @@ def collect(
         now = {name: x.unsqueeze(0) for name, x in present.senses.items()}
         now["previous_action"] = present.action.unsqueeze(0)
         start = present.start.unsqueeze(0)
+        if truths:
+            told.append(_truths(env, truths, device))
         output, present.state = brain(now, present.state, start, brain.acting)
         action = distribution.sample(output[brain.roles["actor"]][0], log_std, noise[t])
         present.action = distribution.encode(action)
@@ -214,6 +227,7 @@ def collect(
             return None
 
     tensors = {name: torch.cat([k[name] for k in known]) for name in known[0]}
+    tensors |= {name: torch.cat([now[name] for now in told]) for name in truths}
     tensors["action"] = encoded = torch.stack(features)
     tensors["reward"] = torch.as_tensor(rewards, device=device)
     end = torch.as_tensor(ends, device=device)
@@ -231,7 +245,14 @@ def collect(
         terminated,
         truncated_at,
         _after(present, encoded, senses, truncated_at, cut_observations, cut_states),
+        _truths(env, truths, device),
     )
+
+
+def _truths(env: Worlds, names: Sequence[str], device: torch.device) -> dict[str, Tensor]:
+    """Return what is so now, by name, (1, worlds, ...)."""
+    told = {name: np.stack(env.env_method("truth", name)) for name in names}
+    return {name: torch.as_tensor(x, device=device).unsqueeze(0) for name, x in told.items()}
 
 
 def _after(

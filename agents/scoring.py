@@ -41,7 +41,9 @@ def scored(learner: Learner, rollout: Rollout, age: int) -> tuple[Batch, dict[st
     fresh[0, : starts.shape[1]] = rollout.ends[-1]
     outputs_after, _ = brain(known_after, state_after, fresh)
 
+    # What a step that was cut off led to is for the critics alone: costs look on from the last.
     after = {k: x[:, : starts.shape[1]] for k, x in {**known_after, **outputs_after}.items()}
+    after |= rollout.truths_after
     after["episode_start"] = rollout.ends[-1:]
     # What a cost values by itself it values in the unit in which it was taught so far.
     tensors |= {

@@ -89,6 +89,7 @@ class Learner(nn.Module):
         super().__init__()
         self.brain, self.distribution, self.settings = brain, distribution, settings
         self.costs = {cost.name: cost for cost in costs}
+        self.truths = tuple(dict.fromkeys(name for cost in costs for name in cost.truths))
         self.seed, self.competence = seed, Competence()
         self.development = development or Development()
         roles = {name: node.role for name, node in brain.blueprint.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -10,7 +10,9 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.common.vec_env import VecEnv
 
+from motley.agents.brain import NOTED, Brain
 from motley.agents.readable import Readable
+from motley.costs import Cost
 from motley.costs.registry import unknown
 from motley.envs.sb3 import WorldVecEnv
 from motley.envs.task import Task
@@ -88,6 +90,32 @@ def _is_ours(id: str) -> bool:
     """Whether an id is of our tasks, or looks so: the door says which there are."""
     name = id.removeprefix("motley.envs:").removeprefix("motley/").removesuffix("-v0")
     return name in TASKS or (id not in gym.registry and "motley/" in id)
+
+
+def check_truths(costs: Iterable[Cost], env: VecEnv, brain: Brain) -> None:
+    """Refuse costs that ask of worlds what these cannot tell, see :attr:`Cost.truths`.
+
+    Any environment can tell some, by an attribute ``truths``, their names, and a method
+    ``truth(name)``, what is so now.
+
+    Raises:
+        ValueError: the truth is not told, or has the name of something that areas may read; the
+            message names the cost, the truth and the mend.
+    """
+    asked = [(cost.name, truth) for cost in costs for truth in cost.truths]
+    told = tuple(env.get_attr("truths", 0)[0]) if asked and env.has_attr("truths") else ()
+    for cost, truth in asked:
+        what = f"cost {cost!r} asks of the worlds {truth!r}, which no body senses, and "
+        if truth in {*brain.sizes, *brain.roles, *NOTED}:
+            raise ValueError(
+                f"{what}the agent has something else of that name: rename that sense or area"
+            )
+        if truth not in told:
+            raise ValueError(
+                f"{what}this environment tells {', '.join(told) or 'nothing'}: train it in a task "
+                f"that tells it, as Motley's tell position and heading, or leave that cost out; an "
+                f"environment of your own tells it by `truths`, the names, and `truth(name)`"
+            )
 
 
 def problem_of(env: VecEnv | None) -> str | None:

@@ -26,6 +26,7 @@ from motley.costs.entropy import Entropy as Entropy
 from motley.costs.episodic_novelty import EpisodicNovelty as EpisodicNovelty
 from motley.costs.extrinsic_reward import ExtrinsicReward as ExtrinsicReward
 from motley.costs.gaze_from_hand import GazeFromHand as GazeFromHand
+from motley.costs.heading_integration import HeadingIntegration as HeadingIntegration
 from motley.costs.held_content import HeldContent as HeldContent
 from motley.costs.intrinsic import Intrinsic as Intrinsic
 from motley.costs.inverse_dynamics import InverseDynamics as InverseDynamics

@@ -31,7 +31,8 @@ class Trace:
     Always there: every sense and every area's output by its own name, ``action``,
     ``previous_action`` (both as the areas see them: one-hot where discrete), ``reward``,
     ``episode_start`` (True where a step is the first of its episode) and ``terminated`` (True
-    where it is the last, and not because time was up).
+    where it is the last, and not because time was up). What is so in the worlds and sensed by no
+    body is there where a cost asks for it, see :attr:`Cost.truths`.
 
     A name may also be a role, or several with bars between them: ``"integrator|core"`` is
     the integrator's output, or the core's in an agent that has no integrator.
@@ -181,6 +182,9 @@ class Cost:
         value_gain: scale of the initial weights of the score's value; zero for a score that may be
             zero throughout, so that it stays without any effect.
         in_time: whether the loss compares steps, so that a batch must keep their order.
+        truths: what the trace must have besides, of what is so in the worlds whether sensed or not,
+            by the names of a recorded trace: ``position``, ``heading``, ``hidden/<field of the
+            task>``. Costs alone read it: to areas nothing is known by these names.
         weight: factor of the loss, and of the score's advantages; a number or a schedule
             over age. A cost whose weight is the number 0 is left out altogether.
         trains: names or roles of the areas that this cost's gradient may change; ``"all"``
@@ -197,6 +201,7 @@ class Cost:
     alone: ClassVar[tuple[str, ...]] = ()
     value_gain: ClassVar[float] = 1.0
     in_time: ClassVar[bool] = False
+    truths: ClassVar[tuple[str, ...]] = ()
     weight: float | Schedule = 1.0
     trains: tuple[str, ...] = ("all",)
     gamma: float | None = None

@@ -18,9 +18,9 @@ class Intrinsic(Cost):
     """A reward for what a step leads to, from a learner that this cost owns.
 
     Returns do not end with the episode (Burda et al. 2018): what is new stays new over a death.
-    A step whose next observation is not known, the last of an episode, scores 0. A subclass
-    defines :meth:`judge`, and :meth:`loss` where its learner learns by gradient; that loss trains
-    the learner and no area.
+    The last step of an episode scores 0: what it led to is in no trace of a cost. A rollout keeps
+    it where time was up, for the critics alone. A subclass defines :meth:`judge`, and :meth:`loss`
+    where its learner learns by gradient; that loss trains the learner and no area.
 
     Attributes:
         senses: what is looked at: senses or areas, all features of each.

@@ -57,6 +57,11 @@ class NoiseTarget(Prediction):
         return self.of.in_time
 
     @property
+    def truths(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What the other cost asks of the worlds."""
+        return self.of.truths
+
+    @property
     def floor(self) -> float:  # type: ignore[override]
         """The least variance that the other cost's errors are counted in."""
         return self.of.floor

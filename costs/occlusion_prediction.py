@@ -63,15 +63,9 @@ class OcclusionPrediction(Prediction):
             place[t], count = sighting.locate(view, match, self.radius)
             seen[t], before = count > 0, vision[t]
             file.append(known)
-        target, counts = torch.zeros_like(place), torch.zeros_like(starts)
-        again, coming = torch.zeros_like(place[0]), torch.zeros_like(starts[0])
-        for t in reversed(range(len(vision) - 1)):
-            here = seen[t + 1] & free[t + 1]
-            again = torch.where(here.unsqueeze(-1), place[t + 1], again)
-            coming = (here | (coming & ~seen[t + 1])) & ~starts[t + 1] & free[t]
-            again = before_moving(again, felt[t + 1])
-            target[t], counts[t] = again / REACH, coming & ~seen[t] & file[t]
-        notes = {f"{self.name}/target": target, f"{self.name}/counts": counts}
+        again, coming = sighting.seen_again(place, seen, felt, starts, free)
+        counts = coming & torch.stack(file)
+        notes = {f"{self.name}/target": again / REACH, f"{self.name}/counts": counts}
         return notes, {"color": color, "known": known, "view": before}
 
     def target(self, trace: Trace) -> Tensor:
@@ -81,11 +75,3 @@ class OcclusionPrediction(Prediction):
     def mask(self, trace: Trace) -> Tensor:
         """Return the steps at which it is hidden and seen again later."""
         return trace[f"{self.name}/counts"]
-
-
-def before_moving(place: Tensor, felt: Tensor) -> Tensor:
-    """Return places (worlds, 2) in the body's frame before a step, from those after it."""
-    back = torch.stack((felt[..., 0], -felt[..., 1], felt[..., 2]), -1)
-    forward = torch.stack((felt[..., 0], torch.zeros_like(felt[..., 0])), -1)
-    # It turned first and walked then: undo the walk along the new heading, then the turn.
-    return sighting.turned(place + sighting.FORWARD * forward, back)

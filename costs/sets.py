@@ -21,6 +21,7 @@ from motley.costs.entropy import Entropy
 from motley.costs.episodic_novelty import EpisodicNovelty
 from motley.costs.extrinsic_reward import ExtrinsicReward
 from motley.costs.gaze_from_hand import GazeFromHand
+from motley.costs.heading_integration import HeadingIntegration
 from motley.costs.held_content import HeldContent
 from motley.costs.inverse_dynamics import InverseDynamics
 from motley.costs.latent_self_prediction import LatentSelfPrediction
@@ -110,6 +111,7 @@ for _cost in (
     Reconstruction,
     Saliency,
     SelfLocalisation,
+    HeadingIntegration,
     LocalTDError,
     HeldContent,
     MealAppearance,

@@ -115,3 +115,39 @@ def turned(vector: Tensor, egomotion: Tensor) -> Tensor:
     sine, cosine = egomotion[..., 1] / size, egomotion[..., 2] / size
     ahead, left = vector.unbind(-1)
     return torch.stack((cosine * ahead + sine * left, cosine * left - sine * ahead), -1)
+
+
+def before_moving(place: Tensor, felt: Tensor) -> Tensor:
+    """Return places (worlds, 2) in the body's frame before a step, from those after it."""
+    back = torch.stack((felt[..., 0], -felt[..., 1], felt[..., 2]), -1)
+    forward = torch.stack((felt[..., 0], torch.zeros_like(felt[..., 0])), -1)
+    # It turned first and walked then: undo the walk along the new heading, then the turn.
+    return turned(place + FORWARD * forward, back)
+
+
+def seen_again(
+    place: Tensor, seen: Tensor, felt: Tensor, starts: Tensor, free: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return where a thing out of sight will next be seen, by felt motion in the present frame.
+
+    Args:
+        place: where it is seen, (time, worlds, 2) metres.
+        seen: (time, worlds) bool, whether it is.
+        felt: egomotion, (time, worlds, 3).
+        starts: (time, worlds) bool, an episode starts.
+        free: (time, worlds) bool, the body is free; one that is carried feels nothing of it.
+
+    Returns:
+        The place in the body's frame of each step, (time, worlds, 2) metres, and the steps at which
+        it means anything, (time, worlds) bool: the thing is out of sight, and seen again within
+        the rollout and the episode, the body being free at both steps and between.
+    """
+    places, counts = torch.zeros_like(place), torch.zeros_like(starts)
+    again, coming = torch.zeros_like(place[0]), torch.zeros_like(starts[0])
+    for t in reversed(range(len(place) - 1)):
+        here = seen[t + 1] & free[t + 1]
+        again = torch.where(here.unsqueeze(-1), place[t + 1], again)
+        coming = (here | (coming & ~seen[t + 1])) & ~starts[t + 1] & free[t]
+        again = before_moving(again, felt[t + 1])
+        places[t], counts[t] = again, coming & ~seen[t]
+    return places, counts

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
-from motley.envs import calibration, senses, tasks
+from motley.envs import calibration, senses, tasks, trace
 from motley.envs.senses import Observation, Sense
 from motley.envs.streams import Bools, Floats, Ints
 from motley.envs.task import Policy, Task
@@ -117,6 +117,15 @@ class Door:
             "score": score,
             "score01": (score - low) / span,
         }
+
+    @property
+    def truths(self) -> tuple[str, ...]:
+        """Names of what is so in the worlds, sensed or not: those of a recorded trace."""
+        return tuple(trace.truths(self.world))
+
+    def truth(self, name: str) -> npt.NDArray[Any]:
+        """A copy of what is so now, (N, ...), by a name of `truths`."""
+        return trace.truths(self.world)[name].copy()
 
     def oracle(self) -> Floats:
         """The oracle's actions (N, 2) for the present state."""

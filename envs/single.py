@@ -108,6 +108,16 @@ class WorldEnv(gym.Env[Observation, npt.NDArray[np.float32]]):
         world.reader.write(world, world.rows, out)
         return self._split(out)
 
+    @property
+    def truths(self) -> tuple[str, ...]:
+        """Names of what is so in the world, sensed or not: those of a recorded trace."""
+        return self._door.truths
+
+    def truth(self, name: str) -> npt.NDArray[Any]:
+        """A copy of what is so now, by a name of `truths`."""
+        found: npt.NDArray[Any] = self._door.truth(name)[0]
+        return found
+
     def oracle(self) -> Floats:
         """The oracle's action (2,) for the present state."""
         action: Floats = self._door.oracle()[0]

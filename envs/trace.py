@@ -255,9 +255,8 @@ def record(
             "reward": reward.astype(np.float64),
             "terminated": terminated,
             "truncated": truncated & ~terminated,
-            **{name: getattr(world, name) for name in WORLD if hasattr(world, name)},
+            **truths(world),
             **{f"sense/{name}": x for name, x in observation.items()},
-            **{f"hidden/{name}": x for name, x in world.fields.items()},
             **extra,
         }
         kept = {name: x for name, x in now.items() if name in CLOCK or keep(name)}
@@ -276,6 +275,15 @@ def record(
     order = np.argsort(np.concatenate([m["episode"] for m in moments]), kind="stable")
     arrays = {name: np.concatenate([m[name] for m in moments])[order] for name in moments[0]}
     return Trace(arrays | ends, units(task, arrays), describe(task, seed) | dict(about or {}))
+
+
+def truths(world: World) -> dict[str, Array]:
+    """What is so in every world, sensed or not, under the names it is recorded by: (N, ...), views.
+
+    The task's own state is ``hidden/<name>``.
+    """
+    own = {f"hidden/{name}": x for name, x in world.fields.items()}
+    return {name: getattr(world, name) for name in WORLD if hasattr(world, name)} | own
 
 
 def join(parts: Sequence[Trace]) -> Trace:

@@ -33,8 +33,10 @@ from motley.costs import (
     Trace,
 )
 from motley.costs.base import Sizes
+from motley.envs import World
 from motley.envs import trace as traces
 from motley.envs.sb3 import WorldVecEnv
+from motley.envs.tasks import TASKS
 from motley.envs.tasks.delay_reach import DelayReach
 from motley.studies import record
 
@@ -261,19 +263,99 @@ def test_the_true_way_home_is_that_of_place_and_heading() -> None:
             )
 
 
-def test_a_sighting_is_told_the_step_before() -> None:
-    """Four rays: something comes into sight on the left, a quarter of the range away."""
-    vision = torch.zeros(5, 1, 16)
-    vision[2, 0, 4] = 0.75
-    vision[3, 0, 4] = 0.75
-    vision[4, 0, 8] = 0.5
-    starts = torch.tensor([[True], [False], [False], [False], [False]])
-    seen = Trace({"vision": vision, "core": torch.zeros(5, 1, 1), "episode_start": starts})
+def test_a_sighting_is_told_back_over_the_whole_dark_stretch() -> None:
+    """Against a thing's place and the body's true path, with exact felt motion; four rays."""
+    rng = np.random.default_rng(0)
+    time, worlds, thing = 12, 5, 3.0 * np.exp(0.7j)
+    turn, ahead = rng.uniform(-1, 1, (time, worlds)), rng.uniform(0.1, 0.4, (time, worlds))
+    heading = turn.cumsum(0)
+    place = (ahead * np.exp(1j * heading)).cumsum(0)
+    starts = torch.zeros(time, worlds, dtype=torch.bool)
+    starts[0] = True
+    vision = torch.zeros(time, worlds, 16)
+    sight = rng.integers(0, 4, (time, worlds))
+
+    def show(t: int, world: int) -> None:
+        """Let the thing be on a ray then, which says where it was all along."""
+        vision[t, world, 4 * sight[t, world]] = 1 - abs(thing) / 8
+
+    def seen_from(t: int, then: int, world: int) -> complex:
+        there = place[then, world] + abs(thing) * np.exp(
+            1j * (heading[then, world] + sight[then, world] * math.pi / 2)
+        )
+        return complex((there - place[t, world]) * np.exp(-1j * heading[t, world]) / 8)
+
+    for world in range(worlds):
+        show(0, world)
+        show(6, world)
+    show(7, 0)
+    vision[0, 1] = 0.0  # nothing is seen before
+    vision[6, 2] = 0.0  # nothing is seen again
+    starts[3, 3] = True  # it ends in between: the steps after it have seen nothing yet
+    starts[6, 4] = True  # the sighting is another episode's
+    felt = np.stack((ahead / 0.8, np.sin(turn), np.cos(turn)), -1)
+    seen = Trace({
+        "vision": vision, "egomotion": torch.as_tensor(felt, dtype=torch.float32),
+        "core": torch.zeros(time, worlds, 1), "episode_start": starts,
+    })  # fmt: skip
     cost = SelfLocalisation(rung="sighted")
-    assert cost.mask(seen).flatten().tolist() == [False, True, False, False, False]
-    assert cost.target(seen)[1, 0].tolist() == pytest.approx([0.0, 0.25], abs=1e-6)
+    notes, state = cost.annotate(seen, {}, nn.Module())
+    seen = seen.noted(notes)
+    expected = torch.zeros(time, worlds, dtype=torch.bool)
+    expected[1:6, 0] = True
+    assert torch.equal(cost.mask(seen), expected)
+    for t in range(1, 6):
+        where = seen_from(t, 6, 0)
+        assert cost.target(seen)[t, 0].tolist() == pytest.approx([where.real, where.imag], abs=1e-5)
+    # What was seen is known on into the next rollout, till an episode begins.
+    assert state["seen"].tolist() == [True, True, True, True, True]
+    dark = {name: x[8:] for name, x in seen.tensors.items()}
+    dark["vision"] = torch.zeros(4, worlds, 16)
+    dark["vision"][2, :, 0] = 0.5
+    dark["episode_start"] = torch.zeros(4, worlds, dtype=torch.bool)
+    dark["episode_start"][1, 2] = True
+    notes, _ = cost.annotate(
+        Trace(dark), {"seen": torch.tensor([1, 0, 1, 0, 1]).bool()}, nn.Module()
+    )
+    counts = notes["self_localisation/counts"]
+    assert counts[0].tolist() == [True, False, False, False, True]
+    assert counts[1].tolist() == [True, False, False, False, True]
+    assert not counts[2:].any()
     with pytest.raises(ValueError, match="give felt, sighted, true"):
         SelfLocalisation(rung="guessed")
+
+
+SIGHTED = {"Homestead": (0.02, 0.04), "RoleBind": (0.15, 0.25), "DelayReach": (0.008, 0.025)}
+"""Share of the oracle's steps of which the rung ``sighted`` has something to tell."""
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_which_tasks_pose_sightings_after_the_dark(name: str) -> None:
+    """Those that the docstring names; what is felt between tells where the thing was all along."""
+    task = TASKS[name]()
+    world = World(task, 32)
+    world.seed(np.arange(32))
+    world.reset()
+    begin, rows = np.ones(32, np.bool_), list[dict[str, Tensor]]()
+    for _ in range(130):
+        now = {**world.observe(), "episode_start": begin, "position": world.position.copy(),
+               "heading": world.heading.copy()}  # fmt: skip
+        rows.append({sense: torch.as_tensor(x) for sense, x in now.items()})
+        _, terminated, truncated = world.step(task.oracle(world))
+        begin = terminated | truncated
+        world.reset(np.flatnonzero(begin))
+    seen = Trace({sense: torch.stack([row[sense] for row in rows]) for sense in rows[0]})
+    notes, _ = SelfLocalisation(rung="sighted").annotate(seen, {}, nn.Module())
+    counts = notes["self_localisation/counts"]
+    low, high = SIGHTED.get(name, (0.0, 0.001))
+    assert low <= float(counts.float().mean()) <= high
+    # A step's place in the world is that of the next step of the same stretch.
+    both = counts[:-1] & counts[1:]
+    x, y = (8 * notes["self_localisation/target"]).unbind(-1)
+    c, s = seen["heading"].cos(), seen["heading"].sin()
+    place = torch.stack((c * x - s * y, s * x + c * y), -1) + seen["position"]
+    if both.any():
+        assert float((place[1:] - place[:-1]).norm(dim=-1)[both].max()) < 0.1
 
 
 class Remembered(gym.Env[np.ndarray, Any]):

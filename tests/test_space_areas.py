@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from motley.agents import Agent
 from motley.agents.areas import HeadDirection, PathIntegrator, PlaceCode
-from motley.agents.areas.head_direction import population_vector
+from motley.costs import HeadingIntegration, Trace
+from motley.costs.ring import population_vector
 
 
 def walk(steps: int, worlds: int, seed: int, noise: float = 0.0) -> tuple[Tensor, np.ndarray]:
@@ -153,3 +156,96 @@ def test_what_does_not_fit_is_named() -> None:
         PlaceCode((3, 16))
     with pytest.raises(ValueError, match=r"PlaceCode\(size=50, prior='exact'\): give a square"):
         PlaceCode((2, 16), 50)
+
+
+def test_the_heading_is_added_up_across_rollouts_and_starts() -> None:
+    """Against one loop over both rollouts."""
+    cost, state, found = HeadingIntegration(), dict[str, Tensor](), []
+    felt, _ = walk(30, 6, seed=3)
+    start = torch.rand(30, 6, generator=torch.Generator().manual_seed(1)) < 0.1
+    start[:12, 0] = False  # until then nothing of the first world counts
+    counts = []
+    for part in (slice(0, 13), slice(13, 30)):
+        seen = Trace({"egomotion": felt[part], "episode_start": start[part]})
+        notes, state = cost.annotate(seen, state, nn.Module())
+        found.append(notes["heading_integration/target"])
+        counts.append(cost.mask(seen))
+    for i in range(6):
+        heading = 0.0
+        for t in range(30):
+            turn = math.atan2(float(felt[t, i, 1]), float(felt[t, i, 2]))
+            heading = 0.0 if start[t, i] else heading + turn
+            vector = torch.cat(found)[t, i].tolist()
+            assert vector == pytest.approx([math.cos(heading), math.sin(heading)], abs=1e-5)
+    assert not counts[0][:12, 0].any()
+    assert torch.equal(counts[1], start[13:].cumsum(0) > 0)
+
+
+def ring_error(area: HeadDirection) -> float:
+    """Mean distance between the direction told and the true one on walks of 60 steps."""
+    felt, truth = walk(60, 64, seed=10_000)
+    with torch.no_grad():
+        output, _ = area((felt,), area.initial_state(64), begins(felt))
+    angle = torch.as_tensor(truth[..., 2:], dtype=torch.float32)
+    told = population_vector(output) - torch.cat((angle.cos(), angle.sin()), -1)
+    return float(told.norm(dim=-1).mean())
+
+
+@pytest.mark.parametrize("seed", [0, 3, 6])
+def test_a_ring_learns_to_turn_by_its_cost_alone(seed: int) -> None:
+    """From first weights of which two let a read-out that learns too give the mean."""
+    torch.manual_seed(seed)
+    area, cost = HeadDirection((3,)), HeadingIntegration()
+    head = cost.heads({"head_direction": 16})
+    assert not list(head.parameters())
+    optimizer = torch.optim.Adam(area.parameters(), lr=4e-3)
+    before, generator = ring_error(area), torch.Generator().manual_seed(4)
+    start = begins(torch.zeros(20, 16, 3))
+    for _ in range(150):
+        turn = 2 * torch.rand(20, 16, generator=generator) - 1
+        ahead = torch.rand(20, 16, generator=generator)
+        felt = torch.stack((ahead, turn.sin(), turn.cos()), -1)
+        output, _ = area((felt,), area.initial_state(16), start)
+        seen = Trace({"egomotion": felt, "episode_start": start, "head_direction": output})
+        notes, _ = cost.annotate(seen, {}, head)
+        optimizer.zero_grad()
+        torch.autograd.backward(cost.loss(seen.noted(notes), head).mean())
+        nn.utils.clip_grad_norm_(area.parameters(), 0.5)
+        optimizer.step()
+    assert before > 1.0
+    assert ring_error(area) < 0.15
+
+
+SMALL: dict[str, Any] = {
+    "n_envs": 8, "n_steps": 16, "budget": None, "width": 8, "seed": 1, "log_gradients_every": 1,
+}  # fmt: skip
+
+
+def test_the_heading_trains_the_ring_alone_and_nothing_where_there_is_none() -> None:
+    costs = "heterogeneous+heading_integration"
+    agent = Agent("path_integration.place", "DarkHome", costs, **SMALL).learn(1)
+    facts = agent.diagnostics()
+    grads = {a: facts[f"grad/heading_integration/{a}"] for a in agent.blueprint}
+    assert {area for area, norm in grads.items() if norm > 0} == {"ring"}
+    assert facts["cost/heading_integration"] > 0
+    with_it = Agent("uniform", "DarkHome", costs, **SMALL).learn(1)
+    without = Agent("uniform", "DarkHome", "heterogeneous", **SMALL).learn(1)
+    assert with_it.learner.routes["heading_integration"] == frozenset()
+    assert "cost heading_integration trains nothing here" in with_it.describe()
+    for name, weight in without.brain.state_dict().items():
+        assert torch.equal(weight, with_it.brain.state_dict()[name])
+
+
+@pytest.mark.slow
+def test_an_agents_ring_learns_in_its_task() -> None:
+    """61,000 steps; by reward alone it stays as it was."""
+
+    def error(costs: str) -> float:
+        settings = SMALL | {"n_envs": 32, "n_steps": 32, "seed": 0}
+        agent = Agent("path_integration.place", "DarkHome", costs, **settings).learn(61_440)
+        ring = agent.brain.areas["ring"]
+        assert isinstance(ring, HeadDirection)
+        return ring_error(ring)
+
+    assert error("reward+heading_integration") < 0.5
+    assert error("reward") > 1.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 
 from motley.agents.areas.base import Area, State, sum_since_start
 from motley.agents.areas.path_integrator import GAIN, Egomotion, check_egomotion
+from motley.costs.ring import preferred
 
 
 class HeadDirection(Area):
@@ -75,18 +75,3 @@ class HeadDirection(Area):
         heading = sum_since_start(self._turn(inputs), state["heading"], episode_start)
         bump = torch.cos(heading.unsqueeze(-1) - self.preferred) - 1.0
         return torch.exp(self.sharpness * bump), {"heading": heading[-1]}
-
-
-def preferred(size: int) -> Tensor:
-    """Return the headings that the cells of a ring prefer, in radians, (size,)."""
-    return torch.arange(size) * (2 * math.pi / size)
-
-
-def population_vector(activity: Tensor) -> Tensor:
-    """Return the direction that a ring's cells point to together, a unit vector (..., 2).
-
-    The population vector of Georgopoulos et al. (1986); its angle is the heading.
-    """
-    angle = preferred(activity.shape[-1]).to(activity)
-    vector = activity @ torch.stack((angle.cos(), angle.sin()), -1)
-    return nn.functional.normalize(vector, dim=-1, eps=1e-6)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from motley.agents.areas.base import Area, State
-from motley.agents.areas.head_direction import population_vector
+from motley.costs.ring import population_vector
 
 
 class PlaceCode(Area):

@@ -11,6 +11,8 @@ def path_integration(
 ) -> Blueprint:
     """A path integrator beside the core; ``prior`` is its rung.
 
+    The ring's cost is added by name, ``heterogeneous+heading_integration``.
+
     Args:
         senses: size of each sense.
         prior: rung of the integrator, and of the ring.
