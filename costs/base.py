@@ -181,6 +181,10 @@ class Cost:
         value_gain: scale of the initial weights of the score's value; zero for a score that may be
             zero throughout, so that it stays without any effect.
         in_time: whether the loss compares steps, so that a batch must keep their order.
+        stepwise: whether noise in an area's output changes the loss as its gradient says, at that
+            step and up to :attr:`looks_ahead` before it. Not so with statistics of areas' outputs
+            over the batch, nor with a target that is taken from the same area without gradient.
+            Node perturbation is refused without it.
         weight: factor of the loss, and of the score's advantages; a number or a schedule
             over age. A cost whose weight is the number 0 is left out altogether.
         trains: names or roles of the areas that this cost's gradient may change; ``"all"``
@@ -197,6 +201,7 @@ class Cost:
     alone: ClassVar[tuple[str, ...]] = ()
     value_gain: ClassVar[float] = 1.0
     in_time: ClassVar[bool] = False
+    stepwise: ClassVar[bool] = True
     weight: float | Schedule = 1.0
     trains: tuple[str, ...] = ("all",)
     gamma: float | None = None
@@ -277,6 +282,11 @@ class Cost:
     def has_loss(self) -> bool:
         """Whether this cost gives something to minimise."""
         return type(self).loss is not Cost.loss
+
+    @property
+    def looks_ahead(self) -> int:
+        """How many steps on a step's loss may read areas' outputs; more by a subclass that does."""
+        return int(self.in_time)
 
     def late(self, delay: int) -> Self:
         """Return the cost for senses that come ``delay`` steps late, where that is its business."""
