@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from motley.agents.areas import Actor, Area, State
 from motley.agents.layers import Linear, seeded
+from motley.agents.wiring import source_of
 from motley.costs.registry import Registry, unknown
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class CreditRule:
         losses: Callable[[], Tensor],
         episode_start: Tensor,
         generator: torch.Generator,
+        ahead: int = 0,
     ) -> Gradients:
         """Return weight changes of a rule that is not :attr:`exact`; see NodePerturbation."""
         raise TypeError(f"{type(self).__name__} follows autograd")
@@ -126,6 +128,25 @@ class FeedbackAlignment(CreditRule):
     """
 
     kind: ClassVar[str | None] = "feedback"
+
+    def attach(self, brain: Brain, seed: int) -> None:
+        """See :class:`CreditRule`; no error may go back through weights that are no layer's.
+
+        Raises:
+            ValueError: an area would send one so to an area that learns; the message names both.
+        """
+        super().attach(brain, seed)
+        for name, area in brain.areas.items():
+            assert isinstance(area, Area)
+            if not any(p.requires_grad for p in area.parameters()):
+                continue
+            for source in map(source_of, brain.inputs[name][area.raw]):
+                if source in brain.learning:
+                    raise ValueError(
+                        f"area {name!r} ({type(area).__name__}) cannot send errors back to area "
+                        f"{source!r} by {type(self).__name__}: the weights between them are not a "
+                        f"Linear's; let it read senses there"
+                    )
 
     def take(self, area: Area, layer: Linear) -> None:
         """Draw the layer's feedback weights, which are saved with the agent."""
@@ -190,8 +211,10 @@ class NodePerturbation(CreditRule):
 
     One pass with noise and one without give, for a unit with noise xi and input x, the change of
     weights (L' - L) xi x / scale^2, whose mean is the gradient (Werfel et al. 2005, equation 6).
-    L' - L is taken world by world, from the step of the noise to the end of the episode: noise
-    changes nothing else.
+    L' - L is taken world by world, from the step of the noise to the end of the episode, and from
+    as many steps before it as a loss looks ahead: noise changes nothing else. Costs of which that
+    is not true (``Cost.stepwise``) are refused. Nor is it true of a target that a cost takes,
+    without gradient, from an area that it trains or from one behind that: give it another teacher.
 
     Args:
         scale: standard deviation of the noise.
@@ -246,6 +269,7 @@ class NodePerturbation(CreditRule):
         losses: Callable[[], Tensor],
         episode_start: Tensor,
         generator: torch.Generator,
+        ahead: int = 0,
     ) -> Gradients:
         """Return an estimate of the gradient of the mean loss.
 
@@ -255,6 +279,7 @@ class NodePerturbation(CreditRule):
             losses: runs the areas and returns the loss of each step, (time, worlds).
             episode_start: (time, worlds) bool.
             generator: of the noise.
+            ahead: how many steps on, in its episode, the loss of a step reads areas' outputs.
         """
         clean = losses()
         self.noisy, self.made, self.generator = layers, [], generator
@@ -266,6 +291,8 @@ class NodePerturbation(CreditRule):
         for t in range(len(change) - 1, -1, -1):
             to_come[t] = later = change[t] + later
             later = later * ~episode_start[t]
+        for _ in range(ahead):
+            to_come[1:] = torch.where(episode_start[1:], to_come[1:], to_come[:-1])
         to_come /= change.numel() * self.scale**2
         found: Gradients = {}
         at = dict.fromkeys(layers, 0)

@@ -138,6 +138,13 @@ class Learner(nn.Module):
                     f"cost {next(iter(self.lessons))!r} teaches on episodes drawn anew at each "
                     f"call, which credit rule {settings.credit!r} cannot compare; take another"
                 )
+            for cost in costs:
+                if cost.has_loss and not cost.stepwise:
+                    raise ValueError(
+                        f"cost {cost.name!r} has a loss that noise in one step changes otherwise "
+                        f"than its gradient says, so that credit rule {settings.credit!r} would "
+                        f"follow something else; take another"
+                    )
             weights = {p for ls in self.layers.values() for m in ls for p in m.parameters()}
             self.followers = {
                 name: [p for p in parameters if p not in weights]
@@ -397,7 +404,9 @@ class Learner(nn.Module):
                 return torch.stack([losses[name] for name in names]).sum(0)
 
             starts = part.tensors["episode_start"]
-            for p, found in self.credit.estimate(layers, run, starts, generator).items():
+            ahead = max(self.costs[name].looks_ahead for name in names)
+            estimate = self.credit.estimate(layers, run, starts, generator, ahead)
+            for p, found in estimate.items():
                 p.grad = found if p.grad is None else p.grad + found
 
     def _together(

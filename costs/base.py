@@ -185,6 +185,10 @@ class Cost:
         truths: what the trace must have besides, of what is so in the worlds whether sensed or not,
             by the names of a recorded trace: ``position``, ``heading``, ``hidden/<field of the
             task>``. Costs alone read it: to areas nothing is known by these names.
+        stepwise: whether noise in an area's output changes the loss as its gradient says, at that
+            step and up to :attr:`looks_ahead` before it. Not so with statistics of areas' outputs
+            over the batch, nor with a target that is taken from the same area without gradient.
+            Node perturbation is refused without it.
         weight: factor of the loss, and of the score's advantages; a number or a schedule
             over age. A cost whose weight is the number 0 is left out altogether.
         trains: names or roles of the areas that this cost's gradient may change; ``"all"``
@@ -202,6 +206,7 @@ class Cost:
     value_gain: ClassVar[float] = 1.0
     in_time: ClassVar[bool] = False
     truths: ClassVar[tuple[str, ...]] = ()
+    stepwise: ClassVar[bool] = True
     weight: float | Schedule = 1.0
     trains: tuple[str, ...] = ("all",)
     gamma: float | None = None
@@ -282,6 +287,11 @@ class Cost:
     def has_loss(self) -> bool:
         """Whether this cost gives something to minimise."""
         return type(self).loss is not Cost.loss
+
+    @property
+    def looks_ahead(self) -> int:
+        """How many steps on a step's loss may read areas' outputs; more by a subclass that does."""
+        return int(self.in_time)
 
     def late(self, delay: int) -> Self:
         """Return the cost for senses that come ``delay`` steps late, where that is its business."""

@@ -8,7 +8,7 @@ from functools import cache
 from itertools import combinations, pairwise
 
 from motley.costs.base import Cost
-from motley.costs.development import Development, Schedule, constant, ramp
+from motley.costs.development import Development, Schedule, constant
 from motley.costs.registry import unknown
 from motley.costs.routing import Routing, trained_areas
 from motley.costs.value import Value
@@ -226,11 +226,7 @@ Piece = list[tuple[int, float]]
 
 def _pieces(schedule: Schedule, horizon: int, parts: int) -> list[Piece]:
     """Cut a schedule into equal parts; the value at a border belongs to both, without the jump."""
-    if schedule.since is not None:
-        raise ValueError(
-            "a schedule that waits for a competence has no time of its own to permute: replay "
-            "a run's log first, Development.replayed(log)"
-        )
+    _check_timed(schedule, "permute")
     edges = [horizon * i // parts for i in range(parts + 1)]
     pieces = []
     for begin, end in pairwise(edges):
@@ -239,6 +235,15 @@ def _pieces(schedule: Schedule, horizon: int, parts: int) -> list[Piece]:
         before = last[0] if last else schedule.at(end)
         pieces.append([(0, schedule.at(begin)), *inside, (end - begin, before)])
     return pieces
+
+
+def _check_timed(schedule: Schedule, change: str) -> None:
+    """Raise where there is no saying when a schedule begins."""
+    if schedule.since is not None:
+        raise ValueError(
+            f"a schedule that waits for a competence has no time of its own to {change}: replay "
+            f"a run's log first, Development.replayed(log)"
+        )
 
 
 def _backwards(piece: Piece) -> Piece:
@@ -269,19 +274,30 @@ def _retimed(
     return _each(development, change)
 
 
-def fade_to_reward(costs: Sequence[Cost], begin: int, finish: int) -> Development:
+def fade_to_reward(
+    costs: Sequence[Cost], begin: int, finish: int, development: Development | None = None
+) -> Development:
     """Return the development in which all costs but the reward and its value fade away.
 
     Args:
         costs: the agent's.
-        begin: age at which fading begins, in environment steps.
+        begin: age at which fading begins, in environment steps; until then all is as it was.
         finish: age at which only the reward is left.
+        development: what changes besides, also of the weights that fade.
+
+    Raises:
+        ValueError: what fades waits for a competence.
     """
-    kept = ("reward", "value_reward")
-    return Development(
-        {
-            cost.name: ramp(cost.schedule.at(begin), 0.0, begin, finish)
-            for cost in costs
-            if cost.name not in kept
-        }
-    )
+    kept, given = ("reward", "value_reward"), development or Development()
+    weights = dict(given.weights)
+    for cost in costs:
+        if cost.name not in kept:
+            weights[cost.name] = _faded(weights.get(cost.name, cost.schedule), begin, finish)
+    return Development(weights, given.plasticity)
+
+
+def _faded(schedule: Schedule, begin: int, finish: int) -> Schedule:
+    """Return a schedule that goes to 0 from the value that it has at ``begin``."""
+    _check_timed(schedule, "fade")
+    before = [point for point in schedule.points if point[0] <= begin]
+    return Schedule((*before, (begin, schedule.at(begin)), (finish, 0.0)))

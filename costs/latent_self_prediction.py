@@ -23,6 +23,7 @@ class LatentSelfPrediction(Prediction):
     """
 
     in_time: ClassVar[bool] = True
+    stepwise: ClassVar[bool] = False
     floor: ClassVar[float] = 1e-4
     trains: tuple[str, ...] = ("encoder", "core")
 

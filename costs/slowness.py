@@ -26,6 +26,7 @@ class Slowness(Cost):
     """
 
     in_time: ClassVar[bool] = True
+    stepwise: ClassVar[bool] = False
     trains: tuple[str, ...] = ("encoder", "core")
     reads: str = "core"
     decorrelation: float = 1.0

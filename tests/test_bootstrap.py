@@ -12,7 +12,15 @@ from torch import Tensor, nn
 
 from motley.agents import Agent
 from motley.agents.areas import Appearance, Gaze, MoverDetector
-from motley.costs import GazeFromHand, MoverEvent, Trace, sighting
+from motley.costs import (
+    AreaTarget,
+    ExtrinsicReward,
+    GazeFromHand,
+    MoverEvent,
+    NextObservation,
+    Trace,
+    sighting,
+)
 from motley.costs.base import Sizes
 from motley.costs.mover_event import mover_events
 from motley.envs import World
@@ -92,16 +100,23 @@ def gaze_error(appearance: Appearance, shuffle: bool = False) -> float:
     torch.manual_seed(0)
     area, cost = Gaze((96, 1)), GazeFromHand(shuffle=shuffle)
     trace = annotated(cost, life() | {"appearance": looks(appearance, life())})
+    fit(area, lambda: cost.loss(trace.noted({"gaze": gaze_in(area, life())}), nn.Identity()).mean())
+    return gaze_error_of(area)
 
-    def look(tensors: dict[str, Tensor]) -> Tensor:
-        inputs, start = (tensors["vision"], tensors["go"]), tensors["episode_start"]
-        output: Tensor = area(inputs, area.initial_state(WORLDS), start)[0]
-        return output
 
-    fit(area, lambda: cost.loss(trace.noted({"gaze": look(life())}), nn.Identity()).mean())
+def gaze_in(area: nn.Module, tensors: dict[str, Tensor]) -> Tensor:
+    """The output of a gaze net in a life."""
+    assert isinstance(area, Gaze)
+    inputs, start = (tensors["vision"], tensors["go"]), tensors["episode_start"]
+    output: Tensor = area(inputs, area.initial_state(WORLDS), start)[0]
+    return output
+
+
+def gaze_error_of(area: nn.Module) -> float:
+    """Mean error (degrees) of a gaze net in other worlds than those of training."""
     other = life(seed=5_000)
     with torch.no_grad():
-        cosine = (look(other)[..., :2] * other["direction"]).sum(-1)[other["start"]]
+        cosine = (gaze_in(area, other)[..., :2] * other["direction"]).sum(-1)[other["start"]]
     return float(torch.rad2deg(torch.arccos(cosine.clamp(-1, 1))).mean())
 
 
@@ -206,35 +221,71 @@ def test_the_shuffled_hands_are_those_of_other_episodes_and_nothing_else_differs
     assert not annotated(GazeFromHand(shuffle=True), one)["gaze_from_hand/counts"].any()
 
 
+def pupil(plastic: float, **weights: float) -> tuple[Agent, dict[str, Tensor]]:
+    """An agent whose appearance net was taught before, and its areas' first weights."""
+    development = {"plasticity": {"appearance": plastic}, "weights": weights}
+    agent = Agent("bootstrap", "motley/Caregiver-v0", "heterogeneous", n_envs=16, n_steps=36,
+                  n_epochs=8, n_minibatches=1, learning_rate=0.1, final_rate=1.0, budget=None,
+                  width=8, log_gradients_every=1, seed=2, development=development)  # fmt: skip
+    agent.brain.areas["appearance"].load_state_dict(taught().state_dict())
+    before = {name: p.detach().clone() for name, p in agent.brain.areas.named_parameters()}
+    return agent, before
+
+
+def changed(agent: Agent, before: dict[str, Tensor]) -> set[str]:
+    """Areas of which a weight is another now."""
+    now = agent.brain.areas.named_parameters()
+    return {name.split(".")[0] for name, p in now if not torch.equal(p, before[name])}
+
+
 def test_the_teacher_is_not_changed_by_what_it_teaches() -> None:
-    """Routing: the cost of gaze reaches the gaze net and no other area."""
-    agent = Agent("bootstrap", "motley/Caregiver-v0", "heterogeneous", n_envs=4, n_steps=32, seed=1)
+    """Routing: the cost of gaze reaches the gaze net and no other area, and reward neither net."""
+    agent, before = pupil(1.0, mover_event=0.0)
     routes = agent.learner.routes
     assert routes["gaze_from_hand"] == {"gaze"}
     assert routes["mover_event"] == {"appearance"}
     assert not {"gaze", "appearance"} & routes["reward"]
-    before = {name: p.clone() for name, p in agent.brain.named_parameters()}
-    agent.learn(64 * 4)
-    changed = {
-        name.split(".")[1]
-        for name, p in agent.brain.named_parameters()
-        if not torch.equal(p, before[name])
-    }
-    assert "gaze" in changed
-    assert "detector" not in changed
+    agent.learn(16 * 36)
+    # Without its own teacher nothing trains the appearance net, plastic as it is.
+    assert changed(agent, before) == {n.split(".")[0] for n in before} - {"appearance"}
 
 
 def test_a_frozen_teacher_teaches_on() -> None:
     """What the gaze net learns depends on what its teacher says, not on whether it still learns."""
-    area, cost = taught(), GazeFromHand()
-    frozen = Appearance((96,))
-    frozen.load_state_dict(area.state_dict())
-    frozen.requires_grad_(False)
-    one, two = (
-        annotated(cost, life() | {"appearance": looks(a, life())})["gaze_from_hand/target"]
-        for a in (area, frozen)
-    )
-    torch.testing.assert_close(one, two)
+    errors = []
+    for plastic in (0.0, 1.0):
+        agent, before = pupil(plastic)
+        untaught = gaze_error_of(agent.brain.areas["gaze"])
+        for _ in range(2):
+            agent.learn(16 * 36, reset_num_timesteps=False)
+            told = agent.diagnostics()
+            assert told["grad/gaze_from_hand/gaze"] > 0
+            assert told["grad/gaze_from_hand/appearance"] == 0
+        assert ("appearance" in changed(agent, before)) == (plastic > 0)
+        assert "gaze" in changed(agent, before)
+        errors.append(gaze_error_of(agent.brain.areas["gaze"]))
+        assert errors[-1] < untaught / 2
+    assert abs(errors[0] - errors[1]) < 5.0  # degrees
+
+
+def test_an_area_teaches_another_and_is_frozen_by_its_gate() -> None:
+    """AreaTarget: the teacher's weights are its own costs' and its gate's business alone."""
+    own = NextObservation(trains=("encoder",), reads="encoder")
+    for plastic in (0.0, 1.0):
+        agent = Agent("uniform", "motley/DarkHome-v0", [ExtrinsicReward(), AreaTarget(), own],
+                      n_envs=16, n_steps=16, n_epochs=8, n_minibatches=1, learning_rate=0.01,
+                      final_rate=1.0, budget=None, width=32, log_gradients_every=1, seed=0,
+                      development={"plasticity": {"encoder": plastic}})  # fmt: skip
+        before = {name: p.detach().clone() for name, p in agent.brain.areas.named_parameters()}
+        errors = []
+        for _ in range(5):
+            agent.learn(16 * 16, reset_num_timesteps=False)
+            told = agent.diagnostics()
+            assert told["grad/area_target/core"] > 0
+            assert told["grad/area_target/encoder"] == 0
+            errors.append(told["cost/area_target"])
+        assert ("encoder" in changed(agent, before)) == (plastic > 0)
+        assert errors[-1] < errors[0] / 2
 
 
 def test_gaze_finds_what_is_looked_at_and_holds_it_while_the_body_is_free() -> None:

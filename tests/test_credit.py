@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,15 @@ from torch import Tensor, nn
 
 from motley.agents import WIDTH, Agent, Area, Blueprint, Node
 from motley.agents.actions import action_distribution
-from motley.agents.areas import GRU, Actor, EpisodicMemory, Perceptron
+from motley.agents.areas import (
+    GRU,
+    Actor,
+    EpisodicMemory,
+    FoodFinder,
+    HeadDirection,
+    PathIntegrator,
+    Perceptron,
+)
 from motley.agents.brain import Brain
 from motley.agents.credit import (
     CREDIT,
@@ -27,7 +37,17 @@ from motley.agents.credit import (
     TruncatedBackprop,
     credit_rule,
 )
-from motley.agents.layers import Linear
+from motley.costs import (
+    Cost,
+    ExtrinsicReward,
+    InverseDynamics,
+    LatentSelfPrediction,
+    NextObservation,
+    RewardPrediction,
+    Slowness,
+    Trace,
+)
+from motley.costs.base import Sizes
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has no calibration")
 ACTIONS = action_distribution(spaces.Box(-1.0, 1.0, (3,)))
@@ -209,6 +229,116 @@ def test_perturbation_through_time_is_the_gradient_on_average(late: int) -> None
         assert (found[p] - exact).norm() < 0.25 * exact.norm() + 1e-3
 
 
+def follows(cost: Cost, ahead: int) -> float:
+    """Cosine of the gradient of a cost of a perceptron and node perturbation's estimate of it."""
+    torch.manual_seed(0)
+    area, rule = Perceptron((3,), 4, depth=1), NodePerturbation(1e-2)
+    (layer,) = area.layers
+    rule.take(area, layer)
+    time, worlds = 8, 6_000  # as many independent estimates
+    seen, action = (torch.randn(time, 1, n).expand(time, worlds, n) for n in (3, 2))
+    start = torch.zeros(time, worlds, dtype=torch.bool)
+    start[[0, 4]] = True
+    sizes = {"core": 4, "action": 2, "vision": 3}
+    heads = cost.heads(Sizes(sizes, {}))
+    assert heads is not None
+
+    def losses() -> Tensor:
+        tensors = {"core": area((seen,), {}, start)[0], "vision": seen, "action": action}
+        tensors |= {"reward": action[..., 0], "episode_start": start}
+        return cost.loss(Trace(tensors), heads)
+
+    generator = torch.Generator().manual_seed(0)
+    found = rule.estimate([layer], losses, start, generator, ahead)[layer.weight]
+    exact = torch.autograd.grad(losses().mean(), layer.weight)[0]
+    return float(nn.functional.cosine_similarity(found.flatten(), exact.flatten(), dim=0))
+
+
+@pytest.mark.parametrize(
+    "cost", [RewardPrediction(), NextObservation(), InverseDynamics(reads="core")], ids=str
+)
+def test_perturbation_follows_a_cost_as_far_ahead_as_it_reads_areas(cost: Cost) -> None:
+    assert follows(cost, cost.looks_ahead) > 0.95
+    if isinstance(cost, InverseDynamics):
+        assert follows(cost, 0) < 0.9  # without what noise does to the loss of the step before
+
+
+def test_an_agent_tells_perturbation_how_far_its_costs_look_ahead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[int] = []
+    estimate = NodePerturbation.estimate
+
+    def spy(rule: NodePerturbation, layers: Any, losses: Any, *rest: Any) -> Any:
+        told.append(rest[-1])
+        return estimate(rule, layers, losses, *rest)
+
+    monkeypatch.setattr(NodePerturbation, "estimate", spy)
+    own = InverseDynamics(trains=("core",), reads="core")
+    settings = {"n_epochs": 1, "n_minibatches": 1, "log_gradients_every": 10}
+    small("node_perturbation", costs=[ExtrinsicReward(), own], **settings).learn(64)
+    assert set(told) == {0, 1}  # the reward's areas, and the core alone
+
+
+@pytest.mark.parametrize("cost", [Slowness(), LatentSelfPrediction()], ids=lambda c: c.name)
+def test_perturbation_refuses_a_cost_whose_gradient_it_would_not_follow(cost: Cost) -> None:
+    with pytest.raises(ValueError, match=f"cost '{cost.name}' has a loss that noise.*'node_pertu"):
+        small("node_perturbation", costs=[ExtrinsicReward(), cost])
+    small("backprop", costs=[ExtrinsicReward(), cost])
+
+
+def steps_needed(by_weights: bool, rate: float, most: int = 500) -> int:
+    """Updates in which ten units learn a function of 20 inputs, to a tenth of the first error.
+
+    Each sees the same 32 worlds twice an update, with noise and without, each world with its own.
+    """
+    generator, scale = torch.Generator().manual_seed(0), 1e-3
+    normal = partial(torch.randn, generator=generator)
+    area, rule = Perceptron((20,), 10, depth=1), NodePerturbation(scale)
+    (layer,) = area.layers
+    rule.take(area, layer)
+    teacher = normal(10, 20) / 20**0.5
+    start = torch.ones(1, 32, dtype=torch.bool)
+    first = math.inf
+    with torch.no_grad():
+        layer.weight.zero_()
+        for step in range(most):
+            x = normal(1, 32, 20)
+            wanted = torch.tanh(x @ teacher.t())
+
+            def error(y: Tensor, wanted: Tensor = wanted) -> Tensor:
+                return (y - wanted).square().sum(-1)
+
+            def losses(x: Tensor = x) -> Tensor:
+                return error(area((x,), {}, start)[0])
+
+            clean = losses()
+            first = min(first, float(clean.mean())) if step == 0 else first
+            if not 0.1 * first < clean.mean() < 10 * first:
+                return step if clean.mean() < first else most
+            if by_weights:  # Spall (1992), with Werfel's noise
+                noise = scale * normal(1, 32, 10, 20)
+                weights = layer.weight + noise
+                y = torch.tanh((weights @ x.unsqueeze(-1)).squeeze(-1))
+                change = ((error(y) - clean)[..., None, None] * noise).mean((0, 1)) / scale**2
+            else:
+                change = rule.estimate([layer], losses, start, generator)[layer.weight]
+            layer.weight -= rate * change
+    return most
+
+
+def test_node_perturbation_needs_fewer_steps_than_weight_perturbation() -> None:
+    """At equal width and as many losses, each at its best rate (Werfel et al. 2005).
+
+    Theirs is a ratio of the number of inputs, 20 here, where all is linear.
+    """
+    rates = [0.002 * 2**i for i in range(8)]
+    nodes, weights = ([steps_needed(by, rate) for rate in rates] for by in (False, True))
+    for found in (nodes, weights):  # the best rate is none of the ends
+        assert min(found) < min(found[0], found[-1])
+    assert 5 * min(nodes) < min(weights)
+
+
 def remembering(rule: CreditRule) -> Brain:
     """An area with a memory, one after it, a loop, and a look back."""
     brain = Brain(
@@ -260,9 +390,72 @@ def test_truncation_cuts_the_gradient_at_its_steps_and_nothing_else(steps: int) 
         torch.testing.assert_close(a, b)
 
 
-def small(credit: str, structure: Any = "uniform", **more: Any) -> Agent:
+CORES = {
+    "gru": Node(GRU, ("key", "cue", "go"), "core", {"size": 16}),
+    "memory": Node(EpisodicMemory, ("key", "cue", "go"), "core", {"prior": "learnt_key"}),
+}
+
+
+def recalls(core: str, credit: str, delay: int, updates: int) -> float:
+    """Share of right answers of a core that learnt to recall what was shown ``delay`` steps ago.
+
+    One of three cues is shown with a key while the body is held (``go`` is 0); then others are, and
+    at the end the key alone. Only that step is taught.
+    """
+    blueprint = Blueprint(
+        {
+            "core": CORES[core],
+            "actor": Node(Actor, ("core",), "actor"),
+            "critic": Node(Perceptron, ("core",), "critic", {"size": 4}),
+        }
+    )
+    brain = Brain(blueprint, {"key": 4, "cue": 3, "go": 1}, ACTIONS)
+    credit_rule(credit).attach(brain, 0)
+    learnt = [*brain.areas["core"].parameters(), *brain.actor.parameters()]
+    optimizer = torch.optim.Adam(learnt, lr=0.03)
+    generator = torch.Generator().manual_seed(0)
+
+    def answers(worlds: int) -> tuple[Tensor, Tensor]:
+        """Logits of what is told, (worlds, 3), and what it was, (worlds,)."""
+        key = torch.randn(delay + 1, worlds, 4, generator=generator)
+        which = torch.randint(3, (delay + 1, worlds), generator=generator)
+        cue, go = torch.eye(3)[which], torch.ones(delay + 1, worlds, 1)
+        key[-1], cue[-1], go[0] = key[0], 0.0, 0.0
+        start = torch.zeros(delay + 1, worlds, dtype=torch.bool)
+        start[0] = True
+        seen, before = {"key": key, "cue": cue, "go": go}, brain.initial_state(worlds)
+        output: Tensor = brain(seen, before, start, ("core", "actor"))[0]["actor"]
+        return output[-1], which[0]
+
+    for _ in range(updates):
+        loss = nn.functional.cross_entropy(*answers(32))
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+    with torch.no_grad():
+        told, shown = answers(1_000)
+        return float((told.argmax(-1) == shown).float().mean())
+
+
+def test_truncation_keeps_a_core_from_learning_to_recall_and_a_store_not() -> None:
+    """Memory turns credit over time into credit over reads (Marblestone et al. 2016, 2.2.2.1)."""
+    steps = (1, 4, 16)
+    held = {k: recalls("gru", f"bptt_{k}", delay=12, updates=200) for k in steps}
+    assert held[16] > 0.95
+    assert max(held[1], held[4]) < 0.6  # chance is a third
+    assert recalls("gru", "bptt_4", delay=2, updates=50) > 0.95  # what 4 steps do reach
+    assert recalls("memory", "bptt_1", delay=12, updates=0) < 0.7
+    assert min(recalls("memory", f"bptt_{k}", delay=12, updates=30) for k in steps) > 0.95
+
+
+def small(
+    credit: str,
+    structure: Any = "uniform",
+    costs: str | Sequence[Cost] = "heterogeneous",
+    **more: Any,
+) -> Agent:
     settings = {"n_envs": 4, "n_steps": 16, "budget": None, "width": 8, "seed": 0, **more}
-    return Agent(structure, "motley/DarkHome-v0", "heterogeneous", credit=credit, **settings)
+    return Agent(structure, "motley/DarkHome-v0", costs, credit=credit, **settings)
 
 
 @pytest.mark.parametrize("credit", [*CREDIT, "bptt_4"])
@@ -353,7 +546,51 @@ def test_a_rule_that_an_area_does_not_support_is_refused_by_its_name() -> None:
         small("node_perturbation", blueprint)
 
 
-def test_a_store_learns_by_feedback_though_not_by_perturbation() -> None:
-    memory = EpisodicMemory((3, 8, 1), prior="learnt_key")
-    assert "feedback" in memory.credit
-    assert sum(isinstance(m, Linear) for m in memory.modules()) == 2
+def test_a_store_learns_by_feedback() -> None:
+    """What it attends to learns as if its values were read out by the feedback weights."""
+    assert recalls("memory", "feedback_alignment", delay=10, updates=30) > 0.95
+    torch.manual_seed(0)
+    one, other = (EpisodicMemory((3, 8, 1), prior="learnt_key", tolerance=4.0) for _ in range(2))
+    other.load_state_dict(one.state_dict())
+    rule = FeedbackAlignment()
+    for layer in (one.value, one.key):
+        assert layer is not None
+        rule.take(one, layer)
+    assert one.value is not None
+    assert one.key is not None
+    assert other.value is not None
+    assert other.key is not None
+    with torch.no_grad():
+        other.value.weight.copy_(one.value.feedback)
+    inputs = (torch.randn(6, 2, 3) / 3, torch.randn(6, 2, 8), torch.zeros(6, 2, 1))
+    start, weight = torch.zeros(6, 2, dtype=torch.bool), torch.randn(6, 2, one.size)
+    outputs = [area(inputs, area.initial_state(2), start)[0] for area in (one, other)]
+    found, hand = (
+        torch.autograd.grad((output * weight).sum(), key.weight)[0]
+        for output, key in zip(outputs, (one.key, other.key), strict=True)
+    )
+    assert found.norm() > 0.1
+    torch.testing.assert_close(found, hand, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("rule", FEEDBACK.values())
+def test_no_error_goes_back_by_feedback_through_weights_that_are_no_layers(
+    rule: type[CreditRule],
+) -> None:
+    def attached(node: Node, rule: Callable[[], CreditRule] = rule) -> None:
+        nodes = {"learnt": Node(Perceptron, ("egomotion",), "encoder", {"size": 8}), "late": node,
+                 "actor": Node(Actor, ("late",), "actor"),
+                 "critic": Node(Perceptron, ("late",), "critic")}  # fmt: skip
+        senses = {"egomotion": 3, "vision": 8, "interoception": 2}
+        rule().attach(Brain(Blueprint(nodes), senses, ACTIONS), 0)
+
+    for area in (PathIntegrator, HeadDirection):
+        with pytest.raises(ValueError, match=rf"'late' \({area.__name__}\) cannot send errors .*"
+                           rf"'learnt' by {rule.__name__}"):  # fmt: skip
+            attached(Node(area, ("egomotion", "learnt@-1"), "late"))
+        attached(Node(area, ("egomotion", "learnt"), "late"), Backprop)
+        attached(Node(area, ("egomotion", "vision"), "late"))
+        attached(Node(area, ("egomotion", "learnt"), "late", {"prior": "exact"}))
+    with pytest.raises(ValueError, match=r"'late' \(FoodFinder\) cannot send errors"):
+        attached(Node(FoodFinder, ("interoception", "learnt"), "late"))
+    attached(Node(FoodFinder, ("interoception", "vision", "learnt"), "late"))

@@ -174,6 +174,34 @@ def test_fading_leaves_the_reward_alone() -> None:
     assert all(schedule.at(200) == 0.0 for schedule in fading.weights.values())
 
 
+def test_fading_begins_from_what_was_there_before() -> None:
+    """Until then a weight goes as its cost or the development says, jumps at that age included."""
+    own = {"next_observation": ramp(0.0, 1.0, 0, 100), "self_localisation": stage(0.2, 50, 900)}
+    given = Development(
+        {"self_localisation": stage(4.0, 0, 500), "reward": ramp(0.0, 1.0, 0, 900)},
+        {"core": critical_period(100, 800)},
+    )
+    costs = [ExtrinsicReward(), Value(), NextObservation(weight=own["next_observation"]),
+             SelfLocalisation(weight=own["self_localisation"])]  # fmt: skip
+    alone, both = fade_to_reward(costs, 500, 600), fade_to_reward(costs, 500, 600, given)
+    assert alone.plasticity == {}
+    assert both.plasticity == given.plasticity
+    assert both.weights["reward"] == given.weights["reward"]
+    assert alone.weights.keys() == own.keys()
+    for fading, before in (
+        (alone, own),
+        (both, {**own, "self_localisation": given.weights["self_localisation"]}),
+    ):
+        for name, schedule in before.items():
+            faded, last = fading.weights[name], schedule.at(500)
+            assert [faded.at(age) for age in range(500)] == [schedule.at(a) for a in range(500)]
+            assert [faded.at(age) for age in (500, 550, 600, 999)] == [last, last / 2, 0.0, 0.0]
+    assert both.weights["self_localisation"].at(499) == 4.0  # and has jumped to nothing at 500
+    waits = Development({"self_localisation": once(Trigger(), 0.0, 1.0)})
+    with pytest.raises(ValueError, match="no time of its own to fade: replay a run's log first"):
+        fade_to_reward(costs, 500, 600, waits)
+
+
 COSTS = [ExtrinsicReward(), NextObservation(), SelfLocalisation()]
 STEP = 128
 

@@ -40,10 +40,14 @@ class Area(nn.Module):
             :class:`~motley.agents.layers.Linear`, called as layers. ``direct``: besides, it has
             no memory, and layers see (time, worlds, features). ``perturbation``: all weights are
             such layers, which see (time, worlds, features), or (worlds, features) step by step.
+        raw: the inputs that meet learnt weights which are no such layers. Errors would go back to
+            them through these weights, so that with ``feedback`` they must be senses, or areas that
+            learn nothing.
     """
 
     of_action: ClassVar[bool] = False
     credit: ClassVar[tuple[str, ...]] = ()
+    raw: ClassVar[slice] = slice(0)
     size: int
 
     def __init__(self, sizes: tuple[int, ...], size: int):

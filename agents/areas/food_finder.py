@@ -46,6 +46,7 @@ class FoodFinder(Area):
     """
 
     credit: ClassVar[tuple[str, ...]] = ("feedback",)
+    raw: ClassVar[slice] = slice(1, 2)
 
     def __init__(
         self,

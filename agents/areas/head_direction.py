@@ -37,6 +37,7 @@ class HeadDirection(Area):
     """
 
     credit: ClassVar[tuple[str, ...]] = ("feedback",)
+    raw: ClassVar[slice] = slice(None)
 
     def __init__(
         self,

@@ -88,6 +88,7 @@ class PathIntegrator(Area):
     """
 
     credit: ClassVar[tuple[str, ...]] = ("feedback",)
+    raw: ClassVar[slice] = slice(None)
 
     def __init__(self, sizes: tuple[int, ...], prior: str = "learnt", reach: float = 5.0):
         check_egomotion("PathIntegrator", sizes, prior)
