@@ -327,6 +327,49 @@ def test_disagreement_is_the_variance_over_members() -> None:
         EnsembleDisagreement(members=1)
 
 
+def sampled(count: int, seed: int, rare: float) -> Trace:
+    """Moments of one step; a share is from anywhere, all others from one spot of the world."""
+    generator = torch.Generator().manual_seed(seed)
+    now = torch.rand(count, 6, generator=generator) * 2 - 1
+    now[torch.rand(count, generator=generator) > rare, :2] *= 0.1
+    action = torch.rand(count, 3, generator=generator) * 2 - 1
+    mix = torch.randn(3, 6, generator=torch.Generator().manual_seed(5))
+    later = torch.sin(0.7 * torch.cat((now[:, :2], action[:, :1]), -1) @ mix)
+    return Trace(
+        {"vision": now[None], "action": action[None], "episode_start": torch.ones(1, count) > 0},
+        after={"vision": later[None], "episode_start": torch.zeros(1, count) > 0},
+    )
+
+
+def test_samples_that_learners_disagree_on_teach_more_than_random_ones() -> None:
+    """MECHANISMS: of two equal learners, the one that chooses its samples errs less by as many."""
+    pool, test = sampled(2_000, 10, rare=0.1), sampled(1_000, 1, rare=1.0)
+
+    def error(active: bool) -> float:
+        """Held-out share of variance not told after 80 samples, of which 16 were given."""
+        cost = EnsembleDisagreement()
+        made, known = heads_of(cost), torch.zeros(2_000, dtype=torch.bool)
+        optimizer = torch.optim.Adam(made.parameters(), 3e-3)
+        drawn = torch.rand(2_000, generator=torch.Generator().manual_seed(0)).numpy()
+        known[:16] = True
+        for _ in range(5):
+            taken = {name: x[:, known] for name, x in pool.tensors.items()}
+            seen = Trace(taken, after={name: x[:, known] for name, x in pool.after.items()})
+            for _ in range(60):
+                optimizer.zero_grad()
+                torch.autograd.backward(cost.loss(seen, made).mean())
+                optimizer.step()
+            found, _ = scored(cost, pool, made)  # also at random, which takes in the same scales
+            score = found[0] if active else drawn
+            known[np.argsort(np.where(known, -1.0, score))[-16:]] = True
+        with torch.no_grad():
+            later = made.standardise(test.next("vision"))
+            return float(cost.loss(test, made).mean() / later.var((0, 1)).mean())
+
+    chosen, random = error(active=True), error(active=False)
+    assert chosen < 0.75 * random
+
+
 def test_counts_are_counted() -> None:
     cost = CountNovelty(bits=12)
     made, generator = heads_of(cost), torch.Generator().manual_seed(0)
