@@ -314,6 +314,47 @@ def test_learning_progress_charges_nothing_where_nothing_is_left_to_learn() -> N
     assert abs(np.mean(scores)) < 0.05 * np.mean(jitters)
 
 
+def test_learning_progress_is_first_in_what_is_easy_then_in_what_is_hard() -> None:
+    """MECHANISMS: the order easy -> hard, and noise is worth nothing once its mean is known.
+
+    All three are practised alike, so that the order is the score's and nobody's choice.
+    """
+    cost, count = LearningProgress(), 400
+    torch.manual_seed(0)
+    made: Any = cost.heads(Sizes({"vision": 9, "action": 3}, {}))
+    optimizer = torch.optim.Adam(made.model.parameters(), 2e-3)
+    generator = torch.Generator().manual_seed(1)
+    mix = torch.randn(3, 6, generator=generator)
+    kind = torch.eye(3).repeat_interleave(count, 0)
+    course = []
+    for _ in range(125):
+        action = torch.rand(3 * count, 3, generator=generator) * 2 - 1
+        before, noise = torch.randn(2, 3 * count, 6, generator=generator)
+        easy, hard, _ = (action @ mix).view(3, count, 6)
+        came = torch.cat((0.6 * easy, torch.sin(4.0 * hard), noise[2 * count :]))
+        seen = Trace(
+            {
+                "vision": torch.cat((kind, before), 1)[None],
+                "action": action[None],
+                "episode_start": torch.ones(1, 3 * count) > 0,
+            },
+            after={
+                "vision": torch.cat((kind, came), 1)[None],
+                "episode_start": torch.zeros(1, 3 * count) > 0,
+            },
+        )
+        course.append(scored(cost, seen, made)[0].reshape(3, count).mean(1))
+        for _ in range(4):
+            optimizer.zero_grad()
+            torch.autograd.backward(cost.loss(seen, made).mean())
+            optimizer.step()
+    easy, hard, noise = np.mean(course[25:50], 0)
+    assert easy > 2 * max(hard, noise)
+    easy, hard, noise = np.mean(course[90:], 0)
+    assert hard > 2 * max(easy, noise)
+    assert hard > 1e-3
+
+
 def test_disagreement_is_the_variance_over_members() -> None:
     cost, seen = EnsembleDisagreement(members=3), trace(6)
     made = heads_of(cost)
