@@ -20,6 +20,11 @@ class MotorPrediction(Prediction):
     The motor error of direct inverse modelling (Kuperstein 1988; Jordan & Rumelhart 1992). Where
     senses come ``steps`` steps late, that command is the efference copy of ``steps`` steps ago.
 
+    Only commands that were obeyed count: where a sense ``go`` says whether the body is free, it was
+    so when the command was given and still so a step later. A body that is held or carried
+    back changes by no command. Of an inverse model, :func:`covered` is read and nothing
+    else: what is wanted tells a policy's habit, not what was done.
+
     Attributes:
         steps: how late the senses are; None is as late as the task says.
     """
@@ -43,6 +48,27 @@ class MotorPrediction(Prediction):
         """Return the cost for senses that come so late, unless it says itself."""
         return replace(self, steps=delay) if self.steps is None else self
 
+    def heads(self, sizes: Mapping[str, int]) -> nn.Module:
+        """Return the linear read-out.
+
+        Raises:
+            ValueError: an inverse model's output is no two commands.
+        """
+        features = sizes[self.reads]
+        if not self.reads_a("inverse_model", sizes):
+            return nn.Linear(features, self.size(sizes))
+        if features % 2:
+            raise ValueError(
+                f"the inverse model's output has {features} features: it must be two commands of "
+                f"one length, for the way left and for the way covered"
+            )
+        return nn.Linear(features // 2, self.size(sizes))
+
+    def inputs(self, trace: Trace) -> Tensor:
+        """Return what an inverse model says of the way covered, or all of another area's output."""
+        read = trace[self.reads]
+        return covered(read) if self.reads_a("inverse_model", trace) else read
+
     @property
     def ago(self) -> int:
         """Steps since the command that made the change sensed now."""
@@ -60,5 +86,14 @@ class MotorPrediction(Prediction):
         return trace.shifted(trace["action"], -self.ago)
 
     def mask(self, trace: Trace) -> Tensor:
-        """Return the steps whose episode is older than that."""
-        return trace.same_episode(-self.ago)
+        """Return the steps whose episode is older than that, and whose command was obeyed."""
+        known = trace.same_episode(-self.ago)
+        if "go" not in trace:
+            return known
+        free = trace["go"][..., 0] > 0.5
+        return known & trace.shifted(free, -self.ago) & trace.shifted(free, 1 - self.ago)
+
+
+def covered(output: Tensor) -> Tensor:
+    """Return the second half of an inverse model's output: the command for the way covered."""
+    return output[..., output.shape[-1] // 2 :]

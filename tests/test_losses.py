@@ -26,6 +26,7 @@ from motley.costs import (
     LatentSelfPrediction,
     NextObservation,
     NoiseTarget,
+    Reconstruction,
     RewardPrediction,
     SelfLocalisation,
     Slowness,
@@ -138,6 +139,36 @@ def test_sparsity_is_the_activity_ratio() -> None:
     seen = Trace({"encoder": rows.unsqueeze(1), "episode_start": torch.zeros(3, 1).bool()})
     assert Sparsity().loss(seen, nn.Module()).flatten().tolist() == [1.0, 0.25, 0.5]
     assert held_out(Sparsity()) < 0.5 * held_out(Sparsity(), steps=0)
+
+
+def test_sparsity_leaves_what_another_cost_teaches() -> None:
+    """MECHANISMS: fewer units are active, and what was seen is known as well as without."""
+
+    def taught(weight: float) -> tuple[float, float]:
+        """Held-out share of what is seen that is not known, and the activity ratio."""
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Linear(10, 24), nn.Tanh(), nn.Linear(24, 24))
+        task, sparse = Reconstruction(reads="encoder"), Sparsity()
+        heads = task.heads(Sizes({"vision": 10, "encoder": 24}, {}))
+        optimizer = torch.optim.Adam([*net.parameters(), *heads.parameters()], 1e-2)
+
+        def losses(seed: int) -> tuple[Tensor, Tensor]:
+            tensors = world(seed)
+            seen = Trace({**tensors, "encoder": net(tensors["vision"])})
+            return task.loss(seen, heads).mean(), sparse.loss(seen, nn.Module()).mean()
+
+        for step in range(250):
+            unknown, ratio = losses(step)
+            optimizer.zero_grad()
+            torch.autograd.backward(unknown + weight * ratio)
+            optimizer.step()
+        unknown, ratio = (loss.detach() for loss in losses(1000))
+        return float(unknown), float(ratio)
+
+    (without, dense), (beside, thin) = taught(0.0), taught(0.1)
+    assert thin < 0.5 * dense
+    assert without < 0.01
+    assert beside < 0.01
 
 
 def test_the_next_observation_beats_persistence() -> None:

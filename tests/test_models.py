@@ -6,9 +6,12 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
+from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import Tensor, nn
 
 from motley.agents import Agent
@@ -22,6 +25,7 @@ from motley.costs import (
     NoiseTarget,
     SelfPrediction,
     SensoryPrediction,
+    Slowness,
     Trace,
     WorldPrediction,
     cost_set,
@@ -215,29 +219,35 @@ def test_with_a_forward_model_control_suffers_less_from_delay(models: Models) ->
     assert at_once - predicted < 0.7 * (at_once - delayed)
 
 
-def plant(degrees: float, steps: int = 60, worlds: int = 16) -> Trace:
-    """A hand that a command moves by a tenth, turned by an angle; the way to a target shrinks."""
+def plant(degrees: float, reaches: int = 10, worlds: int = 16) -> Trace:
+    """A hand that a command moves by a tenth, turned by an angle; the way to a target shrinks.
+
+    In each reach of 6 steps the hand is held for the first two, in which commands do nothing;
+    after the last it is carried back, and has a new target.
+    """
     generator = torch.Generator().manual_seed(0)
-    action = torch.randn(steps, worlds, 2, generator=generator)
+    action = torch.randn(reaches, 6, worlds, 2, generator=generator)
+    target = torch.randn(reaches, 1, worlds, 2, generator=generator)
+    free = (torch.arange(6) > 1).view(1, 6, 1, 1).expand(reaches, 6, worlds, 1).float()
     angle = math.radians(degrees)
     turn = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    moved = 0.1 * action @ turn.t()
-    way = 1.0 - torch.cat((torch.zeros(1, worlds, 2), moved[:-1].cumsum(0)))
-    start = torch.zeros(steps, worlds, dtype=torch.bool)
+    moved = 0.1 * action @ turn.t() * free
+    way = target - moved.cumsum(1) + moved
+    start = torch.zeros(6 * reaches, worlds, dtype=torch.bool)
     start[0] = True
-    posture = torch.ones(steps, worlds, 4)
-    tensors = {"action": action, "cue": way, "proprioception": posture, "episode_start": start}
-    return Trace(tensors)
+    posture = torch.ones(6 * reaches, worlds, 4)
+    lived = {"action": action, "cue": way, "go": free}
+    tensors = {name: x.flatten(0, 1) for name, x in lived.items()}
+    return Trace({**tensors, "proprioception": posture, "episode_start": start})
 
 
 def error(area: InverseModel, heads: nn.Module, degrees: float) -> float:
     """Angle in degrees from the way that is wanted to the one that its command covers."""
-    assert isinstance(heads, nn.Linear)
     with torch.no_grad():
         wanted = torch.tensor([[0.05, 0.0], [0.0, 0.05]])
         told = area.command(torch.ones(2, 4), wanted)
         # The read-out turns the command for the way covered into the command itself.
-        command = told @ heads.weight[:, 2:].t() + heads.bias
+        command = heads(told)
         angle = math.radians(degrees)
         x, y = command.unbind(-1)
         moved = torch.stack(
@@ -254,24 +264,22 @@ def test_an_inverse_model_adapts_and_has_an_after_effect() -> None:
     torch.manual_seed(0)
     area, cost = InverseModel((4, 2)), MotorPrediction(steps=0)
     heads = cost.heads(Sizes({"inverse_model": 4, "action": 2}, {}))
-    optimizer = torch.optim.Adam([*area.parameters(), *heads.parameters()], 5e-3)
+    optimizer = torch.optim.Adam([*area.parameters(), *heads.parameters()], 1e-2)
 
     def practise(degrees: float, updates: int) -> list[float]:
         trace, course = plant(degrees), []
         for _ in range(updates):
             course.append(error(area, heads, degrees))
             out = run(area, trace, "proprioception", "cue")
-            # What is wanted tells nothing of what was done: the read-out is of the other half.
-            seen = torch.cat((torch.zeros_like(out[..., :2]), out[..., 2:]), -1)
-            loss = cost.loss(trace.noted({"inverse_model": seen}), heads).mean()
+            loss = cost.loss(trace.noted({"inverse_model": out}), heads).mean()
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()
         return course
 
-    baseline = practise(0.0, 120)
-    turned = practise(30.0, 120)
-    washout = practise(0.0, 120)
+    baseline = practise(0.0, 70)
+    turned = practise(30.0, 70)
+    washout = practise(0.0, 70)
     assert abs(baseline[-1]) < 3
     assert turned[0] == pytest.approx(30, abs=4)  # turned by as much as the world
     assert abs(turned[-1]) < 3
@@ -280,6 +288,46 @@ def test_an_inverse_model_adapts_and_has_an_after_effect() -> None:
     for course in (turned, washout):
         half = next(k for k, off in enumerate(course) if abs(off) < 15)
         assert 1 <= half < 100
+
+
+def test_an_inverse_model_learns_from_commands_that_were_obeyed(
+    reaching: tuple[Trace, Trace],
+) -> None:
+    """While the arm is held and as it is carried back, no command made what is seen to change."""
+    torch.manual_seed(0)
+    area, cost = InverseModel((4, 8)), MotorPrediction(steps=3)
+    practice, test = reaching
+    counts, starts, free = cost.mask(test), test.episode_start, test["go"][..., 0] > 0.5
+    since, target = torch.zeros(24), test["cue"][..., :2] + test["cue"][..., 2:4]
+    clipped = (test["cue"][..., :4].abs() > 0.999).any(-1)
+    for t in range(len(starts)):
+        since = torch.where(starts[t], 0, since + 1)
+        # Seen now is what the command of 4 steps ago did, if the arm was free until then.
+        obeyed = (since >= 4) & (free[t - 4] & free[t - 3] if t >= 4 else False)
+        assert torch.equal(counts[t], obeyed)
+        change = (target[t] - target[t - 1]).abs().amax(-1)
+        assert (change[obeyed & ~clipped[t] & ~clipped[t - 1]] < 1e-3).all()
+    assert 0.4 < float(counts.float().mean()) < 0.6
+
+    heads = learn(area, cost, "inverse_model", practice, ("proprioception", "cue"), 250)
+    with torch.no_grad():
+        out = run(area, test, "proprioception", "cue")
+        loss = cost.loss(test.noted({"inverse_model": out}), heads)
+        assert 1.0 - float(loss.mean()) > 0.7
+        # What is wanted now may tell a habit: it is not read.
+        other = torch.cat((torch.randn_like(out[..., :2]), out[..., 2:]), -1)
+        assert torch.equal(loss, cost.loss(test.noted({"inverse_model": other}), heads))
+
+
+def test_motor_prediction_reads_a_core_whole_and_counts_all_where_nothing_is_held() -> None:
+    cost, start = MotorPrediction(steps=0), torch.zeros(5, 2, dtype=torch.bool)
+    sizes = Sizes({"core": 8, "action": 2}, {"core": "core"})
+    heads = cost.heads(sizes)
+    trace = Trace({"core": torch.randn(5, 2, 8), "episode_start": start})
+    assert heads(cost.inputs(trace)).shape == (5, 2, 2)
+    assert torch.equal(cost.mask(trace), trace.same_episode(-1))
+    with pytest.raises(ValueError, match="has 5 features: it must be two commands"):
+        cost.heads(Sizes({"inverse_model": 5, "action": 2}, {}))
 
 
 def test_a_self_model_knows_where_its_world_model_will_err() -> None:
@@ -432,6 +480,65 @@ def test_what_looks_ahead_takes_the_delay_of_the_task(level: int, delay: int) ->
 def test_effort_is_the_squared_command() -> None:
     trace = Trace({"action": torch.tensor([[[3.0, 4.0]], [[0.0, 0.0]]])})
     assert Effort().score(trace).tolist() == [[-25.0], [0.0]]
+
+
+class Line(gym.Env[np.ndarray, Any]):
+    """After 8 steps a hand on a line is to be on its target; a second joint moves nothing."""
+
+    def __init__(self) -> None:
+        self.observation_space = spaces.Box(-4.0, 4.0, (1,), np.float32)
+        self.action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.t, self.way = 0, float(self.np_random.choice([-1.0, 1.0]))
+        return np.array([self.way], np.float32), {}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        self.t, self.way = self.t + 1, self.way - 0.3 * float(action[0])
+        over = self.t == 8
+        hit = over and abs(self.way) < 0.25
+        return np.array([self.way], np.float32), float(hit), over, False, {}
+
+
+def test_with_effort_movement_costs_less_at_equal_success() -> None:
+    """MECHANISMS: the energy of the commands falls, and the target is reached as often."""
+
+    def spent(costs: list[str | Cost]) -> tuple[float, float]:
+        """Share of targets reached, and the mean squared command, without noise."""
+        env = DummyVecEnv([Line for _ in range(8)])
+        env.seed(0)
+        agent = Agent("feedforward", env, costs, n_steps=24, budget=None, seed=0,
+                      learning_rate=5e-3)  # fmt: skip
+        agent.learn(40 * 8 * 24)
+        seen: Any = env.reset()
+        starts, hits, squares = np.ones(8, bool), 0.0, []
+        for _ in range(5 * 8):
+            action, _ = agent.predict(seen, None, starts, deterministic=True)
+            seen, reward, starts, _ = env.step(action)
+            hits += float(reward.sum())
+            squares.append(np.square(action).sum(-1).mean())
+        return hits / 40, float(np.mean(squares))
+
+    reached, energy = spent(["reward"])
+    spared, less = spent(["reward", Effort(weight=0.5)])
+    assert reached == spared == 1.0
+    assert less < 0.5 * energy
+
+
+@pytest.mark.parametrize(
+    ("problem", "cost"), [("motor prediction", Effort()), ("path integration", Slowness())]
+)
+def test_a_cost_that_is_no_member_is_added_by_name(problem: str, cost: Cost) -> None:
+    senses = {"proprioception": 4, "cue": 8, "go": 1, "egomotion": 3, "vision": 96}
+    without = cost_set("heterogeneous", senses, problem, delay=3)
+    added = cost_set(f"heterogeneous+{cost.name}", senses, problem, delay=3)
+    own = {cost.name, f"value_{cost.name}"} if cost.scores else {cost.name}
+    assert {c.name for c in added} - {c.name for c in without} == own
+    assert set(without) < set(added)
+    assert cost in added
 
 
 def test_models_and_their_costs_refuse_what_makes_no_sense() -> None:

@@ -318,6 +318,47 @@ def test_learning_progress_charges_nothing_where_nothing_is_left_to_learn() -> N
     assert abs(np.mean(scores)) < 0.05 * np.mean(jitters)
 
 
+def test_learning_progress_is_first_in_what_is_easy_then_in_what_is_hard() -> None:
+    """MECHANISMS: the order easy -> hard, and noise is worth nothing once its mean is known.
+
+    All three are practised alike, so that the order is the score's and nobody's choice.
+    """
+    cost, count = LearningProgress(), 400
+    torch.manual_seed(0)
+    made: Any = cost.heads(Sizes({"vision": 9, "action": 3}, {}))
+    optimizer = torch.optim.Adam(made.model.parameters(), 2e-3)
+    generator = torch.Generator().manual_seed(1)
+    mix = torch.randn(3, 6, generator=generator)
+    kind = torch.eye(3).repeat_interleave(count, 0)
+    course = []
+    for _ in range(125):
+        action = torch.rand(3 * count, 3, generator=generator) * 2 - 1
+        before, noise = torch.randn(2, 3 * count, 6, generator=generator)
+        easy, hard, _ = (action @ mix).view(3, count, 6)
+        came = torch.cat((0.6 * easy, torch.sin(4.0 * hard), noise[2 * count :]))
+        seen = Trace(
+            {
+                "vision": torch.cat((kind, before), 1)[None],
+                "action": action[None],
+                "episode_start": torch.ones(1, 3 * count) > 0,
+            },
+            after={
+                "vision": torch.cat((kind, came), 1)[None],
+                "episode_start": torch.zeros(1, 3 * count) > 0,
+            },
+        )
+        course.append(scored(cost, seen, made)[0].reshape(3, count).mean(1))
+        for _ in range(4):
+            optimizer.zero_grad()
+            torch.autograd.backward(cost.loss(seen, made).mean())
+            optimizer.step()
+    easy, hard, noise = np.mean(course[25:50], 0)
+    assert easy > 2 * max(hard, noise)
+    easy, hard, noise = np.mean(course[90:], 0)
+    assert hard > 2 * max(easy, noise)
+    assert hard > 1e-3
+
+
 def test_disagreement_is_the_variance_over_members() -> None:
     cost, seen = EnsembleDisagreement(members=3), trace(6)
     made = heads_of(cost)
@@ -329,6 +370,49 @@ def test_disagreement_is_the_variance_over_members() -> None:
     np.testing.assert_allclose(score, expected, rtol=1e-3, atol=1e-6)
     with pytest.raises(ValueError, match="give 2 or more"):
         EnsembleDisagreement(members=1)
+
+
+def sampled(count: int, seed: int, rare: float) -> Trace:
+    """Moments of one step; a share is from anywhere, all others from one spot of the world."""
+    generator = torch.Generator().manual_seed(seed)
+    now = torch.rand(count, 6, generator=generator) * 2 - 1
+    now[torch.rand(count, generator=generator) > rare, :2] *= 0.1
+    action = torch.rand(count, 3, generator=generator) * 2 - 1
+    mix = torch.randn(3, 6, generator=torch.Generator().manual_seed(5))
+    later = torch.sin(0.7 * torch.cat((now[:, :2], action[:, :1]), -1) @ mix)
+    return Trace(
+        {"vision": now[None], "action": action[None], "episode_start": torch.ones(1, count) > 0},
+        after={"vision": later[None], "episode_start": torch.zeros(1, count) > 0},
+    )
+
+
+def test_samples_that_learners_disagree_on_teach_more_than_random_ones() -> None:
+    """MECHANISMS: of two equal learners, the one that chooses its samples errs less by as many."""
+    pool, test = sampled(2_000, 10, rare=0.1), sampled(1_000, 1, rare=1.0)
+
+    def error(active: bool) -> float:
+        """Held-out share of variance not told after 80 samples, of which 16 were given."""
+        cost = EnsembleDisagreement()
+        made, known = heads_of(cost), torch.zeros(2_000, dtype=torch.bool)
+        optimizer = torch.optim.Adam(made.parameters(), 3e-3)
+        drawn = torch.rand(2_000, generator=torch.Generator().manual_seed(0)).numpy()
+        known[:16] = True
+        for _ in range(5):
+            taken = {name: x[:, known] for name, x in pool.tensors.items()}
+            seen = Trace(taken, after={name: x[:, known] for name, x in pool.after.items()})
+            for _ in range(60):
+                optimizer.zero_grad()
+                torch.autograd.backward(cost.loss(seen, made).mean())
+                optimizer.step()
+            found, _ = scored(cost, pool, made)  # also at random, which takes in the same scales
+            score = found[0] if active else drawn
+            known[np.argsort(np.where(known, -1.0, score))[-16:]] = True
+        with torch.no_grad():
+            later = made.standardise(test.next("vision"))
+            return float(cost.loss(test, made).mean() / later.var((0, 1)).mean())
+
+    chosen, random = error(active=True), error(active=False)
+    assert chosen < 0.75 * random
 
 
 def test_counts_are_counted() -> None:

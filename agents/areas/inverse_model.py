@@ -17,7 +17,7 @@ class InverseModel(Area):
     that is left to go, and on the way that was last seen to be covered, whose command is known from
     efference copies. Fitting the second (direct inverse modelling; Jordan & Rumelhart 1992 and
     Kawato 1990 set it beside distal teaching and feedback-error learning) teaches the first, by
-    `motley.costs.MotorPrediction`.
+    `motley.costs.MotorPrediction`, which reads the second half of the output and no more.
 
     Args:
         sizes: features of the posture, and of a sense that begins with the way from the hand to
@@ -52,7 +52,7 @@ class InverseModel(Area):
     def forward(
         self, inputs: tuple[Tensor, ...], state: State, episode_start: Tensor
     ) -> tuple[Tensor, State]:
-        """See :class:`Area`; the command for the way left, and that for the way covered."""
+        """See :class:`Area`; the command for the way left, then that for the way covered."""
         posture, way = inputs[0], inputs[1][..., : self.axes]
         line = delay_line(torch.cat((posture, way), -1), state["last"], episode_start)
         before = line[:, :, 0]
