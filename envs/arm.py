@@ -31,6 +31,7 @@ class Arm(Body):
         motor_noise: standard deviation of a command, as a fraction of it.
         limits: least and most angle of shoulder and elbow, radians; the elbow's is counted from
             the upper arm, and is never negative.
+        control_step: seconds that a step stands for; an arm's is shorter than a walker's.
     """
 
     controls: ClassVar[tuple[str, str]] = ("shoulder", "elbow")
@@ -39,6 +40,7 @@ class Arm(Body):
     response: float = 0.5
     motor_noise: float = 0.0
     limits: tuple[tuple[float, float], tuple[float, float]] = ((-0.6, 2.6), (0.2, 2.8))
+    control_step: float = 0.05
 
     @cached_property
     def packed(self) -> Floats:

@@ -277,11 +277,17 @@ def code(module: str) -> str:
 
 
 def bare(source: str) -> str:
-    """Source without comments, docstrings, blank lines and methods named ``scene``."""
+    """Source without what changes nothing that happens.
+
+    That is comments, docstrings, blank lines, methods named ``scene``, and a body's
+    ``control_step``, which says how many seconds a step stands for.
+    """
     dropped: set[int] = set()
     for node in ast.walk(ast.parse(source)):
-        if (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) or (
-            isinstance(node, ast.FunctionDef) and node.name == "scene"
+        if (
+            (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+            or (isinstance(node, ast.FunctionDef) and node.name == "scene")
+            or (isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "control_step")
         ):
             dropped.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     lines = source.splitlines()

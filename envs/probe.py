@@ -58,7 +58,7 @@ def linear_probe(x: npt.ArrayLike, y: npt.ArrayLike, episode: npt.ArrayLike) -> 
     scores = []
     for half in (0, 1):
         train, test = which % 2 == half, which % 2 != half
-        scores.append(grade(_ridge(given[train], target[train], given[test]), answer[test]))
+        scores.append(grade(ridge(given[train], target[train], given[test]), answer[test]))
     return Probe(float(np.mean(scores)), chance(answer), len(given))
 
 
@@ -87,10 +87,19 @@ def is_class(answer: npt.NDArray[Any]) -> bool:
     return answer.dtype.kind in "biu"
 
 
-def _ridge(x: npt.NDArray[Any], y: npt.NDArray[Any], new: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """What ridge regression of y on x says of new rows."""
+def ridge(
+    x: npt.NDArray[Any], y: npt.NDArray[Any], new: npt.NDArray[Any], penalty: float = RIDGE
+) -> npt.NDArray[Any]:
+    """What ridge regression of y on x says of new rows.
+
+    Args:
+        x: (rows, features).
+        y: (rows, k).
+        new: (new rows, features).
+        penalty: on the squared weights of standardised features.
+    """
     mean, scale = x.mean(0), x.std(0)
     kept = scale > 1e-6
     a, b = ((part[:, kept] - mean[kept]) / scale[kept] for part in (x, new))
-    weights = np.linalg.solve(a.T @ a + RIDGE * np.eye(a.shape[1]), a.T @ (y - y.mean(0)))
+    weights = np.linalg.solve(a.T @ a + penalty * np.eye(a.shape[1]), a.T @ (y - y.mean(0)))
     return np.asarray(b @ weights + y.mean(0))

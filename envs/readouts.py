@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motley.envs.kernels import RANGE
+from motley.envs.probe import grade, ridge
 from motley.envs.trace import Trace
 
 Array = npt.NDArray[Any]
@@ -64,7 +65,8 @@ class Journey(NamedTuple):
     """One way of each episode, (E,); NaN where it did not begin.
 
     Attributes:
-        latency: seconds; NaN where it did not arrive. walked: metres. straight: metres.
+        latency: seconds; NaN where it did not arrive. walked: metres, to the end where it did not
+            arrive. straight: metres from its beginning to where it arrived or ended.
     """
 
     latency: Float
@@ -73,8 +75,14 @@ class Journey(NamedTuple):
 
     @property
     def efficiency(self) -> Float:
-        """Straight line over path, 1 for the shortest way (Batschelet 1981, straightness index)."""
-        return np.where(self.walked > 0, self.straight / np.maximum(self.walked, 1e-9), np.nan)
+        """Straight line over path, 1 for the shortest way and 0 for one that did not arrive.
+
+        Source: Batschelet 1981, Circular statistics in biology (straightness index); weighted by
+        success as in Anderson et al. 2018, On evaluation of embodied navigation agents, since who
+        walks straight past the goal walks straight.
+        """
+        straight = self.straight / np.maximum(self.walked, 1e-9)
+        return np.where(np.isnan(self.latency) & ~np.isnan(self.walked), 0.0, straight)
 
 
 def journey(trace: Trace, begin: Array, arrive: Array) -> Journey:
@@ -112,21 +120,39 @@ def spans(trace: Trace) -> list[tuple[int, int]]:
     return list(pairwise(bounds))
 
 
-def homing_error(trace: Trace, home: Array) -> Float:
-    """Distance from home where each episode ended, (E,) metres.
+def homing_error(trace: Trace, home: Array, begin: Array, arrive: Array) -> Float:
+    """Distance from home where a body has run the distance to it, (E,) metres.
 
-    Against the length of the path walked before (`curve` makes bins of it) it tells how errors
-    add up on the way.
+    That is where an ant's straight run ends and its search begins. Against the length of the path
+    walked before (`curve` makes bins of it) it tells how errors add up on the way. One who arrives
+    has run less, since home is found from its edge: it is taken on along its heading. One who has
+    run less by the end is taken where it ended.
 
     Source: Müller & Wehner 1988, Path integration in desert ants, Cataglyphis fortis; Etienne &
     Jeffery 2004, Path integration in mammals.
 
     Args:
-        trace: with ``position``.
-        home: (2,) or (E, 2), metres.
+        trace: with ``position``, ``displacement`` and ``heading``.
+        home: (2,) metres.
+        begin: (moments,) bool, where the way home may begin; NaN for episodes without it.
+        arrive: (moments,) bool, where it has arrived.
     """
-    away = np.asarray(trace["position"][trace.bounds[1:] - 1] - home, np.float64)
-    return np.asarray(np.hypot(*away.T))
+    found = []
+    for first, last in spans(trace):
+        starts = np.flatnonzero(begin[first:last])
+        if not starts.size:
+            found.append(np.nan)
+            continue
+        a = first + starts[0]
+        place, heading = (trace[x][a:last].astype(np.float64) for x in ("position", "heading"))
+        run = np.append(0.0, trace["displacement"][a + 1 : last].cumsum(dtype=np.float64))
+        distance = float(np.hypot(*(home - place[0])))
+        b = int((run < distance).sum())  # the first moment at which it has run so far
+        over, b = b < len(run), min(b, len(run) - 1)
+        left = distance - run[b] if over or arrive[a + b] else 0.0
+        end = place[b] + left * np.array([np.cos(heading[b]), np.sin(heading[b])])
+        found.append(float(np.hypot(*(end - home))))
+    return np.array(found, np.float64)
 
 
 # ------------------------------------------------------------------------------------- remembering
@@ -157,9 +183,10 @@ class Adaptation(NamedTuple):
         error_before_switch: of the last trial before one, radians.
         trials_to_readapt: mean number of trials after a switch until the absolute error is first
             at or below the criterion; a block that never gets there counts in full.
-        after_effect: mean signed error of the first trial after a switch, in radians, in the
-            direction that holding on to the former rotation predicts; 0 for one who never
-            adapted, the size of the change for one who had adapted fully.
+        after_effect: compensation carried over to where there is nothing to compensate: mean error
+            of the first trial after a rotation was taken away, radians, counted against that
+            rotation's direction; 0 for one who never adapted (or sees the switch coming), the
+            rotation's size for one who had adapted fully. NaN where none was taken away.
         switches: how many there were.
     """
 
@@ -181,7 +208,8 @@ def adaptation(
     """Hit rate, error after a switch, trials to re-adapt and after-effect.
 
     Source: Krakauer et al. 2000, Learning of visuomotor transformations for vectorial planning of
-    reaching trajectories; Martin et al. 1996, Throwing while looking through prisms.
+    reaching trajectories; Martin et al. 1996, Throwing while looking through prisms (the
+    after-effect, when the prisms are off).
 
     Args:
         episode: (trials,) which episode; trials of one follow each other.
@@ -207,6 +235,7 @@ def adaptation(
         block = np.abs(wrapped(off[first : blocks[blocks > first][0]]))
         good = np.flatnonzero(block <= criterion)
         lengths.append(good[0] if good.size else block.size)
+    off_again = at[np.abs(wrapped(turn[at])) <= 1e-9]
 
     def mean(values: Float) -> float:
         return float(values.mean()) if values.size else float("nan")
@@ -216,9 +245,22 @@ def adaptation(
         error_after_switch=mean(np.abs(wrapped(off[at]))),
         error_before_switch=mean(np.abs(wrapped(off[at - 1]))),
         trials_to_readapt=mean(np.asarray(lengths, np.float64)),
-        after_effect=mean(wrapped(off[at]) * np.sign(changed[at - 1])),
+        after_effect=mean(wrapped(-off[off_again]) * np.sign(wrapped(turn[off_again - 1]))),
         switches=at.size,
     )
+
+
+def per_minute(count: npt.ArrayLike, seconds: npt.ArrayLike) -> float:
+    """Events a minute: all of them, over all of the time; NaN where there was none.
+
+    Source: Skinner 1938, The behavior of organisms: rate of responding.
+
+    Args:
+        count: (episodes,) events.
+        seconds: (episodes,) how long each lasted.
+    """
+    time = float(np.sum(seconds))
+    return 60 * float(np.sum(count)) / time if time > 0 else float("nan")
 
 
 def wrapped(angle: npt.ArrayLike) -> Float:
@@ -319,43 +361,45 @@ def drive(level: npt.ArrayLike, setpoint: npt.ArrayLike, exponent: float = 2.0) 
 
 
 def time_at_setpoint(level: npt.ArrayLike, setpoint: npt.ArrayLike, within: float = 0.1) -> Float:
-    """Share of the moments at which each need (needs,) is at most ``within`` off its setpoint."""
+    """Share of the moments at which each need (needs,) is at most ``within`` off its setpoint.
+
+    Source: "time in range" of a regulated level: Battelino et al. 2019, Clinical targets for
+    continuous glucose monitoring data interpretation.
+
+    Args:
+        level: (moments, needs).
+        setpoint: of each need.
+        within: of the level.
+    """
     gap = np.abs(np.asarray(setpoint, np.float64) - np.asarray(level, np.float64))
     return np.asarray((gap <= within).mean(0), np.float64)
 
 
-# --------------------------------------------------------------------------------------- following
+# ------------------------------------------------------------------------------------ anticipating
 
 
-class Pursuit(NamedTuple):
-    """Mean absolute angle (radians) between heading and target, and distance (metres) to it."""
+def anticipation(trace: Trace, place: Array, hidden: Array) -> Float:
+    """Metres to where a hidden target comes out, just before it does, (R,) reappearances.
 
-    hidden_angle: float
-    seen_angle: float
-    hidden_distance: float
-    seen_distance: float
+    It is asked at the last moment at which the target is hidden: what follows is seen. Where the
+    target is until then does not count, since nobody can follow it behind a screen.
 
-
-def pursuit_error(trace: Trace, target: Array, hidden: Array) -> Pursuit:
-    """How well the body follows a target while it is hidden, beside while it is seen.
-
-    Source: Barnes 2008, Cognitive processes involved in smooth pursuit eye movements: pursuit
-    through occlusion. One who faces anywhere errs by pi / 2 on average.
+    Source: Gredebäck & von Hofsten 2004, Infants' evolving representations of object motion during
+    occlusion; von Hofsten, Kochukhova & Rosander 2007, Predictive tracking over occlusions by
+    4-month-old infants.
 
     Args:
-        trace: with ``position`` and ``heading``.
-        target: (moments, 2), metres.
+        trace: with ``position``.
+        place: (moments, 2) where the target will come out, metres; read while it is hidden.
         hidden: (moments,) bool.
     """
-    way = np.asarray(target - trace["position"], np.float64)
-    angle = np.abs(wrapped(np.arctan2(way[:, 1], way[:, 0]) - trace["heading"]))
-    distance = np.hypot(*way.T)
+    unseen, episode = np.asarray(hidden, np.bool_), trace["episode"]
+    last = np.flatnonzero(unseen[:-1] & ~unseen[1:] & (episode[:-1] == episode[1:]))
+    way = np.asarray(place[last] - trace["position"][last], np.float64)
+    return np.asarray(np.hypot(*way.T))
 
-    def mean(values: Float, where: Array) -> float:
-        return float(values[where].mean()) if where.any() else float("nan")
 
-    hidden = np.asarray(hidden, np.bool_)
-    return Pursuit(*(mean(v, w) for v in (angle, distance) for w in (hidden, ~hidden)))
+# ----------------------------------------------------------------------------------------- knowing
 
 
 class Detection(NamedTuple):
@@ -390,6 +434,50 @@ def precision_recall(found: npt.ArrayLike, there: npt.ArrayLike) -> Detection:
     return Detection(
         both / mine.sum() if mine.any() else nan, both / truth.sum() if truth.any() else nan
     )
+
+
+LEARNER_PENALTY = 300.0
+"""So stiff that to have seen little of what is tested is seldom worse than to have seen nothing."""
+
+
+def experience(trace: Trace, episodes: int | None = None) -> tuple[Float, Float]:
+    """What `learner_r2` is given of each step (steps, G), and how the senses changed in it.
+
+    Given are the senses before it, the action, and the senses times forward, turn and turn squared,
+    since what a step does to a view depends on the action. The changes (steps, F) are those of
+    vision and egomotion.
+
+    Args:
+        trace: with ``action``, ``sense/vision`` and ``sense/egomotion``.
+        episodes: of how many, the first; None is all.
+    """
+    rows = np.flatnonzero(np.isfinite(trace["action"][:, 0]))
+    rows = rows if episodes is None else rows[trace["episode"][rows] < episodes]
+    senses = [trace[f"sense/{name}"] for name in ("vision", "egomotion")]
+    now, then = (
+        np.concatenate([x[at].astype(np.float64) for x in senses], 1) for at in (rows, rows + 1)
+    )
+    action = np.clip(trace["action"][rows].astype(np.float64), [0.0, -1.0], 1.0)
+    forward, turn = action[:, :1], action[:, 1:]
+    return np.concatenate([now, action, now * forward, now * turn, now * turn**2], 1), then - now
+
+
+def learner_r2(made: tuple[Float, Float], held_out: tuple[Float, Float]) -> float:
+    """How well a fixed learner foresees held-out steps, after what somebody's behaviour showed it.
+
+    The learner is ridge regression; 1 is every change foreseen, 0 no more than the held-out mean.
+    It tells how much the behaviour is worth to a learner, whoever chose it and for whatever reason.
+    Compare equally many steps.
+
+    Source: Haber, Mrowca, Wang, Fei-Fei & Yamins 2018, Learning to play with
+    intrinsically-motivated, self-aware agents: a world model's loss on held-out sets.
+
+    Args:
+        made: see `experience`; what it learns from.
+        held_out: in the same way, what it is tested on.
+    """
+    said = ridge(*made, held_out[0], penalty=LEARNER_PENALTY)
+    return grade(said, held_out[1])
 
 
 # ------------------------------------------------------------------------------------------- units

@@ -106,7 +106,7 @@ class WorldVecEnv(VecEnv):
         self._actions = self._door.actions(actions)
 
     def step_wait(self) -> tuple[Observation, Floats, Bools, list[dict[str, Any]]]:
-        """One control step of 0.25 s in every world."""
+        """One control step in every world."""
         world = self.world
         reward, terminated, truncated = world.step(self._actions)
         self._earned += reward

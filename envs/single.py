@@ -86,7 +86,7 @@ class WorldEnv(gym.Env[Observation, npt.NDArray[np.float32]]):
     def step(
         self, action: npt.NDArray[np.float32]
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """One control step of 0.25 s with ``action`` (2,)."""
+        """One control step with ``action`` (2,)."""
         self._door.check_begun()
         array = np.asarray(action, np.float32)
         if array.shape != (2,):

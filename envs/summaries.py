@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from motley.envs import readouts
 from motley.envs.tasks import TASKS
-from motley.envs.trace import CLOCK, ENDS, Trace
+from motley.envs.trace import CLOCK, ENDS, Trace, policy, record
 
 Summary = dict[str, float]
 
@@ -51,15 +52,18 @@ def mean(values: readouts.Array) -> float:
 
 
 def dark_home(trace: Trace) -> Summary:
-    """The way home: how long, how straight, how far off, and how that grows with the way out."""
+    """The way home: how many arrive, how straight and (these) how soon, and how far off they run.
+
+    All is of the episodes in which the foods were found, since the others have no way home.
+    """
     dark, home = trace["light"] == 0, trace["hidden/home"]
     found = readouts.journey(trace, dark, home)
     out = readouts.journey(trace, trace["step"] == 0, dark)
-    error = readouts.homing_error(trace, np.zeros(2))
-    error[np.isnan(found.walked)] = np.nan  # the foods were not all found: no way home began
+    error = readouts.homing_error(trace, np.zeros(2), dark, home)
     known = ~np.isnan(error)
     steep = np.polyfit(out.walked[known], error[known], 1)[0] if known.sum() > 2 else np.nan
     return {
+        "ways home that arrive": mean(~np.isnan(found.latency[known])),
         "latency home (s)": mean(found.latency),
         "path efficiency home": mean(found.efficiency),
         "homing error (m)": mean(error),
@@ -82,10 +86,22 @@ def cache_recall(trace: Trace) -> Summary:
 
 
 def many_needs(trace: Trace) -> Summary:
-    """How far the needs were from their setpoints, and how often near."""
-    setpoint = rules(trace).metabolism.setpoint
-    near = readouts.time_at_setpoint(trace["hidden/need"], setpoint, within=0.1)
-    return {"mean drive": mean(trace["hidden/drive"]), "time at setpoint": mean(near)}
+    """How far the needs were from their setpoints, and how often near, over the full horizon.
+
+    Death counts as the highest drive from then on, and as no time near a setpoint: the means of
+    those who live alone would flatter who dies early.
+    """
+    task, last = rules(trace), trace.bounds[1:] - 1
+    left = task.horizon - trace["step"][last]
+    lost = np.where(trace["hidden/dead"][last], left, 0)
+    lived = trace["step"] > 0  # an episode's first moment is the end of no step
+    need = trace["hidden/need"][lived]
+    near = readouts.time_at_setpoint(need, task.metabolism.setpoint, within=0.1)
+    return {
+        "mean drive": mean((trace["hidden/burden"][last] + lost) / task.horizon),
+        "time at setpoint": mean(near) * float(lived.sum()) / (task.horizon * len(last)),
+        "deaths": mean(trace["hidden/dead"][last]),
+    }
 
 
 def homestead(trace: Trace) -> Summary:
@@ -95,7 +111,7 @@ def homestead(trace: Trace) -> Summary:
     near = readouts.time_at_setpoint(trace["hidden/need"][up], task.metabolism.setpoint, within=0.1)
     return {
         "mean drive while alive": mean(trace["hidden/drive"][up]),
-        "time at setpoint": mean(near),
+        "time at setpoint while alive": mean(near),
         "deaths": mean(trace["hidden/dead"][last]),
         "days kept": mean(trace["hidden/kept"][last]) / task.days,
     }
@@ -104,8 +120,11 @@ def homestead(trace: Trace) -> Summary:
 def delay_reach(trace: Trace) -> Summary:
     """Hits, and what a switch of the rotation does to the direction of reaches."""
     degrees, found = float(np.rad2deg(1.0)), readouts.adaptation(*reaches(trace))
+    last = trace.bounds[1:] - 1
+    hits = trace["hidden/hit"][last].sum(1)
     return {
         "hit rate": found.hit_rate,
+        "hits per minute": readouts.per_minute(hits, trace["seconds"][last]),
         "error after a switch (deg)": found.error_after_switch * degrees,
         "error before a switch (deg)": found.error_before_switch * degrees,
         "reaches to readapt": found.trials_to_readapt,
@@ -148,23 +167,59 @@ def reaches(
 
 
 def play_room(trace: Trace) -> Summary:
-    """What the body looks at: shares of the rays that meet a thing."""
+    """What the body looks at: shares of the rays that meet a thing; and what its play is worth.
+
+    That is asked in phase 1 only, by `readouts.learner_r2`, of `EXPERIENCE` episodes at most.
+    """
     names, there = ("ball", "pendulum", "block", "screen"), trace["shape_visible"].any(0)
     share = readouts.looking_share(trace)
-    return {f"looking at the {names[i]}": float(share[i]) for i in np.flatnonzero(there)}
+    made = {f"looking at the {names[i]}": float(share[i]) for i in np.flatnonzero(there)}
+    about = trace.about
+    if about["variant"]["phase"] == 1:
+        tested = held_out(about["level"], about["ood"], tuple(about["variant"].items()))
+        played = readouts.experience(trace, EXPERIENCE)
+        made["R2 of a learner on held-out steps"] = readouts.learner_r2(played, tested)
+    return made
+
+
+EXPERIENCE = 100
+"""Episodes of play from which a learner learns, so that it learns as much from every agent."""
+HELD_OUT = 3_000_000, 40
+"""First seed and number of the episodes on which it is tested, of the oracle and of random."""
+
+
+@lru_cache(maxsize=4)
+def held_out(
+    level: int, ood: bool, variant: tuple[tuple[str, Any], ...]
+) -> tuple[readouts.Float, readouts.Float]:
+    """Steps of PlayRoom on which what was learnt in play is tested; see `readouts.experience`."""
+    task = TASKS["PlayRoom"](level=level, ood=ood, **dict(variant))
+    seed, episodes = HELD_OUT
+    needed = {"sense/vision", "sense/egomotion"}
+    made = [
+        readouts.experience(
+            record(task, policy(task, name), episodes, seed, keep=needed.__contains__)
+        )
+        for name in ("oracle", "random")
+    ]
+    given, change = (np.concatenate(part) for part in zip(*made, strict=True))
+    return given, change
 
 
 def caregiver(trace: Trace) -> Summary:
     """Objects handed over; and of an agent with such areas, what they know of hands and of gaze.
 
     A hand is found on a ray where the area ``appearance`` gives it even odds or more. Still frames
-    are those in which neither hand nor ball has moved, so that no rule for motion tells them.
+    are those in which nothing has moved since the one before, the body included, so that no rule
+    for motion tells the hand: out of distribution those in which the body is held, but for the
+    first of a trial; and the one in which it is set free, which in distribution is all.
     """
     task = rules(trace)
     made = {"handed over": mean(trace["hidden/right"][trace.bounds[1:] - 1]) / task.trials}
     clock, free = trace["hidden/clock"], trace["free"]
     if "area/appearance" in trace:
-        still = ~free & ((clock >= task.still_from) | trace.about["ood"])
+        begins = 1 if trace.about["ood"] else task.held_steps
+        still = (clock >= begins) & (clock <= task.held_steps)
         says, hand = trace["area/appearance"] >= 0, readouts.looked_at(trace) == task.hand
         found = readouts.precision_recall(says[still], hand[still])
         made |= {
@@ -187,34 +242,39 @@ def rules(trace: Trace) -> Any:
 
 
 def occluder_hunt(trace: Trace) -> Summary:
-    """How far off the prey the body is and heads while it is out of sight.
+    """How far the body is from where the prey comes out, just before.
 
-    One who goes to where it will come out heads elsewhere than it runs: the distance tells more.
+    Which way it faces then tells nothing: one who waits there may have turned to anywhere.
     """
-    found = readouts.pursuit_error(trace, trace["shape_position"][:, 0], trace["hidden/hidden"])
-    return {
-        "pursuit error while hidden (rad)": found.hidden_angle,
-        "distance while hidden (m)": found.hidden_distance,
-    }
+    task, run = rules(trace), trace["hidden/run"]
+    mouth = np.full(len(run), task.screen - task.prey_radius)
+    far = readouts.anticipation(trace, np.stack([run[:, 5], mouth], 1), trace["hidden/hidden"])
+    return {"distance to where the prey comes out (m)": mean(far)}
 
 
 def recalls(trace: Trace) -> tuple[readouts.Float, readouts.Float]:
-    """Seconds since the item was shown, and whether the answer was right, of each query."""
-    asked = trace["hidden/asked"]
+    """Seconds from the end of an item's showing to its query, and whether the answer was right.
+
+    One of each query. The way to the site is no part of the delay.
+    """
+    task, asked = rules(trace), trace["hidden/asked"]
     ends = np.flatnonzero((np.diff(asked) == 1) & (np.diff(trace["episode"]) == 0))
     target = trace["hidden/target"][ends]  # of the moment before the answer
     shown = (trace["hidden/order"][ends] == target[:, None]).argmax(1)
-    delay = (trace["step"][ends] + 1 - 2 * shown) * trace.about["control_step"]
+    # The first query follows the showing, each other one the answer before it.
+    first = np.diff(trace["episode"][ends], prepend=-1) > 0
+    since = np.where(first, task.lit_steps * task.sites, np.roll(trace["step"][ends] + 1, 1))
+    delay = (since - task.lit_steps * (shown + 1)) * trace.about["control_step"]
     return delay.astype(np.float64), (trace["reward"][ends + 1] > 0).astype(np.float64)
 
 
 SUMMARIES: dict[str, ReadOuts] = {
-    "DarkHome": ReadOuts(dark_home, ("light", "hidden/home", "position", "displacement")),
-    "CacheRecall": ReadOuts(cache_recall, ("hidden/asked", "hidden/target", "hidden/order")),
-    "ManyNeeds": ReadOuts(many_needs, ("hidden/need", "hidden/drive")),
-    "OccluderHunt": ReadOuts(
-        occluder_hunt, ("position", "heading", "shape_position", "hidden/hidden")
+    "DarkHome": ReadOuts(
+        dark_home, ("light", "hidden/home", "position", "heading", "displacement")
     ),
+    "CacheRecall": ReadOuts(cache_recall, ("hidden/asked", "hidden/target", "hidden/order")),
+    "ManyNeeds": ReadOuts(many_needs, ("hidden/need", "hidden/burden", "hidden/dead")),
+    "OccluderHunt": ReadOuts(occluder_hunt, ("position", "hidden/run", "hidden/hidden")),
     "DelayReach": ReadOuts(
         delay_reach,
         (
@@ -222,7 +282,7 @@ SUMMARIES: dict[str, ReadOuts] = {
             *("hidden/target", "hidden/hit"),
         ),
     ),
-    "PlayRoom": ReadOuts(play_room, readouts.LOOKED_AT),
+    "PlayRoom": ReadOuts(play_room, (*readouts.LOOKED_AT, "sense/vision", "sense/egomotion")),
     "Homestead": ReadOuts(
         homestead, ("hidden/phase", "hidden/need", "hidden/drive", "hidden/dead", "hidden/kept")
     ),

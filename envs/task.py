@@ -24,7 +24,7 @@ from motley.envs.streams import Bools, Floats, Ints, Streams, length
 from motley.envs.world import World
 
 CONTROL_STEP = 0.25
-"""Seconds that a step lasts."""
+"""Seconds that a step of the usual body lasts, and a frame of a window stays."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Body:
         motor_turn: of the turn, radians at full command (of either part).
         egomotion_forward: of the forward reading, as a fraction of it.
         egomotion_turn: of the turn's reading, radians.
+        control_step: seconds that a step stands for, and that recordings count.
     """
 
     controls: ClassVar[tuple[str, str]] = ("forward", "turn")
@@ -48,6 +49,7 @@ class Body:
     motor_turn: float = 0.0
     egomotion_forward: float = 0.0
     egomotion_turn: float = 0.0
+    control_step: float = CONTROL_STEP
 
     @cached_property
     def packed(self) -> Floats:

@@ -12,6 +12,7 @@ import difflib
 import inspect
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from motley.envs import calibration
+from motley.envs.arm import Arm
 from motley.envs.files import check_place
 from motley.envs.senses import Observation
 from motley.envs.streams import Bools, Floats
-from motley.envs.task import CONTROL_STEP, Task
+from motley.envs.task import Task
+from motley.envs.tasks import TASKS
 from motley.envs.world import World
 
 FORMAT_VERSION = 1
@@ -148,7 +151,9 @@ class Trace(Mapping[str, Array]):
             for unit, meaning in [self.units.get(name, ("task's own", "see about"))]
         ]
         about = "\n".join(f"  {name}: {value}" for name, value in self.about.items())
-        return README.format(about=about, arrays="\n".join(f"  {row}" for row in rows))
+        step = self.about["control_step"]
+        arrays = "\n".join(f"  {row}" for row in rows)
+        return README.format(about=about, arrays=arrays, control_step=step)
 
 
 def npz(path: str | Path) -> Path:
@@ -171,11 +176,11 @@ def npz(path: str | Path) -> Path:
 
 README = """A trace recorded by Motley.
 
-One row is a moment, episode after episode, in the order of time; a step lasts 0.25 s. At a moment
-the world stands as `position` and `hidden/...` say, is sensed as `sense/...`, the areas are active
-as `area/...`, and `action` is chosen (NaN at an episode's last moment, where none is). `reward`
-is what the step that led to the moment earned (0 at the first). An episode of T steps has T + 1
-rows. Arrays under `end/` have one row an episode.
+One row is a moment, episode after episode, in the order of time; a step takes {control_step} s.
+At a moment the world stands as `position` and `hidden/...` say, is sensed as `sense/...`, the areas
+are active as `area/...`, and `action` is chosen (NaN at an episode's last moment, where none is).
+`reward` is what the step that led to the moment earned (0 at the first). An episode of T steps has
+T + 1 rows. Arrays under `end/` have one row an episode.
 
     import json, numpy as np
     trace = np.load("trace.npz")
@@ -250,7 +255,7 @@ def record(
         now = {
             "episode": world.rows,
             "step": world.elapsed,
-            "seconds": world.elapsed * CONTROL_STEP,
+            "seconds": world.elapsed * task.body.control_step,
             "action": np.where(over[:, None], np.float32(np.nan), action),
             "reward": reward.astype(np.float64),
             "terminated": terminated,
@@ -316,9 +321,20 @@ def describe(task: Task, seed: int) -> dict[str, Any]:
         "variant": task.variant,
         "task_hash": calibration.task_hash(type(task)),
         "seed": seed,
-        "control_step": CONTROL_STEP,
-        "fields": inspect.getdoc(task.fields) or "",
+        "control_step": task.body.control_step,
+        "fields": field_notes(task),
     }
+
+
+def field_notes(task: Task) -> str:
+    """What is said of a task's fields: by itself, by its body, and by tasks that it names."""
+    said = [own := inspect.getdoc(task.fields) or ""]
+    if isinstance(task.body, Arm):
+        said.append(f"Arm: {inspect.getdoc(task.body.fields)}")
+    for name, other in TASKS.items():
+        if re.search(rf"\b{name}\b", own):
+            said.append(f"{name}: {inspect.getdoc(other.fields)}")
+    return "\n\n".join(said)
 
 
 def policy(task: Task, name: str, seed: int = 0) -> Act:

@@ -128,7 +128,7 @@ class WorldVectorEnv(VectorEnv[Observation, npt.NDArray[np.float32], npt.NDArray
     def step(
         self, actions: npt.NDArray[np.float32]
     ) -> tuple[Observation, npt.NDArray[np.float64], Bools, Bools, Info]:
-        """One control step of 0.25 s with ``actions`` (N, 2) in every world.
+        """One control step with ``actions`` (N, 2) in every world.
 
         Raises:
             ResetNeeded: no episode has begun.

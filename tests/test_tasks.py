@@ -69,6 +69,8 @@ def test_the_hash_follows_code_and_neither_comments_nor_pictures(name: str) -> N
     drawing = "    def scene(self):\n        return {\n            'caption': ''\n        }\n"
     rules = "class T:\n    x = 1\n{}    def score(self):\n        return 1\n"
     assert calibration.bare(rules.format(drawing)) == rules.format("").rstrip()
+    seconds = "    control_step: float = 0.05\n"
+    assert calibration.bare(rules.format(seconds)) == rules.format("").rstrip()
     assert len(calibration.task_hash(TASKS[name])) == 16
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,7 +45,7 @@ def test_it_is_what_happened(name: str) -> None:
         for row in range(begin, end):
             assert made["episode"][row] == episode
             assert made["step"][row] == row - begin
-            assert made["seconds"][row] == (row - begin) * 0.25
+            assert made["seconds"][row] == (row - begin) * (0.05 if name == "DelayReach" else 0.25)
             assert made["reward"][row] == reward[0]
             assert (made["terminated"][row] or made["truncated"][row]) == over[0]
             assert over[0] == (row == end - 1)
@@ -63,6 +64,19 @@ def test_it_is_what_happened(name: str) -> None:
         assert made["end/return"][episode] == pytest.approx(total)
         assert made["end/score"][episode] == task.score(world)[0]
     assert made["end/score01"].mean() > 0.8
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_file_says_what_every_field_is_and_how_long_a_step(name: str) -> None:
+    task = TASKS[name]()
+    made = trace.record(task, trace.policy(task, "random"), 1, SEED)
+    said = made.readme()
+    for field in task.fields():
+        assert f"\n  hidden/{field}  " in said
+        assert re.search(rf"\b{field}\b[^.:]*:\s\w", made.about["fields"]), field
+    step = "0.05" if name == "DelayReach" else "0.25"
+    assert f"a step takes {step} s" in said
+    assert ("joint: angles of shoulder and elbow (rad)" in said) == (name == "DelayReach")
 
 
 def test_parts_are_as_one(agent: Agent, home: Trace, monkeypatch: pytest.MonkeyPatch) -> None:

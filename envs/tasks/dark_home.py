@@ -156,7 +156,11 @@ class DarkHome(Task):
         return {"stop": self.stop}
 
     def fields(self) -> dict[str, tuple[tuple[int, ...], npt.DTypeLike]]:
-        """goal: index of the shape to touch next (the nest is the last); limit: last step."""
+        """How far the way is.
+
+        goal: index of the shape to touch next (the nest is the last). limit: last step. home: it
+        is reached.
+        """
         return {"goal": ((), np.int64), "limit": ((), np.float32), "home": ((), np.bool_)}
 
     def layout(self, world: World, which: Ints, rng: Streams) -> None:

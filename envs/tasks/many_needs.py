@@ -155,7 +155,8 @@ class ManyNeeds(Task):
         """Levels, patches, and how it went.
 
         need: level of each. rate: what it loses in a step. age: steps since its patch was eaten.
-        ripens: steps that the patch takes. drive: now. burden: sum of the drive so far.
+        ripens: steps that the patch takes. drive: now. burden: sum of the drive so far. dead: a
+        need was at 0.
         """
         each = ((self.needs,), np.float32)
         return {
