@@ -159,6 +159,8 @@ def sentence(answer: Mapping[str, Any]) -> str:
     found += f"  {_ratio(answer) if faster else _difference(answer)}{left_out}"
     if min(answer["seeds"]) < LEAST_SEEDS:
         found += f"; fewer than {LEAST_SEEDS} of an arm decide nothing"
+    if answer["waits"]:
+        found += "; nothing is decided until they are over, since others end when they have solved"
     arms = (answer["first"], answer["second"])
     if none := [arm for arm, runs in zip(arms, answer["seeds"], strict=True) if not runs]:
         found = f"[bold]no verdict[/], no runs of {' and none of '.join(none)}{left_out}"
@@ -194,7 +196,8 @@ def _ratio(answer: Mapping[str, Any]) -> str:
     never = [k for k, n in enumerate(answer["solved"]) if n == 0]
     for k in never:
         name = answer["second" if k else "first"]
-        told += f"; {name} never solved it in {answer['budgets'][k]:,} steps"
+        never_in = f"never solved it in {answer['budgets'][k]:,} steps"
+        told += f"; {name} {'has not solved it so far' if answer['waits'] else never_in}"
     told += ", which bounds the ratio" if len(never) == 1 else ""
     return told
 

@@ -46,7 +46,10 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
     reaches the size that it predicts, if any; ``refuted`` where all of the interval lies outside,
     else ``inconclusive``; so are fewer than 10 whole runs of an arm; without any it is ``null``.
     Runs that have not reached their arm's steps do not count, nor do those of an arm, or on a task,
-    that was changed since they were stored, or that the study has no more (``changed_runs``).
+    that was changed since they were stored, or that the study has no more (``changed_runs``). Where
+    an arm's runs end when they have solved their task, those under way are the ones that have not
+    yet: to leave them out would favour the arm. Nothing is decided until they are over
+    (``waits``), and for ``faster`` they count as unsolved so far.
 
     For ``faster`` the interval is that of the ratio of steps to solved
     (:func:`.survival.steps_ratio`): it is ``refuted`` where the interval ends below the margin,
@@ -144,16 +147,18 @@ def _answer(
 ) -> dict[str, Any]:
     """One entry of ``verdict.json``."""
     rung = "" if level is None else str(level)
-    wholes, halves, both = list[list[Curve]](), 0, [arms[contrast.first], arms[contrast.second]]
+    faster, waits, halves = contrast.kind == "faster", False, 0
+    counted, both = list[list[Curve]](), [arms[contrast.first], arms[contrast.second]]
     for name, arm in zip((contrast.first, contrast.second), both, strict=True):
-        runs = curves.get((task, rung, name), {}).values()
+        runs = [*curves.get((task, rung, name), {}).values()]
         whole = [run for run in runs if run[-1][0] >= arm.steps or _stopped(arm, run)]
         halves += len(runs) - len(whole)
-        wholes.append(whole)
-    judge = _faster if contrast.kind == "faster" else _higher
-    found, between, p = judge(contrast, both, *wholes)
-    seeds = min(map(len, wholes))
-    told = contrast.kind in SIZED and seeds >= LEAST_SEEDS and math.isfinite(p)
+        waits |= arm.until_solved and len(whole) < len(runs)
+        counted.append(runs if faster and arm.until_solved else whole)
+    found, between, p = (_faster if faster else _higher)(contrast, both, *counted)
+    seeds = min(map(len, counted))
+    said = decide(contrast, between, seeds, found.get("largest_ratio"))
+    told = contrast.kind in SIZED and seeds >= LEAST_SEEDS and math.isfinite(p) and not waits
     return {
         "task": task,
         "level": level,
@@ -166,10 +171,11 @@ def _answer(
         "margin": contrast.margin,
         "predicts": contrast.predicts,
         "refuter": contrast.refuter,
-        "seeds": [len(whole) for whole in wholes],
+        "seeds": [len(runs) for runs in counted],
         "unfinished_runs": halves,
+        "waits": waits,
         **found,
-        "verdict": decide(contrast, between, seeds, found.get("largest_ratio")),
+        "verdict": "inconclusive" if said and waits else said,
         "p": p if told else None,
         "p_holm": None,
         "verdict_holm": None,

@@ -283,13 +283,46 @@ def test_a_task_that_was_solved_before_it_was_learnt_is_left_undecided(
     )
 
 
-def test_a_run_that_was_stopped_unsolved_does_not_count(tmp_path: Path) -> None:
-    arms = dict.fromkeys(("strong", "plain"), replace(ARM, steps=800, until_solved=True))
-    asks = replace(ASKS, contrasts=(FASTER,), arms={"DarkHome": arms})
-    store_curves(tmp_path, {"strong": solving(50), "plain": solving(9_999)})
-    [found] = verdict(asks, tmp_path)
-    assert (found["seeds"], found["unfinished_runs"]) == ([10, 0], 10)
-    assert (found["budgets"], found["verdict"]) == ([800, 800], None)
+@pytest.mark.parametrize("contrast", [FASTER, replace(MORE, last=1.0)])
+def test_nothing_is_decided_while_a_run_that_ends_when_solved_is_under_way(
+    contrast: Contrast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    arms = dict.fromkeys(("strong", "plain"), replace(ARM, steps=400, until_solved=True))
+    asks = replace(ASKS, contrasts=(contrast,), arms={"DarkHome": arms}, seeds=tuple(range(11)))
+    curves = {"strong": solving(50, runs=11), "plain": solving(200)}
+    store_curves(tmp_path / "asks", curves)
+    [found] = verdict(asks, tmp_path / "asks")
+    assert (found["verdict"], found["waits"]) == ("supported", False)
+    curves["strong"][-1] = [0.0] * 4
+    store_curves(tmp_path / "asks", curves)
+    [found] = verdict(asks, tmp_path / "asks")
+    assert (found["verdict"], found["verdict_holm"]) == ("inconclusive", "inconclusive")
+    assert (found["waits"], found["unfinished_runs"], found["p_holm"]) == (True, 1, 1.0)
+    monkeypatch.setitem(study.STUDIES, "asks", asks)
+    assert main(["study", "verdict", "asks", "--results", str(tmp_path)]) == 0
+    assert "1 unfinished; nothing is decided until they are over" in capsys.readouterr().out
+    at_once = replace(asks, arms={"DarkHome": dict.fromkeys(arms, replace(ARM, steps=400))})
+    [found] = verdict(at_once, tmp_path / "asks")
+    assert (found["verdict"], found["seeds"]) == ("supported", [10, 10])
+
+
+def test_an_arm_stopped_on_its_way_does_not_look_faster_than_one_like_it(tmp_path: Path) -> None:
+    """An A/A: runs that were to go on count as unsolved so far, not as if they were none."""
+    arms = dict.fromkeys(("strong", "plain"), replace(ARM, steps=400, until_solved=True))
+    asks = replace(ASKS, contrasts=(FASTER,), arms={"DarkHome": arms}, seeds=tuple(range(20)))
+    rng, held = np.random.default_rng(0), []
+
+    def runs() -> list[list[float]]:
+        return [solving(at, runs=1, spread=0.0)[0] for at in rng.lognormal(np.log(120), 0.6, 20)]
+
+    for _ in range(5):
+        store_curves(tmp_path, {"strong": [run[:11] for run in runs()], "plain": runs()})
+        [found] = verdict(asks, tmp_path)
+        assert (found["seeds"], found["verdict"]) == ([20, 20], "inconclusive")
+        assert found["unfinished_runs"] > 5
+        held.append(found["ratio"][1] < 1 < found["ratio"][2])
+    assert sum(held) >= 4
 
 
 def test_every_shipped_contrast_says_what_refutes_it() -> None:
