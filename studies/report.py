@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from motley.envs import TASKS, calibration
+from motley.envs import TASKS
 from motley.envs.files import check_place
-from motley.studies import controls
+from motley.studies import controls, trials
 from motley.studies import runs as run_folders
 from motley.studies.chart import Chart, Curve
 from motley.studies.folder import read_json, write_text
@@ -207,9 +207,8 @@ def _levels(run: Run) -> list[tuple[float, str]]:
     if task is None or run.config["level"] >= len(task.levels):
         return lines
     rules = task(run.config["level"], run.config["ood"])
-    entry = calibration.lookup(rules)
-    if entry is not None:
-        chance = (rules.chance - entry.random) / (entry.oracle - entry.random)
+    chance = trials.chance(rules)
+    if chance is not None:
         lines.append((chance, f"chance (best shortcut) {chance:.2f}"))
     found = None if rules.ood else controls.lookup(task, rules.level)
     if found is not None:

@@ -6,7 +6,6 @@ choice is written to ``results/<study>/settings.json`` before any run of the stu
 
 from __future__ import annotations
 
-import csv
 import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,14 +19,12 @@ import numpy as np
 
 from motley.costs.registry import Registry, unknown
 from motley.envs.files import check_place
-from motley.studies import peers, table
+from motley.studies import peers, table, trials
 from motley.studies.config import ConfigError, RunConfig, build_worlds, check
 from motley.studies.demo import look, train
 from motley.studies.folder import read_csv, read_json, write_csv, write_json
 from motley.studies.peers import PEERS
 from motley.studies.table import MEASURED, Collected, Planned, place
-
-TUNING_COLUMNS = ("task", "arm", "trial", "seed", "score01")
 
 
 @dataclass(frozen=True)
@@ -138,6 +135,8 @@ class Study:
         fixed: settings of the agent that all runs share.
         contrasts: what its verdict answers. round: the newest of its rounds.
         imports: plug-in modules that its runs need.
+        scored: False where its environments give as score01 a measure of something else than how
+            well a task is done, so that 0.8 of it is not solved.
         eval_every, eval_episodes: as in :class:`RunConfig`.
     """
 
@@ -154,6 +153,7 @@ class Study:
     contrasts: tuple[Contrast, ...] = ()
     round: int = 1
     imports: tuple[str, ...] = ()
+    scored: bool = True
     eval_every: int = 20_000
     eval_episodes: int = 200
 
@@ -274,30 +274,21 @@ def tune(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
         score = float(scores[len(scores) // 2 :].mean())
         rows.append((task, name, trial, seed, f"{score:.4f}"))
         found.setdefault((task, name), {}).setdefault(trial, []).append(score)
-    rows += _other_rows(results / "tuning.csv", {(task, name) for task, name, *_ in rows})
-    write_csv(results / "tuning.csv", TUNING_COLUMNS, sorted(rows))
+    rows += [
+        (task, name, int(trial), int(seed), score)
+        for task, name, trial, seed, score in trials.rows(results)
+        if (task, name) not in found
+    ]
+    write_csv(results / "tuning.csv", trials.COLUMNS, sorted(rows))
     draws = study.draws()
     chosen: dict[str, dict[str, Any]] = {}
-    for (task, name), trials in found.items():
-        best = max(trials, key=lambda trial: float(np.mean(trials[trial])))
+    for (task, name), tried in found.items():
+        best = max(tried, key=lambda trial: float(np.mean(tried[trial])))
         chosen.setdefault(task, {})[name] = draws[best]
     if (results / "settings.json").exists():  # a part of the study may have been tuned before
         before = read_json(results / "settings.json")["chosen"]
         chosen = {t: before.get(t, {}) | chosen.get(t, {}) for t in {**before, **chosen}}
     write_json(results / "settings.json", {"draws": draws, "chosen": chosen})
-
-
-def _other_rows(path: Path, arms: set[tuple[str, str]]) -> list[tuple[Any, ...]]:
-    """Rows of an older table that are not of these arms."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        _, *old = csv.reader(file)
-    return [
-        (task, name, int(trial), int(seed), score)
-        for task, name, trial, seed, score in old
-        if (task, name) not in arms
-    ]
 
 
 def run(

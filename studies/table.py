@@ -24,7 +24,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -379,34 +379,41 @@ def load(results: Path) -> Stored:
     return read(results)
 
 
-def summary(results: Path, asked: Container[tuple[str, str]]) -> Iterator[tuple[str, ...]]:
-    """A row an arm of ``curves.csv``: who solved the task when, and where it ended.
+def standing(planned: Iterable[Planned], stored: Stored) -> tuple[dict[str, Rows], list[str]]:
+    """The stored rows of these runs, and those left out since they were :func:`changed`.
 
     Args:
-        results: the study's folder.
-        asked: the (task, arm) that are wanted.
+        planned: the runs that are asked for.
+        stored: the study's table.
+    """
+    plans = list(planned)
+    asked = {plan.key: stored.rows[plan.key] for plan in plans if plan.key in stored.rows}
+    left_out = changed(plans, stored._replace(rows=asked))
+    return {key: run for key, run in asked.items() if key not in left_out}, left_out
+
+
+def summary(rows: Mapping[str, Rows]) -> Iterator[tuple[str, ...]]:
+    """A row an arm: who solved the task when, and where it ended.
+
+    Args:
+        rows: of ``curves.csv``, by run.
 
     Yields:
         task with its level, arm, seeds that solved it, median steps to solved, final score01 and
         its smallest and largest, final score01 out of distribution.
-
-    Raises:
-        ConfigError: there is no table.
     """
-    arms: dict[tuple[str, str], dict[str, list[dict[str, str]]]] = {}
-    for key, lines in load(results).rows.items():
+    arms: dict[tuple[str, str], list[list[dict[str, str]]]] = {}
+    for lines in rows.values():
         found = [dict(zip(COLUMNS, line, strict=True)) for line in lines]
         task, level, arm = (found[0][name] for name in ("task", "level", "arm"))
-        if (task, arm) in asked:
-            where = f"{task} level {level}" if level else task
-            arms.setdefault((where, arm), {})[key] = found
+        arms.setdefault((where(task, level), arm), []).append(found)
     for (task, arm), runs in arms.items():
         solved = [
             steps_to_solved([int(r["steps"]) for r in found], [float(r["score01"]) for r in found])
-            for found in runs.values()
+            for found in runs
         ]
-        final = [float(found[-1]["score01"]) for found in runs.values()]
-        ood = [float(found[-1]["score01_ood"]) for found in runs.values()]
+        final = [float(found[-1]["score01"]) for found in runs]
+        ood = [float(found[-1]["score01_ood"]) for found in runs]
         yield (
             task,
             arm,
@@ -415,3 +422,8 @@ def summary(results: Path, asked: Container[tuple[str, str]]) -> Iterator[tuple[
             f"{np.mean(final):.2f} ({min(final):.2f} to {max(final):.2f})",
             "-" if np.isnan(ood).any() else f"{np.mean(ood):.2f}",
         )
+
+
+def where(task: str, level: str | int | None) -> str:
+    """A task with its level, in words."""
+    return task if level in ("", None) else f"{task} level {level}"

@@ -80,10 +80,11 @@ def test_small_study_from_tuning_to_table(tmp_path: Path) -> None:
     }  # fmt: skip
     last = [row for row in rows if row["arm"] == "matched"][-1]
     assert int(last["steps"]) == 512
-    asked = {(task, name) for task, _, name, _ in SMALL.cells()}
-    solved = {arm: (seeds, steps) for _, arm, seeds, steps, *_ in table.summary(results, asked)}
+    stored = table.read(results)
+    solved = {arm: (seeds, steps) for _, arm, seeds, steps, *_ in table.summary(stored.rows)}
     assert solved["uniform"] == ("0 of 1", "≥ 512")
-    assert len(list(table.summary(results, {("DarkHome", "exact")}))) == 1
+    some = table.standing(study.planned(narrow(SMALL, arms=("exact",)), results), stored)
+    assert (list(some[0]), some[1]) == (["DarkHome-0/exact/0"], [])
     assert int(last["flops"]) == 512 * int(last["n_params"]) * (1 + 3 * 3)
 
 

@@ -172,8 +172,7 @@ def test_levels_are_summarised_apart(tmp_path: Path) -> None:
     runs, results = tmp_path / "runs", tmp_path / "results"
     train(narrow(STUDY, arms=("one",)), runs)
     study.collect(STUDY, runs, results)
-    asked = {("DarkHome", "one")}
-    rows = list(table.summary(results, asked))
+    rows = list(table.summary(table.read(results).rows))
     assert [row[:3] for row in rows] == [
         ("DarkHome level 0", "one", "0 of 2"), ("DarkHome level 1", "one", "0 of 2"),
     ]  # fmt: skip

@@ -157,6 +157,36 @@ def test_the_command_says_what_was_predicted_and_what_refutes_it(
     assert [x["verdict"] for x in stored if x["first"] == "never_run"] == [None]
 
 
+def test_the_table_has_what_contrasts_compare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And not when it was solved, where score01 is no score; nor what was changed since."""
+    sampled = replace(MORE, margin=0.05, measure="score01_sampled", last=1.0)
+    asked = replace(
+        ASKS, scored=False, contrasts=(sampled, replace(sampled, first="weak", second="strong"))
+    )
+    monkeypatch.setitem(study.STUDIES, "asks", asked)
+    strong = np.array([0.9] * 4 + [0.5] * 6)
+    store(tmp_path / "asks", {"strong": strong, "plain": 0.7 + SPREAD, "weak": 0.66 + SPREAD / 100})
+
+    def said() -> str:
+        capsys.readouterr()
+        assert main(["study", "table", "asks", "--results", str(tmp_path)]) == 0
+        return " ".join(capsys.readouterr().out.split())
+
+    text = said()
+    assert "solved" not in text
+    assert "score01_sampled over all of training: task arm runs mean SD" in text
+    where = "DarkHome level 0"
+    assert f"{where} strong 10 0.66 0.21 4 above plain by more than 0.05, 6 below {where}" in text
+    assert f"{where} weak 10 0.66 0.00 0 above strong by more than 0.05, 0 below" in text
+    assert f"{where} plain 10 0.70 0.07 what the study asks" in text
+    write_json(tmp_path / "asks" / "runs.json", {"DarkHome-0/strong/0": "another"})
+    text = said()
+    assert f"{where} strong 9 0.63 0.20 3 above" in text
+    assert "has them no more: 1, of DarkHome-0/strong;" in text
+
+
 FASTER = Contrast("strong", "plain", 1.5, "faster", predicts=2.0, refuter="it takes as long")
 
 
