@@ -20,6 +20,7 @@ from motley.studies.heat import routing
 from motley.studies.page import COLOURS, page
 from motley.studies.runs import Arm, Run
 from motley.studies.statistics import (
+    FEW,
     IN_A_ROW,
     SOLVED,
     Interval,
@@ -101,12 +102,18 @@ def verdict(where: str, arms: Sequence[Arm]) -> str:
 
 def about(arms: Sequence[Arm], scored: bool) -> str:
     """What the numbers mean, and how much they are worth."""
-    seeds = min(len(arm.runs) for arm in arms)
-    worth = (
-        "One seed an arm: this shows what happens, it is no evidence of a difference."
-        if seeds == 1
-        else f"{seeds} seeds an arm or more; intervals are 95%, from bootstrap over seeds."
-    )
+    counts = [len(arm.runs) for arm in arms]
+    worth = f"{min(counts)} seeds an arm or more; "
+    if max(counts) < FEW:
+        worth += "beside estimates stands the range of the seeds, which are too few for intervals."
+    elif min(counts) < FEW:
+        worth += (
+            f"intervals are 95%, from bootstrap over seeds, and of fewer than {FEW} their range."
+        )
+    else:
+        worth += "intervals are 95%, from bootstrap over seeds."
+    if min(counts) == 1:
+        worth = "One seed an arm: this shows what happens, it is no evidence of a difference."
     unfinished = [str(r.folder) for arm in arms for r in arm.runs if not r.done]
     note = f" Still under way: {escape(', '.join(unfinished))}." if unfinished else ""
     meaning = (
