@@ -100,6 +100,7 @@ def main(args: StudyCommand) -> int:
     try:
         if args.action == "tune":
             study.tune(chosen, runs, results, on_look)
+            _tell_ties(chosen, read_json(results / "settings.json")["ties"], console)
         else:
             found = study.run(chosen, runs, results, on_look, whole)
             if found.kept:
@@ -116,6 +117,24 @@ def main(args: StudyCommand) -> int:
         return 130
     console.print(f"wrote {results}")
     return 0
+
+
+def _tell_ties(
+    chosen: study.Study, ties: Mapping[str, Mapping[str, Sequence[int]]], console: Console
+) -> None:
+    """Name the arms of which several draws were equally good.
+
+    Args:
+        chosen: what was tuned.
+        ties: of ``settings.json``.
+        console: where to.
+    """
+    for task, _, arm, _ in chosen.cells():
+        if draws := ties.get(task, {}).get(arm):
+            console.print(
+                f"{len(draws)} draws are equally good for {arm} on {task}, and nothing was chosen "
+                f"between them: the first is taken"
+            )
 
 
 def sentence(answer: Mapping[str, Any]) -> str:

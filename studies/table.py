@@ -14,7 +14,8 @@
   none.
 - ``wall_s``: seconds of training so far.
 
-``runs.json`` has a hash of what each of these runs is, by its folder below the study's.
+``runs.json`` has a hash of what each of these runs is, by its folder below the study's, and beside
+them as ``commits`` that of the source with which it was begun, where that is known.
 ``left_out.csv`` has the rows of runs that the study would make otherwise by now, with their hash in
 a last column, ``run``.
 """
@@ -105,12 +106,13 @@ class Stored(NamedTuple):
 
     Attributes:
         rows: of ``curves.csv``, by run. marks: the hashes of ``runs.json``, by run.
-        left_out: the rows of ``left_out.csv``.
+        left_out: the rows of ``left_out.csv``. commits: of ``runs.json``, by run.
     """
 
     rows: dict[str, Rows]
     marks: dict[str, str]
     left_out: Rows
+    commits: dict[str, str]
 
 
 class Collected(NamedTuple):
@@ -170,9 +172,9 @@ def collect(planned: Iterable[Planned], runs: Path, results: Path) -> Collected:
 
 
 def _collect(planned: Iterable[Planned], runs: Path, results: Path) -> Collected:
-    stored, marks, left_out = read(results)
+    stored, marks, left_out, commits = read(results)
     rows, leaving = Rows(), Rows()
-    now: dict[str, str] = {}
+    now, sources = dict[str, str](), dict[str, str | None]()
     learners: dict[str, Learnt] = {}
     kept = foreign = 0
     for plan in planned:
@@ -201,6 +203,10 @@ def _collect(planned: Iterable[Planned], runs: Path, results: Path) -> Collected
         rows += after
         if after and mark is not None:
             now[key] = mark
+        if after:
+            made = after is not before
+            facts = read_json(folder / "versions.json") if made else {"git": commits.get(key)}
+            sources[key] = facts.get("git")
     for key, others in stored.items():  # of runs that the study has no more
         leaving += [[*row, marks.get(key, "")] for row in others]
     aside = results / "left_out.csv"
@@ -208,7 +214,8 @@ def _collect(planned: Iterable[Planned], runs: Path, results: Path) -> Collected
     if new:
         write_csv(aside, LEFT_OUT_COLUMNS, [*left_out, *new])
     write_csv(results / "curves.csv", COLUMNS, rows)
-    write_json(results / "runs.json", now)
+    known = {key: commit for key, commit in sources.items() if commit is not None}
+    write_json(results / "runs.json", {**now, "commits": known} if known else now)
     return Collected(kept, foreign, aside if leaving else None)
 
 
@@ -225,15 +232,31 @@ def mark_of(plan: Planned, learners: dict[str, Learnt]) -> str | None:
     config, arm = plan.config, plan.place
     if config is None:
         return None
-    facts = config.to_json() | {"imports": None, "task_hash": config.task_hash}
     try:
-        if config.ours is None:
-            facts["environment"] = versions.environment(config.task)
+        facts = facts_of(config)
         if not plan.is_peer and arm not in learners:
             learners[arm] = _learnt(config)
     except (ModuleNotFoundError, gym.error.Error, ConfigError):  # a package or plug-in is missing
         return None
-    facts |= {"learnt": learners.get(arm), "prior": plan.prior, "control": plan.control}
+    return digest(
+        facts | {"learnt": learners.get(arm), "prior": plan.prior, "control": plan.control}
+    )
+
+
+def facts_of(config: RunConfig) -> dict[str, Any]:
+    """JSON values: all of a configuration but plug-ins, and the code of its task.
+
+    Raises:
+        ModuleNotFoundError: a package is missing.
+        gymnasium.error.Error: there is no such environment here.
+    """
+    facts = config.to_json() | {"imports": None, "task_hash": config.task_hash}
+    others = {"environment": versions.environment(config.task)} if config.ours is None else {}
+    return facts | others
+
+
+def digest(facts: Any) -> str:
+    """Sixteen hex digits of JSON values."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -314,9 +337,10 @@ def read(results: Path) -> Stored:
         level = int(row["level"]) if row["level"] else None
         key = f"{place(row['task'], level, row['arm'])}/{row['seed']}"
         rows.setdefault(key, []).append(line)
-    marks = results / "runs.json"
-    left_out = _lines(results / "left_out.csv", LEFT_OUT_COLUMNS)
-    return Stored(rows, read_json(marks) if marks.exists() else {}, left_out)
+    path = results / "runs.json"
+    marks = read_json(path) if path.exists() else {}
+    commits = marks.pop("commits", {})
+    return Stored(rows, marks, _lines(results / "left_out.csv", LEFT_OUT_COLUMNS), commits)
 
 
 def hash_of(rows: Mapping[str, Rows]) -> str:
