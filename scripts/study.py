@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from motley.scripts.flags import StudyCommand
-from motley.scripts.readouts import explain_scale
+from motley.scripts.study_table import part, show, tell_changed
 from motley.studies import (
     baselines,
     exploration,
@@ -33,8 +32,6 @@ SHIPPED = (
 """Studies that come with Motley; each registers itself where it is written."""
 WORDS = {"equivalent": "≈", "at least": "≥", "at most": "≤", "more": ">", "faster": "faster than"}
 """What a contrast's kind says of its two arms."""
-NUMBER = re.compile(r"-?\d+\.\d+")
-"""A score in a cell of the table."""
 
 
 def main(args: StudyCommand) -> int:
@@ -83,30 +80,13 @@ def main(args: StudyCommand) -> int:
             console.print(f"{missing} neither stored in {stored} nor begun in {runs}")
         return 0
     if args.action == "table":
-        titles = ("task", "arm", "solved", "steps to solved", "final score01", "out of distr.")
-        asked = {(task, name) for task, _, name, _ in chosen.cells()}
-        rows = [titles, *table.summary(results, asked)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            console.print("  ".join(cells).rstrip())
-        scores = (
-            number for *_, final, ood in rows[1:] for number in NUMBER.findall(f"{final} {ood}")
-        )
-        explain_scale(map(float, scores))
-        if whole.contrasts:
-            console.print(f"what the study asks of it: {chosen.command('verdict')}")
+        show(whole, chosen, results, console)
         return 0
     if args.action == "verdict":
         for answer in verdict(whole, results):
             console.print(sentence(answer))
         written = results / "verdict.json"
-        if changed := read_json(written)["changed_runs"]:
-            console.print(
-                f"stored runs that do not count, since the study would make them otherwise by now "
-                f"or has them no more: {len(changed)}, of {', '.join(_arms_of(changed))}; the next "
-                f"run of the study puts them aside"
-            )
+        tell_changed(read_json(written)["changed_runs"], console)
         console.print(f"wrote {written}")
         return 0
     done: set[str] = set()
@@ -120,6 +100,7 @@ def main(args: StudyCommand) -> int:
     try:
         if args.action == "tune":
             study.tune(chosen, runs, results, on_look)
+            _tell_ties(chosen, read_json(results / "settings.json")["ties"], console)
         else:
             found = study.run(chosen, runs, results, on_look, whole)
             if found.kept:
@@ -138,14 +119,22 @@ def main(args: StudyCommand) -> int:
     return 0
 
 
-def _arms_of(keys: Sequence[str]) -> list[str]:
-    """Return the arms, each with its task, of runs by key."""
-    return list(dict.fromkeys(key.rpartition("/")[0] for key in keys))
+def _tell_ties(
+    chosen: study.Study, ties: Mapping[str, Mapping[str, Sequence[int]]], console: Console
+) -> None:
+    """Name the arms of which several draws were equally good.
 
-
-def _part(last: float) -> str:
-    """The share of a run that is compared, in words."""
-    return "all of training" if last == 1 else f"the last {last:.0%} of training"
+    Args:
+        chosen: what was tuned.
+        ties: of ``settings.json``.
+        console: where to.
+    """
+    for task, _, arm, _ in chosen.cells():
+        if draws := ties.get(task, {}).get(arm):
+            console.print(
+                f"{len(draws)} draws are equally good for {arm} on {task}, and nothing was chosen "
+                f"between them: the first is taken"
+            )
 
 
 def sentence(answer: Mapping[str, Any]) -> str:
@@ -159,11 +148,13 @@ def sentence(answer: Mapping[str, Any]) -> str:
     found += f"  {_ratio(answer) if faster else _difference(answer)}{left_out}"
     if min(answer["seeds"]) < LEAST_SEEDS:
         found += f"; fewer than {LEAST_SEEDS} of an arm decide nothing"
+    if answer["waits"]:
+        found += "; nothing is decided until they are over, since others end when they have solved"
     arms = (answer["first"], answer["second"])
     if none := [arm for arm, runs in zip(arms, answer["seeds"], strict=True) if not runs]:
         found = f"[bold]no verdict[/], no runs of {' and none of '.join(none)}{left_out}"
     late = f"round {answer['round']}, " if answer["round"] > 1 else ""
-    compared = "steps to solved" if faster else f"{answer['measure']} over {_part(answer['last'])}"
+    compared = "steps to solved" if faster else f"{answer['measure']} over {part(answer['last'])}"
     lines = [
         f"{late}{answer['task']}{level}: {answer['first']} {WORDS[answer['kind']]} "
         f"{answer['second']} in {compared} (margin {answer['margin']}): {found}"
@@ -194,7 +185,8 @@ def _ratio(answer: Mapping[str, Any]) -> str:
     never = [k for k, n in enumerate(answer["solved"]) if n == 0]
     for k in never:
         name = answer["second" if k else "first"]
-        told += f"; {name} never solved it in {answer['budgets'][k]:,} steps"
+        never_in = f"never solved it in {answer['budgets'][k]:,} steps"
+        told += f"; {name} {'has not solved it so far' if answer['waits'] else never_in}"
     told += ", which bounds the ratio" if len(never) == 1 else ""
     return told
 

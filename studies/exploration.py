@@ -98,6 +98,7 @@ EXPLORATION = Study(
     ),
     round=3,
     imports=(measured.__name__, known_room.__name__),
+    scored=False,
     eval_episodes=50,
 )
 STUDIES["exploration"] = EXPLORATION

@@ -68,6 +68,7 @@ FADING = Study(
         )
     ),
     imports=(known_room.__name__, screen.__name__),
+    scored=False,
     eval_episodes=50,
 )
 STUDIES["fading"] = FADING

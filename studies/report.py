@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from motley.envs import TASKS, calibration
+from motley.envs import TASKS
 from motley.envs.files import check_place
-from motley.studies import controls
+from motley.studies import controls, trials
 from motley.studies import runs as run_folders
 from motley.studies.chart import Chart, Curve
 from motley.studies.folder import read_json, write_text
@@ -20,6 +20,7 @@ from motley.studies.heat import routing
 from motley.studies.page import COLOURS, page
 from motley.studies.runs import Arm, Run
 from motley.studies.statistics import (
+    FEW,
     IN_A_ROW,
     SOLVED,
     Interval,
@@ -101,12 +102,18 @@ def verdict(where: str, arms: Sequence[Arm]) -> str:
 
 def about(arms: Sequence[Arm], scored: bool) -> str:
     """What the numbers mean, and how much they are worth."""
-    seeds = min(len(arm.runs) for arm in arms)
-    worth = (
-        "One seed an arm: this shows what happens, it is no evidence of a difference."
-        if seeds == 1
-        else f"{seeds} seeds an arm or more; intervals are 95%, from bootstrap over seeds."
-    )
+    counts = [len(arm.runs) for arm in arms]
+    worth = f"{min(counts)} seeds an arm or more; "
+    if max(counts) < FEW:
+        worth += "beside estimates stands the range of the seeds, which are too few for intervals."
+    elif min(counts) < FEW:
+        worth += (
+            f"intervals are 95%, from bootstrap over seeds, and of fewer than {FEW} their range."
+        )
+    else:
+        worth += "intervals are 95%, from bootstrap over seeds."
+    if min(counts) == 1:
+        worth = "One seed an arm: this shows what happens, it is no evidence of a difference."
     unfinished = [str(r.folder) for arm in arms for r in arm.runs if not r.done]
     note = f" Still under way: {escape(', '.join(unfinished))}." if unfinished else ""
     meaning = (
@@ -207,9 +214,8 @@ def _levels(run: Run) -> list[tuple[float, str]]:
     if task is None or run.config["level"] >= len(task.levels):
         return lines
     rules = task(run.config["level"], run.config["ood"])
-    entry = calibration.lookup(rules)
-    if entry is not None:
-        chance = (rules.chance - entry.random) / (entry.oracle - entry.random)
+    chance = trials.chance(rules)
+    if chance is not None:
         lines.append((chance, f"chance (best shortcut) {chance:.2f}"))
     found = None if rules.ood else controls.lookup(task, rules.level)
     if found is not None:

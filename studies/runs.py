@@ -14,7 +14,15 @@ import numpy.typing as npt
 
 from motley.studies.config import RunConfig
 from motley.studies.folder import Columns, FolderError, read_csv, read_json
-from motley.studies.statistics import Interval, Solved, bootstrap, bootstrap_curve, steps_to_solved
+from motley.studies.statistics import (
+    FEW,
+    Interval,
+    Solved,
+    bootstrap,
+    interquartile_mean,
+    spread_curve,
+    steps_to_solved,
+)
 
 Floats = npt.NDArray[np.float64]
 KINDS = ("routing", "time", "credit", "n_envs")
@@ -94,7 +102,10 @@ class Arm:
     runs: Sequence[Run]
 
     def over_steps(self, measure: str, table: str = "eval") -> Aggregate:
-        """Interquartile mean and interval of a column, where at least one run has come to."""
+        """Interquartile mean and interval of a column, where at least one run has come to.
+
+        The interval is as in :func:`.statistics.spread_curve`.
+        """
         curves = [self.curve(run, measure, table) for run in self.runs]
         curves = [(x, y) for x, y in curves if len(x)]
         if not curves:
@@ -105,7 +116,7 @@ class Arm:
         here = ~np.isnan(rows)
         for pattern in np.unique(here, axis=1).T:  # runs under way have come less far
             where = (here == pattern[:, None]).all(axis=0)
-            found[:, where] = bootstrap_curve(rows[np.ix_(pattern, where)])
+            found[:, where] = spread_curve(rows[np.ix_(pattern, where)])
         return Aggregate(grid, *found)
 
     @staticmethod
@@ -118,8 +129,14 @@ class Arm:
         return columns["steps"][known], columns[measure][known]
 
     def final(self, measure: str) -> Interval:
-        """Of a column of eval.csv: interquartile mean of the runs' last values."""
-        return bootstrap([[run.eval[measure][-1] for run in self.runs]])
+        """Of a column of eval.csv: interquartile mean of the runs' last values.
+
+        Its interval is the range of the runs where they are few.
+        """
+        last = [float(run.eval[measure][-1]) for run in self.runs]
+        if 1 < len(last) < FEW:
+            return Interval(interquartile_mean(last), min(last), max(last))
+        return bootstrap([last])
 
     @property
     def times(self) -> list[Solved]:

@@ -57,6 +57,7 @@ SCREEN = Study(
         ),
     ),
     imports=(known_room.__name__, __name__),
+    scored=False,
     eval_episodes=50,
 )
 STUDIES["screen"] = SCREEN

@@ -6,7 +6,6 @@ choice is written to ``results/<study>/settings.json`` before any run of the stu
 
 from __future__ import annotations
 
-import csv
 import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,14 +19,12 @@ import numpy as np
 
 from motley.costs.registry import Registry, unknown
 from motley.envs.files import check_place
-from motley.studies import peers, table
+from motley.studies import peers, table, trials
 from motley.studies.config import ConfigError, RunConfig, build_worlds, check
 from motley.studies.demo import look, train
 from motley.studies.folder import read_csv, read_json, write_csv, write_json
 from motley.studies.peers import PEERS
 from motley.studies.table import MEASURED, Collected, Planned, place
-
-TUNING_COLUMNS = ("task", "arm", "trial", "seed", "score01")
 
 
 @dataclass(frozen=True)
@@ -138,6 +135,8 @@ class Study:
         fixed: settings of the agent that all runs share.
         contrasts: what its verdict answers. round: the newest of its rounds.
         imports: plug-in modules that its runs need.
+        scored: False where its environments give as score01 a measure of something else than how
+            well a task is done, so that 0.8 of it is not solved.
         eval_every, eval_episodes: as in :class:`RunConfig`.
     """
 
@@ -154,6 +153,7 @@ class Study:
     contrasts: tuple[Contrast, ...] = ()
     round: int = 1
     imports: tuple[str, ...] = ()
+    scored: bool = True
     eval_every: int = 20_000
     eval_episodes: int = 200
 
@@ -252,19 +252,22 @@ def tune(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
     """Try every arm with the same draws and write the best to ``settings.json``.
 
     The best has the highest mean score01 over the second half of its evaluations, averaged over
-    the tuning seeds. Every run is kept in ``tuning.csv``.
+    the tuning seeds; of several that have it the first drawn is taken, and ``ties`` has them all,
+    since such trials chose nothing. ``trials`` has a hash of what each arm's trials were. Every run
+    is kept in ``tuning.csv``.
     """
     wanted: dict[str, RunConfig] = {}
     keys: dict[str, tuple[str, str, int, int]] = {}
-    for task, level, name, arm in study.cells():
-        if not arm.tuned or arm.tuned_as:
-            continue
-        short = replace(arm, steps=study.trial_steps, until_solved=False)
-        for (trial, draw), seed in product(enumerate(study.draws()), study.tuning_seeds):
+    tuned = [cell for cell in study.cells() if cell[-1].tuned and not cell[-1].tuned_as]
+    for task, level, name, arm in tuned:
+        for (trial, seed), config in _trials(study, task, level, arm).items():
             key = f"tune/{place(task, level, name)}/{trial}-{seed}"
-            wanted[key] = study.config(task, level, short, seed, **draw)
+            wanted[key] = config
             keys[key] = (task, name, trial, seed)
     _refuse(wanted.values())
+    marks: dict[str, dict[str, str]] = {}
+    for task, level, name, arm in tuned:
+        marks.setdefault(task, {})[name] = _trials_mark(study, task, level, arm)
     _check_writable(results)
     train(wanted, runs, on_look)
     rows = []
@@ -274,30 +277,65 @@ def tune(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
         score = float(scores[len(scores) // 2 :].mean())
         rows.append((task, name, trial, seed, f"{score:.4f}"))
         found.setdefault((task, name), {}).setdefault(trial, []).append(score)
-    rows += _other_rows(results / "tuning.csv", {(task, name) for task, name, *_ in rows})
-    write_csv(results / "tuning.csv", TUNING_COLUMNS, sorted(rows))
-    draws = study.draws()
-    chosen: dict[str, dict[str, Any]] = {}
-    for (task, name), trials in found.items():
-        best = max(trials, key=lambda trial: float(np.mean(trials[trial])))
-        chosen.setdefault(task, {})[name] = draws[best]
-    if (results / "settings.json").exists():  # a part of the study may have been tuned before
-        before = read_json(results / "settings.json")["chosen"]
-        chosen = {t: before.get(t, {}) | chosen.get(t, {}) for t in {**before, **chosen}}
-    write_json(results / "settings.json", {"draws": draws, "chosen": chosen})
-
-
-def _other_rows(path: Path, arms: set[tuple[str, str]]) -> list[tuple[Any, ...]]:
-    """Rows of an older table that are not of these arms."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        _, *old = csv.reader(file)
-    return [
+    rows += [
         (task, name, int(trial), int(seed), score)
-        for task, name, trial, seed, score in old
-        if (task, name) not in arms
+        for task, name, trial, seed, score in trials.rows(results)
+        if (task, name) not in found
     ]
+    write_csv(results / "tuning.csv", trials.COLUMNS, sorted(rows))
+    draws = study.draws()
+    chosen, ties = dict[str, dict[str, Any]](), dict[str, dict[str, list[int]]]()
+    for (task, name), tried in found.items():
+        means = {trial: float(np.mean(scores)) for trial, scores in tried.items()}
+        best = [trial for trial, mean in means.items() if mean == max(means.values())]
+        chosen.setdefault(task, {})[name] = draws[best[0]]
+        ties.setdefault(task, {})[name] = best if len(best) > 1 else []
+    path = results / "settings.json"
+    before = read_json(path) if path.exists() else {}  # a part may have been tuned before
+    entries = {"chosen": chosen, "ties": ties, "trials": marks}
+    merged = {
+        entry: {t: old.get(t, {}) | new.get(t, {}) for t in {**old, **new}}
+        for entry, new in entries.items()
+        for old in [before.get(entry, {})]
+    }
+    write_json(path, {"draws": draws, **merged})
+
+
+def _trials(
+    study: Study, task: str, level: int | None, arm: Arm
+) -> dict[tuple[int, int], RunConfig]:
+    """The runs that an arm is tuned by, by draw and seed."""
+    short = replace(arm, steps=study.trial_steps, until_solved=False)
+    return {
+        (trial, seed): study.config(task, level, short, seed, **draw)
+        for (trial, draw), seed in product(enumerate(study.draws()), study.tuning_seeds)
+    }
+
+
+def _trials_mark(study: Study, task: str, level: int | None, arm: Arm) -> str:
+    """A hash of an arm's trials and of its task."""
+    return table.digest([table.facts_of(c) for c in _trials(study, task, level, arm).values()])
+
+
+def _refuse_other_trials(study: Study, whole: Study, results: Path) -> None:
+    """Refuse settings that were chosen by other trials than the study has now.
+
+    Of settings that were stored without a hash it is not known.
+
+    Raises:
+        ConfigError: an arm's were.
+    """
+    path = results / "settings.json"
+    marks = read_json(path).get("trials", {}) if path.exists() else {}
+    for task, level, name, arm in study.cells():
+        tuned = arm.tuned_as or name
+        mark, of = marks.get(task, {}).get(tuned), whole.arms[task].get(tuned)
+        if arm.tuned and mark and of and mark != _trials_mark(whole, task, level, of):
+            raise ConfigError(
+                f"the settings of arm {tuned!r} on {task} were chosen by other trials than study "
+                f"{study.name!r} has now (search, seeds, steps, the arm or its task have changed): "
+                f"tune it anew, {study.command('tune')}"
+            )
 
 
 def run(
@@ -313,7 +351,8 @@ def run(
         whole: the study that this is a part of, whose other rows stay in the table; else all of it.
 
     Raises:
-        ConfigError: the study was not tuned, or its old table has other columns.
+        ConfigError: the study was not tuned, or by other trials than it has now, or its old table
+            has other columns.
     """
     wanted: dict[str, RunConfig] = {}
     for plan in planned(study, results):
@@ -324,6 +363,7 @@ def run(
             )
         wanted[plan.key] = plan.config
     _refuse(wanted.values())
+    _refuse_other_trials(study, whole or study, results)
     # What cannot be is told before hours of training, not after.
     table.read(results)
     _check_writable(results)

@@ -14,7 +14,8 @@
   none.
 - ``wall_s``: seconds of training so far.
 
-``runs.json`` has a hash of what each of these runs is, by its folder below the study's.
+``runs.json`` has a hash of what each of these runs is, by its folder below the study's, and beside
+them as ``commits`` that of the source with which it was begun, where that is known.
 ``left_out.csv`` has the rows of runs that the study would make otherwise by now, with their hash in
 a last column, ``run``.
 """
@@ -24,7 +25,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,12 +106,13 @@ class Stored(NamedTuple):
 
     Attributes:
         rows: of ``curves.csv``, by run. marks: the hashes of ``runs.json``, by run.
-        left_out: the rows of ``left_out.csv``.
+        left_out: the rows of ``left_out.csv``. commits: of ``runs.json``, by run.
     """
 
     rows: dict[str, Rows]
     marks: dict[str, str]
     left_out: Rows
+    commits: dict[str, str]
 
 
 class Collected(NamedTuple):
@@ -170,9 +172,9 @@ def collect(planned: Iterable[Planned], runs: Path, results: Path) -> Collected:
 
 
 def _collect(planned: Iterable[Planned], runs: Path, results: Path) -> Collected:
-    stored, marks, left_out = read(results)
+    stored, marks, left_out, commits = read(results)
     rows, leaving = Rows(), Rows()
-    now: dict[str, str] = {}
+    now, sources = dict[str, str](), dict[str, str | None]()
     learners: dict[str, Learnt] = {}
     kept = foreign = 0
     for plan in planned:
@@ -201,6 +203,10 @@ def _collect(planned: Iterable[Planned], runs: Path, results: Path) -> Collected
         rows += after
         if after and mark is not None:
             now[key] = mark
+        if after:
+            made = after is not before
+            facts = read_json(folder / "versions.json") if made else {"git": commits.get(key)}
+            sources[key] = facts.get("git")
     for key, others in stored.items():  # of runs that the study has no more
         leaving += [[*row, marks.get(key, "")] for row in others]
     aside = results / "left_out.csv"
@@ -208,7 +214,8 @@ def _collect(planned: Iterable[Planned], runs: Path, results: Path) -> Collected
     if new:
         write_csv(aside, LEFT_OUT_COLUMNS, [*left_out, *new])
     write_csv(results / "curves.csv", COLUMNS, rows)
-    write_json(results / "runs.json", now)
+    known = {key: commit for key, commit in sources.items() if commit is not None}
+    write_json(results / "runs.json", {**now, "commits": known} if known else now)
     return Collected(kept, foreign, aside if leaving else None)
 
 
@@ -225,15 +232,31 @@ def mark_of(plan: Planned, learners: dict[str, Learnt]) -> str | None:
     config, arm = plan.config, plan.place
     if config is None:
         return None
-    facts = config.to_json() | {"imports": None, "task_hash": config.task_hash}
     try:
-        if config.ours is None:
-            facts["environment"] = versions.environment(config.task)
+        facts = facts_of(config)
         if not plan.is_peer and arm not in learners:
             learners[arm] = _learnt(config)
     except (ModuleNotFoundError, gym.error.Error, ConfigError):  # a package or plug-in is missing
         return None
-    facts |= {"learnt": learners.get(arm), "prior": plan.prior, "control": plan.control}
+    return digest(
+        facts | {"learnt": learners.get(arm), "prior": plan.prior, "control": plan.control}
+    )
+
+
+def facts_of(config: RunConfig) -> dict[str, Any]:
+    """JSON values: all of a configuration but plug-ins, and the code of its task.
+
+    Raises:
+        ModuleNotFoundError: a package is missing.
+        gymnasium.error.Error: there is no such environment here.
+    """
+    facts = config.to_json() | {"imports": None, "task_hash": config.task_hash}
+    others = {"environment": versions.environment(config.task)} if config.ours is None else {}
+    return facts | others
+
+
+def digest(facts: Any) -> str:
+    """Sixteen hex digits of JSON values."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -314,9 +337,10 @@ def read(results: Path) -> Stored:
         level = int(row["level"]) if row["level"] else None
         key = f"{place(row['task'], level, row['arm'])}/{row['seed']}"
         rows.setdefault(key, []).append(line)
-    marks = results / "runs.json"
-    left_out = _lines(results / "left_out.csv", LEFT_OUT_COLUMNS)
-    return Stored(rows, read_json(marks) if marks.exists() else {}, left_out)
+    path = results / "runs.json"
+    marks = read_json(path) if path.exists() else {}
+    commits = marks.pop("commits", {})
+    return Stored(rows, marks, _lines(results / "left_out.csv", LEFT_OUT_COLUMNS), commits)
 
 
 def hash_of(rows: Mapping[str, Rows]) -> str:
@@ -379,34 +403,41 @@ def load(results: Path) -> Stored:
     return read(results)
 
 
-def summary(results: Path, asked: Container[tuple[str, str]]) -> Iterator[tuple[str, ...]]:
-    """A row an arm of ``curves.csv``: who solved the task when, and where it ended.
+def standing(planned: Iterable[Planned], stored: Stored) -> tuple[dict[str, Rows], list[str]]:
+    """The stored rows of these runs, and those left out since they were :func:`changed`.
 
     Args:
-        results: the study's folder.
-        asked: the (task, arm) that are wanted.
+        planned: the runs that are asked for.
+        stored: the study's table.
+    """
+    plans = list(planned)
+    asked = {plan.key: stored.rows[plan.key] for plan in plans if plan.key in stored.rows}
+    left_out = changed(plans, stored._replace(rows=asked))
+    return {key: run for key, run in asked.items() if key not in left_out}, left_out
+
+
+def summary(rows: Mapping[str, Rows]) -> Iterator[tuple[str, ...]]:
+    """A row an arm: who solved the task when, and where it ended.
+
+    Args:
+        rows: of ``curves.csv``, by run.
 
     Yields:
         task with its level, arm, seeds that solved it, median steps to solved, final score01 and
         its smallest and largest, final score01 out of distribution.
-
-    Raises:
-        ConfigError: there is no table.
     """
-    arms: dict[tuple[str, str], dict[str, list[dict[str, str]]]] = {}
-    for key, lines in load(results).rows.items():
+    arms: dict[tuple[str, str], list[list[dict[str, str]]]] = {}
+    for lines in rows.values():
         found = [dict(zip(COLUMNS, line, strict=True)) for line in lines]
         task, level, arm = (found[0][name] for name in ("task", "level", "arm"))
-        if (task, arm) in asked:
-            where = f"{task} level {level}" if level else task
-            arms.setdefault((where, arm), {})[key] = found
+        arms.setdefault((where(task, level), arm), []).append(found)
     for (task, arm), runs in arms.items():
         solved = [
             steps_to_solved([int(r["steps"]) for r in found], [float(r["score01"]) for r in found])
-            for found in runs.values()
+            for found in runs
         ]
-        final = [float(found[-1]["score01"]) for found in runs.values()]
-        ood = [float(found[-1]["score01_ood"]) for found in runs.values()]
+        final = [float(found[-1]["score01"]) for found in runs]
+        ood = [float(found[-1]["score01_ood"]) for found in runs]
         yield (
             task,
             arm,
@@ -415,3 +446,8 @@ def summary(results: Path, asked: Container[tuple[str, str]]) -> Iterator[tuple[
             f"{np.mean(final):.2f} ({min(final):.2f} to {max(final):.2f})",
             "-" if np.isnan(ood).any() else f"{np.mean(ood):.2f}",
         )
+
+
+def where(task: str, level: str | int | None) -> str:
+    """A task with its level, in words."""
+    return task if level in ("", None) else f"{task} level {level}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -14,6 +14,7 @@ from motley.studies import table, versions
 from motley.studies.config import ConfigError, RunConfig, import_plugins
 from motley.studies.folder import write_json
 from motley.studies.statistics import (
+    Floats,
     Interval,
     Solved,
     difference,
@@ -46,7 +47,10 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
     reaches the size that it predicts, if any; ``refuted`` where all of the interval lies outside,
     else ``inconclusive``; so are fewer than 10 whole runs of an arm; without any it is ``null``.
     Runs that have not reached their arm's steps do not count, nor do those of an arm, or on a task,
-    that was changed since they were stored, or that the study has no more (``changed_runs``).
+    that was changed since they were stored, or that the study has no more (``changed_runs``). Where
+    an arm's runs end when they have solved their task, those under way are the ones that have not
+    yet: to leave them out would favour the arm. Nothing is decided until they are over
+    (``waits``), and for ``faster`` they count as unsolved so far.
 
     For ``faster`` the interval is that of the ratio of steps to solved
     (:func:`.survival.steps_ratio`): it is ``refuted`` where the interval ends below the margin,
@@ -102,6 +106,54 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
     return found
 
 
+class Ends(NamedTuple):
+    """What an arm's whole runs come to, as contrasts compare it.
+
+    Attributes:
+        task, level, arm: whose.
+        measure, last: as in :class:`.study.Contrast`.
+        scores: (N,) one a run.
+        beside: of each contrast that is of this arm first: the second one, the margin, and how many
+            runs lie above, and below, the second one's mean by more than that.
+    """
+
+    task: str
+    level: int | None
+    arm: str
+    measure: str
+    last: float
+    scores: Floats
+    beside: list[tuple[str, float, int, int]]
+
+
+def ends(study: Study, rows: Mapping[str, table.Rows]) -> Iterator[Ends]:
+    """What the arms of a study's contrasts come to, one measure after the other.
+
+    Args:
+        study: or a part of one.
+        rows: of its ``curves.csv``, by run.
+    """
+    compared = [contrast for contrast in study.contrasts if contrast.kind != "faster"]
+    for measure, last in dict.fromkeys((c.measure, c.last) for c in compared):
+        curves = _curves(rows, measure)
+        asked = [c for c in compared if (c.measure, c.last) == (measure, last)]
+        for task, level in study.tasks:
+            here = [c for c in asked if not c.tasks or task in c.tasks]
+            found = dict[str, Floats]()
+            for name, arm in study.arms[task].items():
+                runs = curves.get((task, "" if level is None else str(level), name), {}).values()
+                found[name] = np.array([ending(run, last) for run in _over(arm, runs)])
+            for name, scores in found.items():
+                beside = []
+                for c in here:
+                    if c.first == name and len(other := found.get(c.second, np.empty(0))):
+                        gaps = scores - other.mean()
+                        counts = int((gaps > c.margin).sum()), int((gaps < -c.margin).sum())
+                        beside.append((c.second, c.margin, *counts))
+                if len(scores) and any(name in (c.first, c.second) for c in here):
+                    yield Ends(task, level, name, measure, last, scores, beside)
+
+
 def _task_hash(task: str) -> str | None:
     try:
         return RunConfig(task).task_hash or versions.environment(task)
@@ -144,16 +196,18 @@ def _answer(
 ) -> dict[str, Any]:
     """One entry of ``verdict.json``."""
     rung = "" if level is None else str(level)
-    wholes, halves, both = list[list[Curve]](), 0, [arms[contrast.first], arms[contrast.second]]
+    faster, waits, halves = contrast.kind == "faster", False, 0
+    counted, both = list[list[Curve]](), [arms[contrast.first], arms[contrast.second]]
     for name, arm in zip((contrast.first, contrast.second), both, strict=True):
-        runs = curves.get((task, rung, name), {}).values()
-        whole = [run for run in runs if run[-1][0] >= arm.steps or _stopped(arm, run)]
+        runs = [*curves.get((task, rung, name), {}).values()]
+        whole = _over(arm, runs)
         halves += len(runs) - len(whole)
-        wholes.append(whole)
-    judge = _faster if contrast.kind == "faster" else _higher
-    found, between, p = judge(contrast, both, *wholes)
-    seeds = min(map(len, wholes))
-    told = contrast.kind in SIZED and seeds >= LEAST_SEEDS and math.isfinite(p)
+        waits |= arm.until_solved and len(whole) < len(runs)
+        counted.append(runs if faster and arm.until_solved else whole)
+    found, between, p = (_faster if faster else _higher)(contrast, both, *counted)
+    seeds = min(map(len, counted))
+    said = decide(contrast, between, seeds, found.get("largest_ratio"))
+    told = contrast.kind in SIZED and seeds >= LEAST_SEEDS and math.isfinite(p) and not waits
     return {
         "task": task,
         "level": level,
@@ -166,10 +220,11 @@ def _answer(
         "margin": contrast.margin,
         "predicts": contrast.predicts,
         "refuter": contrast.refuter,
-        "seeds": [len(whole) for whole in wholes],
+        "seeds": [len(runs) for runs in counted],
         "unfinished_runs": halves,
+        "waits": waits,
         **found,
-        "verdict": decide(contrast, between, seeds, found.get("largest_ratio")),
+        "verdict": "inconclusive" if said and waits else said,
         "p": p if told else None,
         "p_holm": None,
         "verdict_holm": None,
@@ -211,9 +266,13 @@ def _faster(
     return found, Interval(*ratio[:3]), ratio.p
 
 
-def _stopped(arm: Arm, curve: Curve) -> bool:
-    """Whether a run ended before its steps because it had solved its task."""
-    return arm.until_solved and not solved(curve).censored
+def _over(arm: Arm, runs: Iterable[Curve]) -> list[Curve]:
+    """The runs that have come to their steps, or ended before since they had solved their task."""
+    return [
+        run
+        for run in runs
+        if run[-1][0] >= arm.steps or (arm.until_solved and not solved(run).censored)
+    ]
 
 
 def solved(curve: Curve) -> Solved:

@@ -81,6 +81,8 @@ def test_the_page_says_who_solved_it_and_bounds_who_did_not(study: Path, tmp_pat
     assert "2 of 2 solved" in text
     assert "0 of 2 solved" in text
     assert "0.90" in text
+    assert "0.55 0.20 to 0.90" in text  # what the two were at, and no interval
+    assert "2 seeds an arm or more; beside estimates stands the range of the seeds" in text
     for name in ("matched0", "uniform1"):
         assert f"--out {study / 'home' / name}" in text
 

@@ -18,6 +18,7 @@ from motley.studies.statistics import (
     p_above,
     probability_of_improvement,
     restricted_mean,
+    spread_curve,
     standard_error,
     steps_to_solved,
 )
@@ -59,6 +60,15 @@ def test_a_band_is_the_bootstrap_at_each_point() -> None:
         assert estimate[k] == pytest.approx(point.estimate)
         assert (low[k], high[k]) == pytest.approx((point.low, point.high), abs=0.1)
     assert np.isnan(bootstrap_curve(rows[:1])[1:]).all()
+
+
+def test_few_runs_have_a_range_and_no_interval() -> None:
+    rows = np.random.default_rng(4).normal(size=(10, 3))
+    np.testing.assert_array_equal(spread_curve(rows), bootstrap_curve(rows))
+    estimate, low, high = spread_curve(rows[:9])
+    np.testing.assert_array_equal(estimate, bootstrap_curve(rows[:9])[0])
+    np.testing.assert_array_equal((low, high), (rows[:9].min(0), rows[:9].max(0)))
+    assert np.isnan(spread_curve(rows[:1])[1:]).all()
 
 
 def test_one_run_has_no_interval() -> None:

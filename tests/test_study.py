@@ -12,8 +12,8 @@ import pytest
 
 from motley.scripts.study import narrow
 from motley.studies import peers, spine, study, table
-from motley.studies.config import ConfigError, check
-from motley.studies.folder import read_json
+from motley.studies.config import ConfigError, RunConfig, check
+from motley.studies.folder import read_json, write_csv, write_json
 from motley.studies.study import Arm, Study
 from motley.studies.table import COLUMNS, CONDITION, MEASURED
 
@@ -35,6 +35,20 @@ SMALL = Study(
     trial_steps=512,
     fixed={"n_steps": 8},
     eval_episodes=8,
+)
+
+
+QUICK = replace(
+    SMALL,
+    name="quick",
+    arms={
+        "DarkHome": {
+            "one": Arm("uniform", "reward", 512),
+            "other": Arm("uniform", "reward", 512),
+            "borrowing": Arm("uniform", "reward", 512, tuned_as="one"),
+        }
+    },
+    tuning_seeds=(100,),
 )
 
 
@@ -80,11 +94,61 @@ def test_small_study_from_tuning_to_table(tmp_path: Path) -> None:
     }  # fmt: skip
     last = [row for row in rows if row["arm"] == "matched"][-1]
     assert int(last["steps"]) == 512
-    asked = {(task, name) for task, _, name, _ in SMALL.cells()}
-    solved = {arm: (seeds, steps) for _, arm, seeds, steps, *_ in table.summary(results, asked)}
+    stored = table.read(results)
+    solved = {arm: (seeds, steps) for _, arm, seeds, steps, *_ in table.summary(stored.rows)}
     assert solved["uniform"] == ("0 of 1", "≥ 512")
-    assert len(list(table.summary(results, {("DarkHome", "exact")}))) == 1
+    some = table.standing(study.planned(narrow(SMALL, arms=("exact",)), results), stored)
+    assert (list(some[0]), some[1]) == (["DarkHome-0/exact/0"], [])
     assert int(last["flops"]) == 512 * int(last["n_params"]) * (1 + 3 * 3)
+
+
+@pytest.fixture
+def tuned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Results of tuning both arms of QUICK on scores that are made up; both draws are as good."""
+
+    def trained(wanted: dict[str, RunConfig], runs: Path, on_look: study.Progress) -> None:
+        for key in wanted:
+            (runs / key).mkdir(parents=True, exist_ok=True)
+            score = 0.75 if "/other/1" in key else 0.5
+            write_csv(runs / key / "eval.csv", ("score01",), [[0.0], [score]])
+
+    monkeypatch.setattr(study, "train", trained)
+    results = tmp_path / "results"
+    for arm in ("one", "other"):
+        study.tune(narrow(QUICK, arms=(arm,)), tmp_path / "runs", results, silent)
+    return results
+
+
+def test_a_tie_of_draws_is_told_and_the_first_taken(tuned: Path) -> None:
+    found = read_json(tuned / "settings.json")
+    assert found["ties"] == {"DarkHome": {"one": [0, 1], "other": []}}
+    first, second = QUICK.draws()
+    assert found["chosen"] == {"DarkHome": {"one": first, "other": second}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tuning_seeds": (101,)},
+        {"trial_steps": 1024},
+        {"search": {"learning_rate": (1e-3, 3e-3)}},
+        {"fixed": {"n_steps": 16}},
+        {"tasks": (("DarkHome", 1),)},
+    ],
+)
+def test_settings_that_other_trials_chose_are_refused(
+    change: dict[str, Any], tuned: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = tuned.parent / "runs"
+    collected = table.Collected(0, 0, None)
+    monkeypatch.setattr(study, "collect", lambda *_: collected)
+    assert study.run(QUICK, runs, tuned, silent) is collected
+    part = replace(narrow(QUICK, arms=("borrowing",)), **change)
+    with pytest.raises(ConfigError, match="arm 'one' on DarkHome were chosen by other trials"):
+        study.run(part, runs, tuned, silent, replace(QUICK, **change))
+    before = read_json(tuned / "settings.json")
+    write_json(tuned / "settings.json", {k: before[k] for k in ("draws", "chosen")})
+    assert study.run(part, runs, tuned, silent, replace(QUICK, **change)) is collected
 
 
 OURS = Arm("uniform", "reward", 512, tuned=False)

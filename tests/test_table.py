@@ -123,13 +123,30 @@ def test_what_is_left_out_twice_is_there_twice(tmp_path: Path) -> None:
         train(entry, tmp_path / str(rate), 100 * rate)
         found = study.collect(entry, tmp_path / str(rate), results)
         assert found == (0, 0, aside if marks else None)
-        marks += read_json(results / "runs.json").values()
+        marks += table.read(results).marks.values()
     rows = lines(results, "left_out.csv")
     assert [row[-1] for row in rows] == [marks[0], marks[0], marks[1], marks[1]]
     assert [row[table.COLUMNS.index("steps")] for row in rows] == ["0", "512"] * 2
     arms_gone = replace(part, tasks=(("DarkHome", 1),))
     assert study.collect(arms_gone, tmp_path / "nowhere", results).aside == aside
     assert [row[-1] for row in lines(results, "left_out.csv")][4:] == [marks[2], marks[2]]
+
+
+def test_the_source_of_a_run_stays_with_its_rows(tmp_path: Path) -> None:
+    """From its folder, and after that from the table; of older ones it is not known."""
+    runs, results = tmp_path / "runs", tmp_path / "results"
+    part = replace(narrow(STUDY, arms=("one",)), tasks=(("DarkHome", 0),))
+    train(part, runs)
+    file = runs / "DarkHome-0" / "one" / "0" / "versions.json"
+    write_json(file, read_json(file) | {"git": "abc+"})
+    write_json(file.parents[1] / "1" / file.name, read_json(file) | {"git": None})
+    for place in (runs, tmp_path / "nowhere"):
+        study.collect(part, place, results)
+        assert table.read(results).commits == {"DarkHome-0/one/0": "abc+"}
+    marks = table.read(results).marks
+    write_json(results / "runs.json", marks)
+    study.collect(part, tmp_path / "nowhere", results)
+    assert table.read(results) == (table.read(results).rows, marks, [], {})
 
 
 def test_an_arm_that_cannot_be_built_here_keeps_its_rows(
@@ -172,8 +189,7 @@ def test_levels_are_summarised_apart(tmp_path: Path) -> None:
     runs, results = tmp_path / "runs", tmp_path / "results"
     train(narrow(STUDY, arms=("one",)), runs)
     study.collect(STUDY, runs, results)
-    asked = {("DarkHome", "one")}
-    rows = list(table.summary(results, asked))
+    rows = list(table.summary(table.read(results).rows))
     assert [row[:3] for row in rows] == [
         ("DarkHome level 0", "one", "0 of 2"), ("DarkHome level 1", "one", "0 of 2"),
     ]  # fmt: skip

@@ -157,6 +157,36 @@ def test_the_command_says_what_was_predicted_and_what_refutes_it(
     assert [x["verdict"] for x in stored if x["first"] == "never_run"] == [None]
 
 
+def test_the_table_has_what_contrasts_compare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And not when it was solved, where score01 is no score; nor what was changed since."""
+    sampled = replace(MORE, margin=0.05, measure="score01_sampled", last=1.0)
+    asked = replace(
+        ASKS, scored=False, contrasts=(sampled, replace(sampled, first="weak", second="strong"))
+    )
+    monkeypatch.setitem(study.STUDIES, "asks", asked)
+    strong = np.array([0.9] * 4 + [0.5] * 6)
+    store(tmp_path / "asks", {"strong": strong, "plain": 0.7 + SPREAD, "weak": 0.66 + SPREAD / 100})
+
+    def said() -> str:
+        capsys.readouterr()
+        assert main(["study", "table", "asks", "--results", str(tmp_path)]) == 0
+        return " ".join(capsys.readouterr().out.split())
+
+    text = said()
+    assert "solved" not in text
+    assert "score01_sampled over all of training: task arm runs mean SD" in text
+    where = "DarkHome level 0"
+    assert f"{where} strong 10 0.66 0.21 4 above plain by more than 0.05, 6 below {where}" in text
+    assert f"{where} weak 10 0.66 0.00 0 above strong by more than 0.05, 0 below" in text
+    assert f"{where} plain 10 0.70 0.07 what the study asks" in text
+    write_json(tmp_path / "asks" / "runs.json", {"DarkHome-0/strong/0": "another"})
+    text = said()
+    assert f"{where} strong 9 0.63 0.20 3 above" in text
+    assert "has them no more: 1, of DarkHome-0/strong;" in text
+
+
 FASTER = Contrast("strong", "plain", 1.5, "faster", predicts=2.0, refuter="it takes as long")
 
 
@@ -283,13 +313,46 @@ def test_a_task_that_was_solved_before_it_was_learnt_is_left_undecided(
     )
 
 
-def test_a_run_that_was_stopped_unsolved_does_not_count(tmp_path: Path) -> None:
-    arms = dict.fromkeys(("strong", "plain"), replace(ARM, steps=800, until_solved=True))
-    asks = replace(ASKS, contrasts=(FASTER,), arms={"DarkHome": arms})
-    store_curves(tmp_path, {"strong": solving(50), "plain": solving(9_999)})
-    [found] = verdict(asks, tmp_path)
-    assert (found["seeds"], found["unfinished_runs"]) == ([10, 0], 10)
-    assert (found["budgets"], found["verdict"]) == ([800, 800], None)
+@pytest.mark.parametrize("contrast", [FASTER, replace(MORE, last=1.0)])
+def test_nothing_is_decided_while_a_run_that_ends_when_solved_is_under_way(
+    contrast: Contrast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    arms = dict.fromkeys(("strong", "plain"), replace(ARM, steps=400, until_solved=True))
+    asks = replace(ASKS, contrasts=(contrast,), arms={"DarkHome": arms}, seeds=tuple(range(11)))
+    curves = {"strong": solving(50, runs=11), "plain": solving(200)}
+    store_curves(tmp_path / "asks", curves)
+    [found] = verdict(asks, tmp_path / "asks")
+    assert (found["verdict"], found["waits"]) == ("supported", False)
+    curves["strong"][-1] = [0.0] * 4
+    store_curves(tmp_path / "asks", curves)
+    [found] = verdict(asks, tmp_path / "asks")
+    assert (found["verdict"], found["verdict_holm"]) == ("inconclusive", "inconclusive")
+    assert (found["waits"], found["unfinished_runs"], found["p_holm"]) == (True, 1, 1.0)
+    monkeypatch.setitem(study.STUDIES, "asks", asks)
+    assert main(["study", "verdict", "asks", "--results", str(tmp_path)]) == 0
+    assert "1 unfinished; nothing is decided until they are over" in capsys.readouterr().out
+    at_once = replace(asks, arms={"DarkHome": dict.fromkeys(arms, replace(ARM, steps=400))})
+    [found] = verdict(at_once, tmp_path / "asks")
+    assert (found["verdict"], found["seeds"]) == ("supported", [10, 10])
+
+
+def test_an_arm_stopped_on_its_way_does_not_look_faster_than_one_like_it(tmp_path: Path) -> None:
+    """An A/A: runs that were to go on count as unsolved so far, not as if they were none."""
+    arms = dict.fromkeys(("strong", "plain"), replace(ARM, steps=400, until_solved=True))
+    asks = replace(ASKS, contrasts=(FASTER,), arms={"DarkHome": arms}, seeds=tuple(range(20)))
+    rng, held = np.random.default_rng(0), []
+
+    def runs() -> list[list[float]]:
+        return [solving(at, runs=1, spread=0.0)[0] for at in rng.lognormal(np.log(120), 0.6, 20)]
+
+    for _ in range(5):
+        store_curves(tmp_path, {"strong": [run[:11] for run in runs()], "plain": runs()})
+        [found] = verdict(asks, tmp_path)
+        assert (found["seeds"], found["verdict"]) == ([20, 20], "inconclusive")
+        assert found["unfinished_runs"] > 5
+        held.append(found["ratio"][1] < 1 < found["ratio"][2])
+    assert sum(held) >= 4
 
 
 def test_every_shipped_contrast_says_what_refutes_it() -> None:
