@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -315,6 +317,7 @@ def width_for(
         ValueError: the areas besides the core are larger than the budget already.
     """
 
+    @cache
     def count(width: int) -> int:
         with torch.device("meta"):
             return Brain(blueprint, senses, actions, width=width).n_parameters
@@ -326,7 +329,14 @@ def width_for(
             f"structure {blueprint.name!r} has {count(1):,} parameters without its core; "
             f"give a budget above that, not {budget:,}"
         )
-    low, high = 1, 2
+    # Counts are of second degree in the width where all layers are, so that three tell the rest.
+    square = (count(3) - 2 * count(2) + count(1)) / 2
+    linear = count(2) - count(1) - 3 * square
+    roots = np.roots([square, linear, count(1) - square - linear - budget])
+    low = max(1, int(max(roots.real, default=1.0)))
+    if not count(low) <= budget < count(low + 1):
+        low = 1
+    high = low + 1
     while count(high) <= budget:
         low, high = high, 2 * high
     while high - low > 1:
