@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from motley.studies.config import RunConfig
+from motley.studies.config import RunConfig, as_word
 from motley.studies.folder import Columns, FolderError, read_csv, read_json
 from motley.studies.statistics import Interval, Solved, bootstrap, bootstrap_curve, steps_to_solved
 
@@ -37,8 +37,14 @@ class Run:
     def where(self) -> str:
         """The task as it was set."""
         level = self.config["level"]
+        variant = "".join(f", {word}" for word in self.variant)
         ood = ", trained out of distribution" if self.config["ood"] else ""
-        return f"{self.config['task']}{'' if level is None else f' level {level}'}{ood}"
+        return f"{self.config['task']}{'' if level is None else f' level {level}'}{variant}{ood}"
+
+    @property
+    def variant(self) -> list[str]:
+        """What is not as usual in the task, as --variant takes it."""
+        return [as_word(name, value) for name, value in self.config["variant"].items()]
 
     @property
     def arm(self) -> str:
@@ -70,6 +76,8 @@ class Run:
         for name in ("ood", "until_solved"):
             if self.config[name]:
                 words.append(f"--{name.replace('_', '-')}")
+        for word in self.variant:
+            words += ["--variant", word]
         for module in self.config["imports"]:
             words += ["--import", module]
         for name, value in self.config["agent"].items():
@@ -179,7 +187,7 @@ def read(folder: Path) -> Run:
     Raises:
         FolderError: a file is missing, broken or of another format.
     """
-    config = read_json(folder / "config.json")
+    config = {"variant": {}, **read_json(folder / "config.json")}
     missing = [f.name for f in fields(RunConfig) if f.name not in config]
     if missing:
         raise FolderError(f"{folder / 'config.json'} lacks {', '.join(missing)}")
