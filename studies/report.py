@@ -206,7 +206,7 @@ def _levels(run: Run) -> list[tuple[float, str]]:
     task = TASKS.get(run.config["task"])
     if task is None or run.config["level"] >= len(task.levels):
         return lines
-    rules = task(run.config["level"], run.config["ood"], **run.config["variant"])
+    rules = task(run.config["level"], run.config["ood"], **run.variant)
     entry = calibration.lookup(rules)
     if entry is not None:
         chance = (rules.chance - entry.random) / (entry.oracle - entry.random)

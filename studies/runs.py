@@ -37,14 +37,14 @@ class Run:
     def where(self) -> str:
         """The task as it was set."""
         level = self.config["level"]
-        variant = "".join(f", {word}" for word in self.variant)
+        variant = "".join(f", {as_word(*setting)}" for setting in self.variant.items())
         ood = ", trained out of distribution" if self.config["ood"] else ""
         return f"{self.config['task']}{'' if level is None else f' level {level}'}{variant}{ood}"
 
     @property
-    def variant(self) -> list[str]:
-        """What is not as usual in the task, as --variant takes it."""
-        return [as_word(name, value) for name, value in self.config["variant"].items()]
+    def variant(self) -> dict[str, Any]:
+        """Settings of the task that are not as usual."""
+        return dict(self.config.get("variant", {}))
 
     @property
     def arm(self) -> str:
@@ -76,8 +76,8 @@ class Run:
         for name in ("ood", "until_solved"):
             if self.config[name]:
                 words.append(f"--{name.replace('_', '-')}")
-        for word in self.variant:
-            words += ["--variant", word]
+        for name, value in self.variant.items():
+            words += ["--variant", as_word(name, value)]
         for module in self.config["imports"]:
             words += ["--import", module]
         for name, value in self.config["agent"].items():
@@ -187,8 +187,8 @@ def read(folder: Path) -> Run:
     Raises:
         FolderError: a file is missing, broken or of another format.
     """
-    config = {"variant": {}, **read_json(folder / "config.json")}
-    missing = [f.name for f in fields(RunConfig) if f.name not in config]
+    config = read_json(folder / "config.json")
+    missing = [f.name for f in fields(RunConfig) if f.name not in (*config, "variant")]
     if missing:
         raise FolderError(f"{folder / 'config.json'} lacks {', '.join(missing)}")
     versions = read_json(folder / "versions.json")
