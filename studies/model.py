@@ -98,6 +98,8 @@ def _differences(config: RunConfig, facts: Mapping[str, Any]) -> Iterator[str]:
     found |= {"costs": _named(sets.from_json(facts["costs"])), "n_envs": facts["n_envs"]}
     found |= {name: facts[name] for name in ("development", "n_steps", "clip_range", "width")}
     found |= {**_place(facts["task"]), **facts["settings"]}
+    if found["task"] != due["task"]:
+        del due["variant"]  # another task has others
     for name, value in due.items():
         there = found[name]
         if there == value or (name == "costs" and set(there) == set(value)):

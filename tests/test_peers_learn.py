@@ -108,5 +108,5 @@ def test_rl_zoo3_trains_as_its_page_says(
     logs = list(tmp_path.glob(f"{algorithm}/*/*.monitor.csv"))
     assert len(logs) == 16
     assert sum(len(log.read_text().splitlines()) - 2 for log in logs) > 16
-    kind = {"ppo": PPO, "ppo_lstm": RecurrentPPO}[algorithm]
+    kind: Any = {"ppo": PPO, "ppo_lstm": RecurrentPPO}[algorithm]
     assert kind.load(model, device="cpu").num_timesteps == 4096
