@@ -21,8 +21,8 @@ import contextlib
 import io
 import pickle
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -341,30 +341,36 @@ AT_EVERY_LEVEL: tuple[Callable[[Task], None], ...] = (
     rendering,
     references,
 )
+IN_EVERY_VARIANT: tuple[Callable[[Task], None], ...] = (finite, copies, doors, truncation)
+"""At the default level: what a further constructor argument may break. Who solves a variant is
+measured with its calibration."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check of a task at one level; call it."""
+    """One check of a task as it is set; call it."""
 
     what: Callable[[Task], None]
     task: str
     level: int
     ood: bool
+    variant: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self) -> None:
         """Raise an AssertionError where the task does not keep the contract."""
         with warnings.catch_warnings():
             # No fault: the contract measures its references itself.
             warnings.simplefilter("ignore", UncalibratedWarning)
-            self.what(tasks.find(self.task)(level=self.level, ood=self.ood))
+            self.what(tasks.find(self.task)(level=self.level, ood=self.ood, **self.variant))
 
     def __str__(self) -> str:
-        return f"{self.task}-{self.level}{'-ood' if self.ood else ''}-{self.what.__name__}"
+        variant = "".join(f"-{name}={value}" for name, value in self.variant.items())
+        setting = f"{self.level}{'-ood' if self.ood else ''}{variant}"
+        return f"{self.task}-{setting}-{self.what.__name__}"
 
 
 def checks(name: str) -> list[Check]:
-    """Every check of a task, at every level, in and out of distribution.
+    """Every check of a task, at every level, in and out of distribution; some in its variants.
 
     Args:
         name: of a registered task.
@@ -380,3 +386,8 @@ def _checks(task: type[Task]) -> Iterator[Check]:
     for level in range(len(task.levels)):
         for ood in (False, True):
             yield from (Check(what, task.__name__, level, ood) for what in AT_EVERY_LEVEL)
+    usual = task().variant
+    for variant in task.variants:
+        if task(**variant).variant != usual:
+            for what in IN_EVERY_VARIANT:
+                yield Check(what, task.__name__, task.default_level, False, variant)

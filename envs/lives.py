@@ -18,7 +18,7 @@ from motley.envs.streams import Floats
 from motley.envs.task import Task
 from motley.envs.vector import WorldVectorEnv
 
-WORLDS, RESETS = 3, 3
+WORLDS, RESETS = 3, 2
 """Lives through each door, and how many episodes of each at least."""
 
 Events = list[list[Floats]]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,14 @@ from motley.envs.hidden import what_is_hidden
 from motley.scripts.flags import Audit
 from motley.studies import capacity, controls
 from motley.studies.bars import SHORTCUT, Bar, bars
-from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
+from motley.studies.config import (
+    ConfigError,
+    check_task,
+    import_plugins,
+    nearest,
+    plain,
+    read_variant,
+)
 from motley.studies.record import open_lesioned, record, rules
 from motley.studies.statistics import standard_error
 
@@ -37,7 +45,7 @@ def main(args: Audit) -> int:
     """Print the table; returns the exit code.
 
     Raises:
-        ConfigError: an unknown task or level, or numbers that cannot be.
+        ConfigError: an unknown task, level or variant, or numbers that cannot be.
         FileNotFoundError: the folder of --table is missing.
     """
     import_plugins(args.imports)
@@ -54,19 +62,25 @@ def main(args: Audit) -> int:
         check_place(args.table)
     if args.calibrate and args.level is not None:
         raise ConfigError("--calibrate measures every level: leave --level out")
+    if args.calibrate and args.variant:
+        raise ConfigError("--calibrate measures every variant: leave --variant out")
+    if args.variant and (args.memoryless or args.capacity):
+        raise ConfigError("--memoryless and --capacity train as usual: leave --variant out")
     task = TASKS[name]
+    only = read_variant(name, args.variant)
+    variants = [only] if only else task.variants
     if args.capacity:
         try:
             what_is_hidden(name)
         except ValueError as error:
             raise ConfigError(f"--capacity: {error}") from error
     if args.contract:
-        return keeps_contract(task, args.level)
+        return keeps_contract(task, args.level, only)
     seed = calibration.CALIBRATION_SEED if args.calibrate else AUDIT_SEED
     levels = range(len(task.levels)) if args.level is None else [args.level]
     settings = [
         task(level=level, ood=ood, **variant)
-        for variant in task.variants
+        for variant in variants
         for level in levels
         for ood in (False, True)
     ]
@@ -80,10 +94,10 @@ def main(args: Audit) -> int:
     for level in levels if args.memoryless else ():
         made = train(task, level, args.steps or controls.STEPS, args.seed)
         console.print(f"wrote {controls.write(task, [made])}: {in_words(made)}")
-    for variant in task.variants:
+    for variant in variants:
         as_set = task(**variant).variant
         console.print(table([(t, found) for t, found in played if t.variant == as_set], seed))
-    judged = [one for t, found in played for one in bars(t, found, control(t))]
+    judged = [one for t, found in played for one in bars(t, found, controls.lookup(t))]
     faults = [one.text for one in judged if one.verdict == "fails"]
     if args.probe is not None:
         faults += probed(console, task, args.probe, args.level, args.episodes)
@@ -132,10 +146,15 @@ def how_many(episodes: float) -> str:
     return f"give more --episodes, about {math.ceil(episodes / unit) * unit:,}"
 
 
-def keeps_contract(task: type[Task], level: int | None) -> int:
-    """Run every check, print what fails; returns the exit code."""
+def keeps_contract(task: type[Task], level: int | None, variant: Mapping[str, Any]) -> int:
+    """Run every check, of one variant if it is given; print what fails; returns the exit code."""
     console = Console(soft_wrap=True)
-    asked = [c for c in contract.checks(task.__name__) if level is None or c.level == level]
+    as_set = task(**variant).variant
+    asked = [
+        c
+        for c in contract.checks(task.__name__)
+        if level in (None, c.level) and (not variant or task(**c.variant).variant == as_set)
+    ]
     failed = 0
     for check in track(asked, task.__name__, console=Console(stderr=True), transient=True):
         try:
@@ -217,13 +236,6 @@ def probed(
     return [f"{text}, more than {SHORTCUT} above"] if found.score > found.chance + SHORTCUT else []
 
 
-def control(task: Task) -> controls.Control | None:
-    """The stored control of a level; None where there is none, as out of distribution."""
-    kind = type(task)
-    usual = task.variant == kind(**kind.variants[0]).variant
-    return controls.lookup(kind, task.level) if usual and not task.ood else None
-
-
 def table(played: Sequence[tuple[Task, Scores]], seed: int) -> Table:
     """Mean raw scores of one variant, with standard errors: a row a policy, a column a level."""
     first, episodes = played[0][0], len(played[0][1].oracle)
@@ -244,7 +256,7 @@ def table(played: Sequence[tuple[Task, Scores]], seed: int) -> Table:
         rows[name] = [found.heuristics.get(name) for found in scores]
     for name, cells in rows.items():
         grid.add_row(name, *map(cell, cells))
-    trained = [control(t) for t, _ in played]
+    trained = [controls.lookup(t) for t, _ in played]
     what = "trained" if any(trained) else "see --memoryless"
     grid.add_row(f"memoryless ({what})", *(f"{c.score:.2f}" if c else "-" for c in trained))
     return grid

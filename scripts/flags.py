@@ -17,6 +17,7 @@ from motley.studies.seeds import SEED
 
 Import = Annotated[UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="import")]
 Lesions = Annotated[UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="lesion")]
+Variant = UseAppendAction[tuple[str, ...]]
 Kind = Literal["task", "area", "cost", "study"]
 Action = Literal["list", "tune", "run", "status", "table", "verdict"]
 Suite = Literal["envs", "training", "scaling"]
@@ -62,6 +63,8 @@ class Play:
     """Rung of the task's ladder; left out, its default."""
     ood: bool = False
     """The out-of-distribution variant."""
+    variant: Variant = ()
+    """A setting of the task, as in --variant phase=1; may be given again for more."""
     seed: int = 0
     """Of the first episode; each further one is the next."""
     turn_by_turn: bool = False
@@ -91,6 +94,8 @@ class Train:
     """Rung of the task's ladder, 0 is the easiest; left out, the task's default."""
     ood: bool = False
     """Train in the out-of-distribution variant."""
+    variant: Variant = ()
+    """A setting of the task, as in --variant stop=true; may be given again for more."""
     structure: str = "matched"
     """Which areas, wired how: a structure of `motley list`."""
     costs: str = "heterogeneous"
@@ -141,6 +146,8 @@ class Watch:
     """Another rung of the task's ladder than the run's."""
     ood: bool = False
     """The out-of-distribution variant."""
+    variant: Variant = ()
+    """A setting of the task, not the run's, as in --variant stop=true; may be given again."""
     seed: int = SEED
     """Of the first episode."""
     sample: bool = False
@@ -168,6 +175,8 @@ class Record:
     """Another rung of the task's ladder than the run's, or than the task's default."""
     ood: bool = False
     """The out-of-distribution variant."""
+    variant: Variant = ()
+    """A setting of the task, as in --variant stop=true; may be given again for more."""
     seed: int = SEED
     """Of the first episode."""
     sample: bool = False
@@ -190,6 +199,8 @@ class Evaluate:
     """Another rung of the task's ladder than the run's."""
     ood: bool = False
     """The out-of-distribution variant."""
+    variant: Variant = ()
+    """A setting of the task, not the run's, as in --variant stop=true; may be given again."""
     seed: int = SEED
     """Of the first world."""
     sample: bool = False
@@ -262,6 +273,9 @@ class Audit:
     """Run the checks that every task must pass, instead of the table."""
     level: int | None = None
     """Only this level."""
+    variant: Variant = ()
+    """Only the variant with this setting, as in --variant stop=true; may be given again for more.
+    Left out, all variants."""
     steps: int | None = None
     """Environment steps of --memoryless and --capacity; left out, 300,000 and up to 8,000,000."""
     seed: int = 0

@@ -13,7 +13,7 @@ from motley.agents.credit import CREDIT, TruncatedBackprop
 from motley.costs.sets import COST_SETS, COSTS
 from motley.envs import TASKS
 from motley.scripts.flags import List
-from motley.studies.config import import_plugins
+from motley.studies.config import import_plugins, variants
 
 
 def main(args: List) -> None:
@@ -23,6 +23,7 @@ def main(args: List) -> None:
     tasks = {
         name: f"{about(task)} [dim]0 to {len(task.levels) - 1} ({task.default_level}), "
         f"{task.problem}: {PROBLEMS.get(task.problem, 'none yet')}"
+        + "".join(f", --variant {name}=..." for name in variants(task))
         for name, task in TASKS.items()
     }
     structures = {
@@ -37,7 +38,7 @@ def main(args: List) -> None:
             structures[name] = about(builder)
     rules = {**CREDIT, "bptt_4 (or any number)": TruncatedBackprop}
     for title, entries in (
-        ("Tasks (--task): levels (default), problem: the structure matched to it", tasks),
+        ("Tasks (--task): levels (default), problem: the structure matched to it, variants", tasks),
         ("Structures (--structure), and their .variants", structures),
         ("Cost sets (--costs)", {name: about(built) for name, built in COST_SETS.items()}),
         ("Costs (--costs, joined by +)", {name: about(cost) for name, cost in COSTS.items()}),

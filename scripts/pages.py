@@ -95,9 +95,9 @@ def index() -> str:
     ]
     return (
         "# The tasks\n\n"
-        "Each isolates one problem that behaviour poses. All share one body and one set of "
-        "senses,\nso that one agent can be trained on any of them. Try one by hand: "
-        "`motley play DarkHome`.\n\n"
+        "Each isolates one problem that behaviour poses. All share one interface of body and "
+        "senses (two\nactions, the same observation; DelayReach's body is an arm), so that one "
+        "agent can be trained on any\nof them. Try one by hand: `motley play DarkHome`.\n\n"
         "In a picture, bright ground is in sight, and what stands there is drawn full; what is "
         "there and\nout of sight is an outline; what no sense ever shows is a dashed ring. Lines "
         "from the body are its\nrays, in the colour of what they meet. A red ring is where the "

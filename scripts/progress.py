@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from motley.studies.config import RunConfig
+from motley.studies.config import RunConfig, as_word
 from motley.studies.listener import Listener
 
 
@@ -51,6 +51,7 @@ class Display(Listener):
         self._begun_at, self._began = float(steps), time.perf_counter()
         self._total = config.steps
         level = f", level {config.to_json()['level']}" if config.ours else ""
+        level += "".join(f", {as_word(*setting)}" for setting in config.variant.items())
         self._measured = "score01" if config.ours else "return"
         going = f" from {steps:,} steps on" if steps else ""
         self._console.print(

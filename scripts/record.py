@@ -6,7 +6,14 @@ from motley.envs import TASKS, trace
 from motley.scripts.flags import Record
 from motley.scripts.readouts import tell
 from motley.studies import record
-from motley.studies.config import ConfigError, check_task, import_plugins, nearest, plain
+from motley.studies.config import (
+    ConfigError,
+    check_task,
+    import_plugins,
+    nearest,
+    plain,
+    read_variant,
+)
 from motley.studies.record import open_lesioned, rules
 
 
@@ -14,7 +21,7 @@ def main(args: Record) -> None:
     """Record, and say how the episodes went.
 
     Raises:
-        ConfigError: no such run, task, policy, level or area; no episodes.
+        ConfigError: no such run, task, policy, level, variant or area; no episodes.
         ValueError, OSError: the file cannot be written, see `trace.npz`.
     """
     import_plugins(args.imports)
@@ -26,12 +33,13 @@ def main(args: Record) -> None:
         if args.lesion:
             raise ConfigError("--lesion is for the areas of a run's agent; a task has none")
         check_task(name, args.level, args.ood)
-        task = TASKS[name](level=args.level, ood=args.ood)
+        variant = read_variant(name, args.variant)
+        task = TASKS[name](level=args.level, ood=args.ood, **variant)
         act = trace.policy(task, args.policy, args.seed)
         made = trace.record(task, act, args.episodes, args.seed, {"policy": args.policy})
     elif args.source.exists() or "/" in name:
         config, agent = open_lesioned(args.source, args.lesion)
-        task = rules(config, args.level, args.ood)
+        task = rules(config, args.level, args.ood, args.variant)
         made = record.record(agent, task, args.episodes, args.seed, not args.sample)
     else:
         raise ConfigError(nearest("task", name, TASKS) + "; a run folder will do too")

@@ -10,7 +10,14 @@ from typing import Any
 
 from motley.scripts.flags import Train
 from motley.scripts.progress import Display, outcome
-from motley.studies.config import ConfigError, RunConfig, import_plugins, plain
+from motley.studies.config import (
+    ConfigError,
+    RunConfig,
+    as_word,
+    import_plugins,
+    plain,
+    read_variant,
+)
 from motley.studies.folder import read_json
 from motley.studies.listener import Listener
 from motley.studies.run import InterruptedRunError, run
@@ -31,6 +38,7 @@ def settle(args: Train, read: Callable[[Any], Train]) -> Train:
     stored = read_json(out / "config.json")
     stored["imports"] = tuple(stored["imports"])
     stored["settings"] = tuple(f"{k}={json.dumps(v)}" for k, v in stored.pop("agent").items())
+    stored["variant"] = tuple(as_word(k, v) for k, v in stored.get("variant", {}).items())
     known = {f.name for f in fields(Train)}
     default = Train(out=out, **{k: v for k, v in stored.items() if k in known})
     again = read(default)
@@ -38,6 +46,7 @@ def settle(args: Train, read: Callable[[Any], Train]) -> Train:
     return replace(
         again,
         out=out,
+        variant=tuple(dict.fromkeys(again.variant)),
         imports=tuple(dict.fromkeys(again.imports)),
         settings=tuple(dict.fromkeys(again.settings)),
     )
@@ -46,8 +55,9 @@ def settle(args: Train, read: Callable[[Any], Train]) -> Train:
 def place(args: Train) -> Path:
     """The run folder."""
     level = "" if args.level is None else f"-level{args.level}"
+    variant = "".join(f"-{word}" for word in args.variant)
     name = f"{args.structure}-{args.costs}-{args.seed}"
-    return args.out or Path("runs") / f"{plain(args.task)}{level}" / name
+    return args.out or Path("runs") / f"{plain(args.task)}{level}{variant}" / name
 
 
 def main(args: Train) -> int:
@@ -83,7 +93,7 @@ def configuration(args: Train) -> RunConfig:
     """The run that the flags ask for.
 
     Raises:
-        ConfigError: a setting without a value.
+        ConfigError: a setting without a value, or a variant that the task has not.
     """
     agent = {}
     for setting in args.settings:
@@ -97,4 +107,6 @@ def configuration(args: Train) -> RunConfig:
                 f"--set {setting}: {value!r} is no JSON value (a number, true, false, null)"
             ) from error
     shared = {f.name for f in fields(RunConfig)} & {f.name for f in fields(Train)}
-    return RunConfig(**{name: getattr(args, name) for name in shared}, agent=agent)
+    given = {name: getattr(args, name) for name in shared}
+    variant = read_variant(args.task, args.variant)
+    return RunConfig(**{**given, "variant": variant, "agent": agent})

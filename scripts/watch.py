@@ -26,7 +26,8 @@ def main(args: Watch) -> None:
             "there is no display to open a window on; film it instead: "
             f"motley watch {args.run} --record episode.mp4"
         )
-    env = make_env(config, "rgb_array" if args.record else "human", args.level, args.ood)
+    mode = "rgb_array" if args.record else "human"
+    env = make_env(config, mode, args.level, args.ood, args.variant)
     try:
         if args.record:
             ends = record(agent, env, args.record, args.episodes, args.seed, not args.sample)

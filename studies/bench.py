@@ -334,6 +334,12 @@ def markdown(data: Mapping[str, Any]) -> str:
         measured = digits(bar["measured"]) + (" (missed)" if bar["reached"] is False else "")
         spread = f"{digits(bar['min'])} to {digits(bar['max'])}"
         lines.append(f"| {bar_title(bar, titles)} | {bound(bar)} | {measured} | {spread} |")
+    medians = {row["key"]: row["median"] for row in data["results"]}
+    full = {key: f"{key.rpartition('/')[0]}/vector" for key in medians if key.endswith("/kernels")}
+    shares = {key: medians[whole] / medians[key] for key, whole in full.items() if whole in medians}
+    if shares:
+        lines += ["", "| of a batch's time | in the kernels |", "|---|---:|"]
+        lines += [f"| {key.split('/')[1]} | {share:.0%} |" for key, share in shares.items()]
     return "\n".join(lines)
 
 

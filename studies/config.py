@@ -6,8 +6,9 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from types import MappingProxyType
 from typing import Any, Self
 
 import gymnasium as gym
@@ -45,6 +46,7 @@ class RunConfig:
         task: one of our tasks (``DarkHome``, ``motley/DarkHome-v0``) or any Gymnasium id.
         level: rung of the task's ladder; None is its default, and what others' tasks take.
         ood: train in the out-of-distribution variant.
+        variant: further settings of the task, such as ``{"stop": True}``; the rest is as usual.
         structure: a blueprint's name. costs: cost sets or costs, joined by ``+``.
         routing: which cost trains which area: ``matched``, ``shuffled`` or ``global``.
         time: what becomes of the agent's ``development`` over the run's steps: ``staged`` as
@@ -62,6 +64,7 @@ class RunConfig:
     task: str = "DarkHome"
     level: int | None = None
     ood: bool = False
+    variant: Mapping[str, Any] = field(default_factory=dict)
     structure: str = "matched"
     costs: str = "heterogeneous"
     routing: str = "matched"
@@ -87,23 +90,44 @@ class RunConfig:
         """Of the task's constants and code; None for other people's environments."""
         return None if self.ours is None else calibration.task_hash(self.ours)
 
-    def at(self, level: int | None, ood: bool) -> Self:
+    def at(self, level: int | None, ood: bool, variant: Sequence[str] = ()) -> Self:
         """The same on another rung (None keeps the run's), or out of distribution as well.
 
+        Args:
+            level: of the task's ladder.
+            ood: out of distribution, if the run is not anyway.
+            variant: settings NAME=VALUE in place of the run's own.
+
         Raises:
-            ConfigError: the task has no such level.
+            ConfigError: the task has no such level or variant.
         """
-        other = replace(self, level=self.level if level is None else level, ood=self.ood or ood)
-        check_task(other.task, other.level, other.ood)
+        other = replace(
+            self,
+            level=self.level if level is None else level,
+            ood=self.ood or ood,
+            variant={**self.variant, **read_variant(self.task, variant)},
+        )
+        check_task(other.task, other.level, other.ood, other.variant)
         return other
 
+    def rules(self) -> Task:
+        """The task as the run sets it, which is one of ours."""
+        assert self.ours is not None
+        return self.ours(level=self.level, ood=self.ood, **self.variant)
+
     def to_json(self) -> dict[str, Any]:
-        """JSON values, with the level resolved, so that a changed default changes no run."""
+        """JSON values, with the level resolved, so that a changed default changes no run.
+
+        Of the variant there is what is not as usual; where nothing is, there is no such key.
+        """
         data = asdict(self) | {"imports": list(self.imports), "agent": dict(self.agent)}
+        variant = dict(data.pop("variant"))
         if self.ours is not None:
             level = self.ours.default_level if self.level is None else self.level
+            usual = self.ours().variant
+            variant = {n: value for n, value in variant.items() if value != usual.get(n)}
             data |= {"task": plain(self.task), "level": level}
-        return data
+        return data | ({"variant": variant} if variant else {})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -199,19 +223,23 @@ def check_run(config: RunConfig) -> None:
         raise ConfigError(f"--{error}") from error
     if config.seed < 0:
         raise ConfigError(f"--seed must be 0 or more, not {config.seed}")
-    check_task(config.task, config.level, config.ood)
+    check_task(config.task, config.level, config.ood, config.variant)
 
 
-def check_task(task: str, level: int | None, ood: bool) -> None:
-    """Refuse an unknown task and a level that it has not.
+def check_task(
+    task: str, level: int | None, ood: bool, variant: Mapping[str, Any] = MappingProxyType({})
+) -> None:
+    """Refuse an unknown task, and a level or variant that it has not.
 
     Raises:
-        ConfigError: the nearest names, or the levels there are.
+        ConfigError: the nearest names, or the levels or variants there are.
     """
     if plain(task) in TASKS:
         levels = len(TASKS[plain(task)].levels)
         if level is not None and not 0 <= level < levels:
             raise ConfigError(f"{plain(task)} has levels 0 to {levels - 1}, not --level {level}")
+        for name, value in variant.items():
+            setting(TASKS[plain(task)], name, value)
     elif task not in gym.registry:
         package, _, id = task.rpartition(":")
         package, id = (package, id) if package else ("minigrid", "MiniGrid-Empty-5x5-v0")
@@ -219,8 +247,63 @@ def check_task(task: str, level: int | None, ood: bool) -> None:
             nearest("task", plain(task), TASKS) + "; any Gymnasium id will do too, with the "
             f"package that brings it, as in --import {package} --task {id}"
         )
-    elif level is not None or ood:
-        raise ConfigError(f"{task} is not one of our tasks: it takes neither --level nor --ood")
+    elif level is not None or ood or variant:
+        raise ConfigError(
+            f"{task} is not one of our tasks: it takes neither --level nor --ood nor --variant"
+        )
+
+
+def variants(task: type[Task]) -> dict[str, list[Any]]:
+    """What a task's variants set: by name, the values that there are, the usual one first."""
+    found: dict[str, list[Any]] = {}
+    for each in ({}, *task.variants):
+        for name, value in task(**each).variant.items():
+            values = found.setdefault(name, [])
+            values += [] if value in values else [value]
+    return found
+
+
+def setting(task: type[Task], name: str, value: Any) -> Any:
+    """One setting of a variant as the task takes it, from its value or the word for that.
+
+    Raises:
+        ConfigError: the names, or the values, that there are.
+    """
+    known = {n: {as_word(n, v): v for v in values} for n, values in variants(task).items()}
+    if not known:
+        raise ConfigError(f"{task.__name__} has no variants: leave --variant {name} out")
+    if name not in known:
+        there = "; ".join(" or ".join(words) for words in known.values())
+        raise ConfigError(f"{task.__name__} has no variant {name!r}; give --variant {there}")
+    word = as_word(name, value)
+    if word not in known[name]:
+        raise ConfigError(
+            f"{task.__name__} has no --variant {word}; give --variant {' or '.join(known[name])}"
+        )
+    return known[name][word]
+
+
+def as_word(name: str, value: Any) -> str:
+    """A setting of a variant as --variant takes it."""
+    return f"{name}={str(value).lower()}"
+
+
+def read_variant(task: str, words: Iterable[str]) -> dict[str, Any]:
+    """The settings of a variant by name, from words NAME=VALUE; of the same name the last counts.
+
+    Raises:
+        ConfigError: there is no such task, name or value.
+    """
+    given = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise ConfigError(f"--variant {word}: write it as NAME=VALUE")
+        given[name] = value
+    if not given:
+        return {}
+    check_task(task, None, False, given)
+    return {name: setting(TASKS[plain(task)], name, value) for name, value in given.items()}
 
 
 def build_agent(config: RunConfig) -> Agent:
@@ -251,7 +334,8 @@ def build_worlds(config: RunConfig, n: int, seed: int, ood: bool) -> VecEnv:
     """``n`` worlds of the run's task; world i is seeded with ``seed + i``."""
     if config.ours is None:
         return make_worlds(config.task, n, seed)
-    return WorldVecEnv(config.ours, n, seed=seed, level=config.level, ood=ood)
+    settings = {"level": config.level, "ood": ood, **config.variant}
+    return WorldVecEnv(config.ours, n, seed=seed, **settings)
 
 
 def stream(config: RunConfig, *key: int) -> int:

@@ -101,9 +101,12 @@ def read(task: type[Task]) -> list[Control]:
     return [Control(**entry) for entry in document["controls"]]
 
 
-def lookup(task: type[Task], level: int) -> Control | None:
-    """The stored control of that level, or None."""
-    return next((control for control in read(task) if control.level == level), None)
+def lookup(task: Task) -> Control | None:
+    """The stored control of a task as it is set; None out of distribution and in its variants."""
+    kind = type(task)
+    if task.ood or task.variant != kind().variant:
+        return None
+    return next((control for control in read(kind) if control.level == task.level), None)
 
 
 def write(task: type[Task], controls: Sequence[Control]) -> Path:

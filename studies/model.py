@@ -98,6 +98,8 @@ def _differences(config: RunConfig, facts: Mapping[str, Any]) -> Iterator[str]:
     found |= {"costs": _named(sets.from_json(facts["costs"])), "n_envs": facts["n_envs"]}
     found |= {name: facts[name] for name in ("development", "n_steps", "clip_range", "width")}
     found |= {**_place(facts["task"]), **facts["settings"]}
+    if found["task"] != due["task"]:
+        del due["variant"]  # another task has others
     for name, value in due.items():
         there = found[name]
         if there == value or (name == "costs" and set(there) == set(value)):
@@ -107,9 +109,10 @@ def _differences(config: RunConfig, facts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _place(task: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return task, level and ood as flags name them, from `as_json`; None are others'."""
-    known = {"name": "another environment", "level": None, "ood": False} if task is None else task
-    return {"task": known["name"], "level": known["level"], "ood": known["ood"]}
+    """Return task, level, ood and variant as flags name them, from `as_json`; None are others'."""
+    if task is None:
+        return {"task": "another environment", "level": None, "ood": False, "variant": {}}
+    return {"task": task["name"], **{name: task[name] for name in ("level", "ood", "variant")}}
 
 
 def _due(config: RunConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,7 +131,7 @@ def _due(config: RunConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
         space: Space[Any] = spaces.from_json(facts["observation_space"])
         due |= _place(None)
     else:
-        task = config.ours(level=config.level, ood=config.ood)
+        task = config.rules()
         problem, delay = task.problem, getattr(task, "delay", 0)
         space = observation_space(task.senses)
         due |= _place(as_json(task))

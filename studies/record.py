@@ -88,13 +88,15 @@ def open_lesioned(folder: Path, lesion: Sequence[str]) -> tuple[RunConfig, Agent
     return config, agent
 
 
-def rules(config: RunConfig, level: int | None = None, ood: bool = False) -> Task:
-    """The task of a run; ``level`` and ``ood`` replace the run's own.
+def rules(
+    config: RunConfig, level: int | None = None, ood: bool = False, variant: Sequence[str] = ()
+) -> Task:
+    """The task of a run; ``level``, ``ood`` and ``variant`` as in :meth:`RunConfig.at`.
 
     Raises:
-        ConfigError: it is not one of our tasks, or has no such level.
+        ConfigError: it is not one of our tasks, or has no such level or variant.
     """
-    config = config.at(level, ood)
+    config = config.at(level, ood, variant)
     if config.ours is None:
         raise ConfigError(f"{config.task} is not one of our tasks: its state cannot be recorded")
-    return config.ours(level=config.level, ood=config.ood)
+    return config.rules()

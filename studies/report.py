@@ -213,11 +213,11 @@ def _levels(run: Run) -> list[tuple[float, str]]:
     task = TASKS.get(run.config["task"])
     if task is None or run.config["level"] >= len(task.levels):
         return lines
-    rules = task(run.config["level"], run.config["ood"])
+    rules = task(run.config["level"], run.config["ood"], **run.variant)
     chance = trials.chance(rules)
     if chance is not None:
         lines.append((chance, f"chance (best shortcut) {chance:.2f}"))
-    found = None if rules.ood else controls.lookup(task, rules.level)
+    found = controls.lookup(rules)
     if found is not None:
         lines.append((found.score01, f"memoryless {found.score01:.2f}"))
     return lines

@@ -125,9 +125,9 @@ def mismatch(config: RunConfig, out: Path) -> str:
     """
     old, new = read_json(out / "config.json"), config.to_json()
     differing = [
-        f"{k} was {old.get(k)!r}, is now {new[k]!r}"
-        for k in new
-        if k != "imports" and old.get(k) != new[k]
+        f"{k} was {old.get(k)!r}, is now {new.get(k)!r}"
+        for k in dict.fromkeys((*new, *old))
+        if k != "imports" and old.get(k) != new.get(k)
     ]
     if differing:
         return f"{out} was begun with another configuration: {'; '.join(differing)}"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from motley.studies.config import RunConfig
+from motley.studies.config import RunConfig, as_word
 from motley.studies.folder import Columns, FolderError, read_csv, read_json
 from motley.studies.statistics import (
     FEW,
@@ -45,8 +45,14 @@ class Run:
     def where(self) -> str:
         """The task as it was set."""
         level = self.config["level"]
+        variant = "".join(f", {as_word(*setting)}" for setting in self.variant.items())
         ood = ", trained out of distribution" if self.config["ood"] else ""
-        return f"{self.config['task']}{'' if level is None else f' level {level}'}{ood}"
+        return f"{self.config['task']}{'' if level is None else f' level {level}'}{variant}{ood}"
+
+    @property
+    def variant(self) -> dict[str, Any]:
+        """Settings of the task that are not as usual."""
+        return dict(self.config.get("variant", {}))
 
     @property
     def arm(self) -> str:
@@ -78,6 +84,8 @@ class Run:
         for name in ("ood", "until_solved"):
             if self.config[name]:
                 words.append(f"--{name.replace('_', '-')}")
+        for name, value in self.variant.items():
+            words += ["--variant", as_word(name, value)]
         for module in self.config["imports"]:
             words += ["--import", module]
         for name, value in self.config["agent"].items():
@@ -197,7 +205,7 @@ def read(folder: Path) -> Run:
         FolderError: a file is missing, broken or of another format.
     """
     config = read_json(folder / "config.json")
-    missing = [f.name for f in fields(RunConfig) if f.name not in config]
+    missing = [f.name for f in fields(RunConfig) if f.name not in (*config, "variant")]
     if missing:
         raise FolderError(f"{folder / 'config.json'} lacks {', '.join(missing)}")
     versions = read_json(folder / "versions.json")

@@ -42,20 +42,24 @@ class End(NamedTuple):
 
 
 def make_env(
-    config: RunConfig, render_mode: str, level: int | None = None, ood: bool = False
+    config: RunConfig,
+    render_mode: str,
+    level: int | None = None,
+    ood: bool = False,
+    variant: Sequence[str] = (),
 ) -> gym.Env[Any, Any]:
     """One environment of the run's task, to look at.
 
-    ``level`` and ``ood`` replace the run's own.
+    ``level``, ``ood`` and ``variant`` are as in :meth:`RunConfig.at`.
 
     Raises:
-        ConfigError: the task has no such level.
+        ConfigError: the task has no such level or variant.
     """
-    config = config.at(level, ood)
+    config = config.at(level, ood, variant)
     if config.ours is None:
         return Readable(gym.make(config.task, render_mode=render_mode))
     name = f"motley/{plain(config.task)}-v0"
-    settings: dict[str, Any] = {"level": config.level, "ood": config.ood}
+    settings: dict[str, Any] = {"level": config.level, "ood": config.ood, **config.variant}
     return gym.make(name, render_mode=render_mode, render_size=SIZE, **settings)
 
 

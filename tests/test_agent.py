@@ -62,6 +62,20 @@ def small(env: Any, structure: str = "uniform", costs: Any = "reward", **more: A
     return Agent(structure, env, costs, **settings)
 
 
+def test_one_agent_trains_on_every_task() -> None:
+    agent = small("DarkHome", n_steps=8)
+    for count, name in enumerate(TASKS, 1):
+        agent.set_env(f"motley/{name}-v0")
+        assert agent.env is not None
+        assert agent.env.get_attr("task")[0].name == name
+        before = [p.detach().clone() for p in agent.policy.parameters()]
+        agent.learn(32, reset_num_timesteps=False)
+        assert agent.num_timesteps == 32 * count
+        after = list(agent.policy.parameters())
+        assert all(p.isfinite().all() for p in after)
+        assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
 @pytest.mark.parametrize("structure", ["uniform", "feedforward"])
 def test_it_learns_and_is_evaluated_on_gymnasiums_own(env_id: str, structure: str) -> None:

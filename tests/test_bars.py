@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from motley.envs.calibration import Scores
-from motley.envs.tasks.gate_maze import GateMaze
+from motley.envs.tasks.role_bind import RoleBind
 from motley.scripts.audit import advice, how_many
 from motley.studies.bars import Bar, bars, judge, stored_mean
 from motley.studies.controls import Control
@@ -24,7 +24,7 @@ def judged(found: Scores, control: Control | None = None) -> dict[str, Bar]:
     """The bars by who has to reach them, at a chance of 0.5."""
     names = ["oracle", "observer"][: 1 + (found.observer is not None)]
     names += [*found.heuristics, *["memoryless"] * (control is not None)]
-    return dict(zip(names, bars(GateMaze(), found, control), strict=True))
+    return dict(zip(names, bars(RoleBind(level=1), found, control), strict=True))
 
 
 def scores(n: int, oracle: float = 1.0, observer: float = 1.0, shortcut: float = 0.5) -> Scores:
@@ -85,7 +85,7 @@ def test_an_oracle_no_better_than_random_is_told_and_nobody_measured_by_it(
     n = np.ones(200)
     control = Control(2, "memoryless", 1, 1, 0, 200, 0.5, 0.5)
     found = Scores(oracle * n, random * n, 0.5 * n, {"guess": 0.5 * n})
-    reached, above = bars(GateMaze(), found, control)
+    reached, above = bars(RoleBind(level=1), found, control)
     assert reached.verdict == ("holds" if oracle > 0.95 else "fails")
     assert f"the oracle scores {oracle - random:.3f} more than random" in above.text
     assert above.verdict == verdict
@@ -118,7 +118,7 @@ def test_scores_of_the_same_seeds_are_compared_seed_by_seed() -> None:
 def test_a_few_perfect_episodes_prove_nothing_wherever_the_bar_lies(
     least: float, episodes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(GateMaze, "oracle_bar", least)
+    monkeypatch.setattr(RoleBind, "oracle_bar", least)
     found = Scores(np.ones(episodes), np.zeros(episodes), None, {})
     # On a bar of 1, which no task may have, they would stay for ever.
     assert judged(found)["oracle"].verdict == ("undecidable" if least == 1 else "undecided")
@@ -127,7 +127,7 @@ def test_a_few_perfect_episodes_prove_nothing_wherever_the_bar_lies(
 @pytest.mark.parametrize("least", [1.0, 1.1, -0.1, float("nan")])
 def test_a_bar_that_cannot_be_shown_to_be_reached_is_refused(least: float) -> None:
     with pytest.raises(ValueError, match=rf"Sure.oracle_bar is {least}: give .* below 1"):
-        type("Sure", (GateMaze,), {"oracle_bar": least})
+        type("Sure", (RoleBind,), {"oracle_bar": least})
 
 
 @pytest.mark.parametrize(
@@ -146,14 +146,14 @@ def test_how_many_episodes_would_decide(missed: int, episodes: int, enough: int)
 
 def test_a_tie_in_every_episode_is_decided_by_no_number_of_them() -> None:
     tie = Scores(np.linspace(0, 1, 50), np.linspace(0, 1, 50), None, {})
-    *_, bar = bars(GateMaze(), tie)
+    *_, bar = bars(RoleBind(level=1), tie)
     assert bar.verdict == "undecidable"
     assert "in every episode, and no number of such episodes decides it" in advice(bar)
     for episodes in (10**3, 10**6, 10**9):
         assert judge(bar.after(episodes)) == "undecided"
     almost = bar._replace(cleared=np.where(np.arange(50) == 0, 0.1, 0.0))
     assert almost.verdict == "undecided"
-    *_, rounded = bars(GateMaze(), Scores(np.full(50, 0.1 + 0.2), np.full(50, 0.3), None, {}))
+    *_, rounded = bars(RoleBind(level=1), Scores(np.full(50, 0.1 + 0.2), np.full(50, 0.3), None, {}))
     assert rounded.cleared.mean() > 0
     assert (rounded.verdict, rounded.text) == (bar.verdict, bar.text)
 

@@ -94,6 +94,17 @@ def test_a_ratio_that_nothing_is_asked_of_is_told() -> None:
     assert "| none | 0.375 | 0.25 to 0.5 |" in bench.markdown(data)
 
 
+def test_the_kernels_share_of_a_batch_is_told() -> None:
+    def result(door: str, wall: tuple[float, ...]) -> Result:
+        return Result(f"envs/DarkHome/{door}", door, "", 1_000, wall, wall)
+
+    both = [result("vector", (4.0, 2.0, 1.0)), result("kernels", (0.5, 0.5, 9.0))]
+    where = bench.machine(None)
+    assert "| DarkHome | 25% |" in bench.markdown(bench.record(both, [], where))
+    for part in both:
+        assert "in the kernels" not in bench.markdown(bench.record([part], [], where))
+
+
 def test_one_core_is_one_thread_and_is_given_back() -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(2)

@@ -27,6 +27,35 @@ def test_contract(check: contract.Check) -> None:
     check()
 
 
+@names
+def test_the_contract_looks_at_every_variant(name: str) -> None:
+    task = TASKS[name]
+    usual = task().variant
+    due = [v for v in task.variants if v != usual]
+    seen = {tuple(c.variant.items()) for c in contract.checks(name) if c.variant}
+    assert seen == {tuple(v.items()) for v in due}
+    assert bool(due) == (name in ("DarkHome", "DelayReach", "PlayRoom"))
+
+
+class Stuck(DarkHome):
+    """Whose variant ends no episode."""
+
+    def timed_out(self, world: World) -> Any:
+        return super().timed_out(world) & (not self.stop)
+
+
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+def test_the_contract_finds_what_a_variant_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TASKS, "Stuck", Stuck)
+    found = [c for c in contract.checks("Stuck") if c.what is contract.truncation]
+    usual = next(c for c in found if (c.level, c.ood) == (Stuck.default_level, False))
+    usual()
+    (variant,) = [c for c in found if c.variant]
+    assert str(variant) == "Stuck-2-stop=True-truncation"
+    with pytest.raises(AssertionError, match="not truncated at the horizon"):
+        variant()
+
+
 @cases
 def test_it_is_calibrated(name: str, level: int, ood: bool) -> None:
     task = TASKS[name]
