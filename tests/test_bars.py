@@ -153,7 +153,9 @@ def test_a_tie_in_every_episode_is_decided_by_no_number_of_them() -> None:
         assert judge(bar.after(episodes)) == "undecided"
     almost = bar._replace(cleared=np.where(np.arange(50) == 0, 0.1, 0.0))
     assert almost.verdict == "undecided"
-    *_, rounded = bars(RoleBind(level=1), Scores(np.full(50, 0.1 + 0.2), np.full(50, 0.3), None, {}))
+    *_, rounded = bars(
+        RoleBind(level=1), Scores(np.full(50, 0.1 + 0.2), np.full(50, 0.3), None, {})
+    )
     assert rounded.cleared.mean() > 0
     assert (rounded.verdict, rounded.text) == (bar.verdict, bar.text)
 
