@@ -15,11 +15,9 @@ import numpy.typing as npt
 from motley.studies.config import RunConfig, as_word
 from motley.studies.folder import Columns, FolderError, read_csv, read_json
 from motley.studies.statistics import (
-    FEW,
     Interval,
     Solved,
-    bootstrap,
-    interquartile_mean,
+    spread,
     spread_curve,
     steps_to_solved,
 )
@@ -139,12 +137,9 @@ class Arm:
     def final(self, measure: str) -> Interval:
         """Of a column of eval.csv: interquartile mean of the runs' last values.
 
-        Its interval is the range of the runs where they are few.
+        The interval is as in :func:`.statistics.spread`.
         """
-        last = [float(run.eval[measure][-1]) for run in self.runs]
-        if 1 < len(last) < FEW:
-            return Interval(interquartile_mean(last), min(last), max(last))
-        return bootstrap([last])
+        return spread([float(run.eval[measure][-1]) for run in self.runs])
 
     @property
     def times(self) -> list[Solved]:

@@ -237,9 +237,26 @@ def spread_curve(runs: npt.ArrayLike) -> Floats:
         runs: (R, K) one row a run, without NaN.
     """
     rows = np.asarray(runs, np.float64)
-    if not 1 < len(rows) < FEW:
+    if not few(len(rows)):
         return bootstrap_curve(rows)
     return np.stack([_middle(rows), rows.min(0), rows.max(0)])
+
+
+def spread(values: npt.ArrayLike) -> Interval:
+    """:func:`bootstrap` of ten runs or more; of fewer the range of the runs.
+
+    Args:
+        values: (R,) one a run.
+    """
+    flat = np.asarray(values, np.float64)
+    if not few(flat.size):
+        return bootstrap([flat])
+    return Interval(interquartile_mean(flat), float(flat.min()), float(flat.max()))
+
+
+def few(runs: int) -> bool:
+    """Whether runs have a range, but are too few for an interval."""
+    return 1 < runs < FEW
 
 
 def steps_to_solved(

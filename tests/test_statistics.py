@@ -18,6 +18,7 @@ from motley.studies.statistics import (
     p_above,
     probability_of_improvement,
     restricted_mean,
+    spread,
     spread_curve,
     standard_error,
     steps_to_solved,
@@ -69,6 +70,13 @@ def test_few_runs_have_a_range_and_no_interval() -> None:
     np.testing.assert_array_equal(estimate, bootstrap_curve(rows[:9])[0])
     np.testing.assert_array_equal((low, high), (rows[:9].min(0), rows[:9].max(0)))
     assert np.isnan(spread_curve(rows[:1])[1:]).all()
+    of_ten, of_nine, of_one = (spread(rows[:n, 0]) for n in (10, 9, 1))
+    np.testing.assert_allclose(of_ten, bootstrap_curve(rows)[:, 0], atol=0.1)
+    assert of_ten.low > rows[:, 0].min()
+    assert of_nine.estimate == pytest.approx(estimate[0])
+    assert of_nine[1:] == (rows[:9, 0].min(), rows[:9, 0].max())
+    assert of_one.estimate == rows[0, 0]
+    assert np.isnan(of_one[1:]).all()
 
 
 def test_one_run_has_no_interval() -> None:
