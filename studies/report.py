@@ -103,17 +103,18 @@ def verdict(where: str, arms: Sequence[Arm]) -> str:
 def about(arms: Sequence[Arm], scored: bool) -> str:
     """What the numbers mean, and how much they are worth."""
     counts = [len(arm.runs) for arm in arms]
-    worth = f"{min(counts)} seeds an arm or more; "
-    if max(counts) < FEW:
-        worth += "beside estimates stands the range of the seeds, which are too few for intervals."
-    elif min(counts) < FEW:
-        worth += (
-            f"intervals are 95%, from bootstrap over seeds, and of fewer than {FEW} their range."
+    fewest, most = min(counts), max(counts)
+    seeds = f"{most}" if fewest == most else f"{fewest} to {most}"
+    if most == 1:
+        worth = "One seed an arm: this shows what happens, it is no evidence of a difference."
+    elif most < FEW:
+        worth = (
+            f"{seeds} seeds an arm; beside estimates stands the range of the seeds, which are too "
+            f"few for intervals."
         )
     else:
-        worth += "intervals are 95%, from bootstrap over seeds."
-    if min(counts) == 1:
-        worth = "One seed an arm: this shows what happens, it is no evidence of a difference."
+        worth = f"{seeds} seeds an arm; intervals are 95%, from bootstrap over seeds"
+        worth += f", and of fewer than {FEW} their range." if fewest < FEW else "."
     unfinished = [str(r.folder) for arm in arms for r in arm.runs if not r.done]
     note = f" Still under way: {escape(', '.join(unfinished))}." if unfinished else ""
     meaning = (

@@ -19,7 +19,7 @@ from motley.scripts.main import main
 from motley.studies.chart import Chart, Curve, thousands, ticks
 from motley.studies.config import RunConfig
 from motley.studies.folder import FolderError, read_json, write_json
-from motley.studies.report import write
+from motley.studies.report import about, write
 from motley.studies.run import run
 from motley.studies.runs import arms, gather
 
@@ -82,9 +82,28 @@ def test_the_page_says_who_solved_it_and_bounds_who_did_not(study: Path, tmp_pat
     assert "0 of 2 solved" in text
     assert "0.90" in text
     assert "0.55 0.20 to 0.90" in text  # what the two were at, and no interval
-    assert "2 seeds an arm or more; beside estimates stands the range of the seeds" in text
+    assert "2 seeds an arm; beside estimates stands the range of the seeds" in text
     for name in ("matched0", "uniform1"):
         assert f"--out {study / 'home' / name}" in text
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ((1, 1), "One seed an arm: this shows what happens"),
+        ((1, 2), "1 to 2 seeds an arm; beside estimates stands the range of the seeds"),
+        ((1, 12), "1 to 12 seeds an arm; intervals are 95%, .* and of fewer than 10 their range"),
+        ((12, 12), r"12 seeds an arm; intervals are 95%, from bootstrap over seeds\."),
+    ],
+)
+def test_the_page_says_how_many_seeds_it_is_of(
+    study: Path, counts: tuple[int, ...], said: str
+) -> None:
+    arm = arms(gather(study / "home"))[0]
+    several = [replace(arm, runs=[arm.runs[0]] * n) for n in counts]
+    text = about(several, scored=True)
+    assert re.search(said, text)
+    assert ("One seed" in text) == (counts == (1, 1))
 
 
 def test_the_commands_on_the_page_are_the_runs(study: Path) -> None:
