@@ -40,7 +40,8 @@ ManyNeeds' commands stayed too noisy to wait before a patch (`results/solvers`).
 
 
 CLOSE = ("Caregiver", "DelayReach", "PlayRoom")
-"""Tasks that the tuned uniform arm solved on a seed at least; what was seen there chose them."""
+"""Tasks that the uniform arm, with the best of its draws, solved on a seed at least; what was seen
+there chose them."""
 
 
 def arms(task: str) -> dict[str, Arm]:
