@@ -100,7 +100,7 @@ def main(args: Audit) -> int:
     judged = [one for t, found in played for one in bars(t, found, controls.lookup(t))]
     faults = [one.text for one in judged if one.verdict == "fails"]
     if args.probe is not None:
-        faults += probed(console, task, args.probe, args.level, args.episodes)
+        faults += probed(console, task, args.probe, args)
     for level in levels if args.capacity else ():
         found = taught(task, level, args.steps or capacity.STEPS, args.seed)
         console.print(f"{found}")
@@ -215,10 +215,10 @@ def in_words(made: controls.Control) -> str:
     )
 
 
-def probed(
-    console: Console, task: type[Task], folder: Path, level: int | None, episodes: int
-) -> list[str]:
+def probed(console: Console, task: type[Task], folder: Path, args: Audit) -> list[str]:
     """Print what a probe reads of a run's agent; returns the bar that it misses, in words.
+
+    It plays at the run's level and in its variant, where the flags name no other.
 
     Raises:
         ConfigError: the run is of another task, or the probe cannot be.
@@ -227,7 +227,8 @@ def probed(
     if config.ours is not task:
         raise ConfigError(f"--probe {folder}: it is a run of {config.task}, not of {task.__name__}")
     try:
-        found = controls.probe(record(agent, rules(config, level), episodes, AUDIT_SEED))
+        there = rules(config, args.level, variant=args.variant)
+        found = controls.probe(record(agent, there, args.episodes, AUDIT_SEED))
     except ValueError as error:
         raise ConfigError(f"--probe {folder}: {error}") from error
     text = f"from single observations of {folder} a linear probe reads what is hidden with"

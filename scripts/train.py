@@ -27,6 +27,7 @@ from motley.studies.video import film
 
 def settle(args: Train, read: Callable[[Any], Train]) -> Train:
     """With --resume, what the folder was begun with is the default of every flag."""
+    import_plugins(args.imports)
     out = place(args)
     if not args.resume:
         return replace(args, out=out)
@@ -42,22 +43,25 @@ def settle(args: Train, read: Callable[[Any], Train]) -> Train:
     known = {f.name for f in fields(Train)}
     default = Train(out=out, **{k: v for k, v in stored.items() if k in known})
     again = read(default)
-    # Flags that append would otherwise stand twice.
-    return replace(
-        again,
-        out=out,
-        variant=tuple(dict.fromkeys(again.variant)),
-        imports=tuple(dict.fromkeys(again.imports)),
-        settings=tuple(dict.fromkeys(again.settings)),
-    )
+    # What is given is appended to what was stored. Of a setting the last counts, and two
+    # equal ones are left as they are; a module would stand twice in the configuration.
+    return replace(again, out=out, imports=tuple(dict.fromkeys(again.imports)))
 
 
 def place(args: Train) -> Path:
-    """The run folder."""
+    """The run folder; a variant has one, in whatever words it is given.
+
+    Raises:
+        ConfigError: the task has no such variant.
+    """
+    if args.out is not None:
+        return args.out
     level = "" if args.level is None else f"-level{args.level}"
-    variant = "".join(f"-{word}" for word in args.variant)
+    config = RunConfig(args.task, variant=read_variant(args.task, args.variant))
+    unusual = sorted(config.to_json().get("variant", {}).items())
+    variant = "".join(f"-{as_word(*setting)}" for setting in unusual)
     name = f"{args.structure}-{args.costs}-{args.seed}"
-    return args.out or Path("runs") / f"{plain(args.task)}{level}{variant}" / name
+    return Path("runs") / f"{plain(args.task)}{level}{variant}" / name
 
 
 def main(args: Train) -> int:

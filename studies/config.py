@@ -239,7 +239,10 @@ def check_task(
         if level is not None and not 0 <= level < levels:
             raise ConfigError(f"{plain(task)} has levels 0 to {levels - 1}, not --level {level}")
         for name, value in variant.items():
-            setting(TASKS[plain(task)], name, value)
+            values = values_of(TASKS[plain(task)], name)
+            if not any(type(value) is type(v) and value == v for v in values):
+                takes = " or ".join(f"{name}={v!r}" for v in values)
+                raise ConfigError(f"{plain(task)} has no variant {name}={value!r}; give {takes}")
     elif task not in gym.registry:
         package, _, id = task.rpartition(":")
         package, id = (package, id) if package else ("minigrid", "MiniGrid-Empty-5x5-v0")
@@ -263,24 +266,34 @@ def variants(task: type[Task]) -> dict[str, list[Any]]:
     return found
 
 
-def setting(task: type[Task], name: str, value: Any) -> Any:
-    """One setting of a variant as the task takes it, from its value or the word for that.
+def values_of(task: type[Task], name: str) -> list[Any]:
+    """The values that there are of one setting of a task's variants.
+
+    Raises:
+        ConfigError: the task has no such setting; the message has those that there are.
+    """
+    known = variants(task)
+    if not known:
+        raise ConfigError(f"{task.__name__} has no variants: leave --variant {name} out")
+    if name not in known:
+        there = "; ".join(" or ".join(as_word(n, v) for v in known[n]) for n in known)
+        raise ConfigError(f"{task.__name__} has no variant {name!r}; give --variant {there}")
+    return known[name]
+
+
+def setting(task: type[Task], name: str, text: str) -> Any:
+    """One setting of a variant as the task takes it, from the text that stands for it.
 
     Raises:
         ConfigError: the names, or the values, that there are.
     """
-    known = {n: {as_word(n, v): v for v in values} for n, values in variants(task).items()}
-    if not known:
-        raise ConfigError(f"{task.__name__} has no variants: leave --variant {name} out")
-    if name not in known:
-        there = "; ".join(" or ".join(words) for words in known.values())
-        raise ConfigError(f"{task.__name__} has no variant {name!r}; give --variant {there}")
-    word = as_word(name, value)
-    if word not in known[name]:
+    known = {as_word(name, value): value for value in values_of(task, name)}
+    word = as_word(name, text)
+    if word not in known:
         raise ConfigError(
-            f"{task.__name__} has no --variant {word}; give --variant {' or '.join(known[name])}"
+            f"{task.__name__} has no --variant {word}; give --variant {' or '.join(known)}"
         )
-    return known[name][word]
+    return known[word]
 
 
 def as_word(name: str, value: Any) -> str:
@@ -302,7 +315,8 @@ def read_variant(task: str, words: Iterable[str]) -> dict[str, Any]:
         given[name] = value
     if not given:
         return {}
-    check_task(task, None, False, given)
+    if plain(task) not in TASKS:
+        check_task(task, None, False, given)  # which refuses it
     return {name: setting(TASKS[plain(task)], name, value) for name, value in given.items()}
 
 

@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 
 from motley.envs import TASKS, Task, calibration, trace
+from motley.envs.probe import Probe
 from motley.envs.render import WindowClosed
 from motley.envs.tasks.dark_home import DarkHome
 from motley.scripts import play, watch
-from motley.scripts.main import main
+from motley.scripts.flags import Train
+from motley.scripts.main import main, parse
+from motley.scripts.train import configuration
 from motley.studies import controls
 from motley.studies.config import (
     ConfigError,
@@ -175,7 +178,16 @@ def test_a_task_is_recorded_and_played_in_a_variant(
     assert [task.variant for task in seen] == [variant]
 
 
-def test_an_audit_is_of_all_variants_or_of_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_audit_is_of_all_variants_or_of_one(
+    stopping: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    probed: list[bool] = []
+
+    def probe(seen: trace.Trace) -> Probe:
+        probed.append(seen.about["variant"]["stop"])
+        return Probe(0.5, 0.5, 10)
+
+    monkeypatch.setattr(controls, "probe", probe)
     words = ("audit", "DarkHome", "--level", 0, "--episodes", 2)
     assert motley(*words) == 3
     text = capsys.readouterr().out
@@ -185,6 +197,10 @@ def test_an_audit_is_of_all_variants_or_of_one(capsys: pytest.CaptureFixture[str
     text = capsys.readouterr().out
     assert "DarkHome (" not in text
     assert "DarkHome, stop=True (" in text
+    run = ("--probe", stopping)
+    assert motley(*words, *run) == motley(*words, *run, "--variant", "stop=false") == 3
+    assert probed == [True, False]
+    capsys.readouterr()
     for flag, message in (
         ("--calibrate", "--calibrate measures every variant: leave --variant out"),
         ("--memoryless", "--memoryless and --capacity train as usual: leave --variant out"),
@@ -198,8 +214,8 @@ def test_an_audit_is_of_all_variants_or_of_one(capsys: pytest.CaptureFixture[str
     ("task", "variant", "message"),
     [
         ("DarkHome", {"stpo": True}, "no variant 'stpo'; give --variant stop=false or stop=true"),
-        ("DarkHome", {"stop": 1}, "no --variant stop=1; give --variant stop=false or stop=true"),
-        ("PlayRoom", {"phase": 3}, "no --variant phase=3; give --variant phase=2 or phase=1"),
+        ("DarkHome", {"stop": 1}, "stop=1; give .*stop=[Ff]alse or stop=[Tt]rue"),
+        ("PlayRoom", {"phase": 3}, "phase=3; give .*phase=2 or phase=1"),
         ("PlayRoom", {"fase": 1}, "phase=2 or phase=1; screen=false or screen=true; shuffled=f"),
         ("GateMaze", {"stop": True}, "GateMaze has no variants: leave --variant stop out"),
         ("CartPole-v1", {"stop": True}, "neither --level nor --ood nor --variant"),
@@ -212,6 +228,57 @@ def test_what_a_task_has_not_is_refused_by_its_own_names(
         check(RunConfig(task, structure="uniform", costs="reward", variant=variant))
     with pytest.raises(ConfigError, match=message):
         read_variant(task, [f"{name}={value}" for name, value in variant.items()])
+
+
+@pytest.mark.parametrize(
+    ("variant", "message"),
+    [
+        ({"stop": "false"}, "no variant stop='false'; give stop=False or stop=True"),
+        ({"stop": 0}, "no variant stop=0; give stop=False or stop=True"),
+    ],
+)
+def test_the_word_for_a_value_is_not_the_value(
+    variant: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    """As where it is written into a `config.json`: "false" would be as good as true."""
+    data = RunConfig(structure="uniform", costs="reward").to_json() | {"variant": variant}
+    with pytest.raises(ConfigError, match=message):
+        check(RunConfig.from_json(data))
+
+
+def train_flags(*words: str) -> Train:
+    args: Train = parse("train", [*words, "--task", "PlayRoom"])
+    return args
+
+
+def test_a_variant_has_one_folder_in_whatever_words(tmp_path: Path) -> None:
+    usual = train_flags().out
+    assert usual == Path("runs/PlayRoom/matched-heterogeneous-0")
+    assert train_flags("--variant", "screen=False", "--variant", "phase=2").out == usual
+    found = {
+        train_flags(*words.split()).out
+        for words in (
+            "--variant phase=1 --variant screen=true",
+            "--variant screen=True --variant phase=1",
+            "--variant screen=false --variant phase=1 --variant screen=TRUE",
+        )
+    }
+    assert found == {Path("runs/PlayRoom-phase=1-screen=true/matched-heterogeneous-0")}
+
+
+def test_of_a_setting_given_again_on_resume_the_last_counts(tmp_path: Path) -> None:
+    config = RunConfig("PlayRoom", variant={"phase": 1}, agent={"n_steps": 32})
+    write_json(tmp_path / "config.json", config.to_json())
+    resume = ("--resume", "--out", str(tmp_path))
+    assert configuration(train_flags(*resume)) == replace(
+        config, level=TASKS["PlayRoom"].default_level
+    )
+    words = "--variant phase=2 --variant phase=1 --set n_steps=64 --set n_steps=32"
+    again = configuration(train_flags(*resume, *words.split()))
+    assert again.variant == {"phase": 1}
+    assert again.agent == {"n_steps": 32}
+    other = configuration(train_flags(*resume, "--variant", "phase=2"))
+    assert other.variant == {"phase": 2}
 
 
 @pytest.mark.parametrize(
