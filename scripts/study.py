@@ -102,6 +102,7 @@ def main(args: StudyCommand) -> int:
             study.tune(chosen, runs, results, on_look)
             _tell_ties(chosen, read_json(results / "settings.json")["ties"], console)
         else:
+            _tell_unknown(study.of_unknown_trials(chosen, results), chosen, console)
             found = study.run(chosen, runs, results, on_look, whole)
             if found.kept:
                 console.print(f"{found.kept} stored runs that are not in {runs} stay in the table")
@@ -135,6 +136,22 @@ def _tell_ties(
                 f"{len(draws)} draws are equally good for {arm} on {task}, and nothing was chosen "
                 f"between them: the first is taken"
             )
+
+
+def _tell_unknown(arms: Sequence[tuple[str, str]], chosen: study.Study, console: Console) -> None:
+    """Name the arms of which it is not known what chose their settings, if there are any.
+
+    Args:
+        arms: (task, arm).
+        chosen: what is run.
+        console: where to.
+    """
+    if arms:
+        named = ", ".join(f"{arm} on {task}" for task, arm in arms)
+        console.print(
+            f"by which trials, and on which code of the task, these settings were chosen is not "
+            f"known: {named}; to tune anew: {chosen.command('tune')}"
+        )
 
 
 def sentence(answer: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 from motley.scripts.readouts import explain_scale
 from motley.studies import table, trials
 from motley.studies.config import RunConfig, import_plugins
-from motley.studies.study import Study, planned
+from motley.studies.study import Study, by_its_trials, planned
 from motley.studies.verdict import Ends, ends
 
 NUMBER = re.compile(r"-?\d+\.\d+")
@@ -43,7 +43,7 @@ def show(whole: Study, chosen: Study, results: Path, console: Console) -> None:
     import_plugins(chosen.imports)  # they may bring the environments whose code is noted
     rows, changed = table.standing(planned(chosen, results), stored)
     if whole.scored:
-        _solved(chosen, results, rows, console)
+        _solved(whole, chosen, results, rows, console)
     else:
         console.print("score01 is a measure that the environments take, and no score of a task")
     for (measure, last), group in groupby(ends(chosen, rows), lambda e: (e.measure, e.last)):
@@ -54,10 +54,16 @@ def show(whole: Study, chosen: Study, results: Path, console: Console) -> None:
         console.print(f"what the study asks of it: {chosen.command('verdict')}")
 
 
-def _solved(chosen: Study, results: Path, rows: dict[str, table.Rows], console: Console) -> None:
+def _solved(
+    whole: Study, chosen: Study, results: Path, rows: dict[str, table.Rows], console: Console
+) -> None:
     """Print who solved the task when, and what there is to know of it."""
     where = {table.where(task, level): task for task, level in chosen.tasks}
-    few = trials.untuned(results, dict(chosen.tasks))
+    few = {
+        (task, arm)
+        for task, arm in trials.untuned(results, chosen.tasks)
+        if by_its_trials(whole, task, arm, results) is not False  # of others it tells nothing
+    }
     marked, stops, scores = False, False, list[float]()
     lines = list[Sequence[str]]()
     for place, arm, *cells in table.summary(rows):

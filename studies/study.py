@@ -252,9 +252,9 @@ def tune(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
     """Try every arm with the same draws and write the best to ``settings.json``.
 
     The best has the highest mean score01 over the second half of its evaluations, averaged over
-    the tuning seeds; of several that have it the first drawn is taken, and ``ties`` has them all,
-    since such trials chose nothing. ``trials`` has a hash of what each arm's trials were. Every run
-    is kept in ``tuning.csv``.
+    the tuning seeds and the task's levels; of several that have it the first drawn is taken, and
+    ``ties`` has them all, since such trials chose nothing. ``trials`` has a hash of what each arm's
+    trials were. Every run is kept in ``tuning.csv``.
     """
     wanted: dict[str, RunConfig] = {}
     keys: dict[str, tuple[str, str, int, int]] = {}
@@ -266,8 +266,8 @@ def tune(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
             keys[key] = (task, name, trial, seed)
     _refuse(wanted.values())
     marks: dict[str, dict[str, str]] = {}
-    for task, level, name, arm in tuned:
-        marks.setdefault(task, {})[name] = _trials_mark(study, task, level, arm)
+    for task, _, name, arm in tuned:
+        marks.setdefault(task, {})[name] = _trials_mark(study, task, arm)
     _check_writable(results)
     train(wanted, runs, on_look)
     rows = []
@@ -290,21 +290,20 @@ def tune(study: Study, runs: Path, results: Path, on_look: Progress) -> None:
         best = [trial for trial, mean in means.items() if mean == max(means.values())]
         chosen.setdefault(task, {})[name] = draws[best[0]]
         ties.setdefault(task, {})[name] = best if len(best) > 1 else []
-    path = results / "settings.json"
-    before = read_json(path) if path.exists() else {}  # a part may have been tuned before
+    before = _stored(results)  # a part may have been tuned before
     entries = {"chosen": chosen, "ties": ties, "trials": marks}
     merged = {
         entry: {t: old.get(t, {}) | new.get(t, {}) for t in {**old, **new}}
         for entry, new in entries.items()
         for old in [before.get(entry, {})]
     }
-    write_json(path, {"draws": draws, **merged})
+    write_json(results / "settings.json", {"draws": draws, **merged})
 
 
 def _trials(
     study: Study, task: str, level: int | None, arm: Arm
 ) -> dict[tuple[int, int], RunConfig]:
-    """The runs that an arm is tuned by, by draw and seed."""
+    """The runs that an arm is tuned by at a level of its task, by draw and seed."""
     short = replace(arm, steps=study.trial_steps, until_solved=False)
     return {
         (trial, seed): study.config(task, level, short, seed, **draw)
@@ -312,25 +311,55 @@ def _trials(
     }
 
 
-def _trials_mark(study: Study, task: str, level: int | None, arm: Arm) -> str:
-    """A hash of an arm's trials and of its task."""
-    return table.digest([table.facts_of(c) for c in _trials(study, task, level, arm).values()])
+def _trials_mark(study: Study, task: str, arm: Arm) -> str:
+    """A hash of an arm's trials, at all levels of its task, and of the task."""
+    levels = [level for name, level in study.tasks if name == task]
+    tried = [c for level in levels for c in _trials(study, task, level, arm).values()]
+    return table.digest([table.facts_of(config) for config in tried])
+
+
+def by_its_trials(whole: Study, task: str, name: str, results: Path) -> bool | None:
+    """Whether a study's own trials, as they are now, chose an arm's settings; None if not known.
+
+    It is not known of settings that were stored without a hash, nor of an arm that it has not.
+    """
+    marks = _stored(results).get("trials", {})
+    mark, arm = marks.get(task, {}).get(name), whole.arms[task].get(name)
+    return mark == _trials_mark(whole, task, arm) if mark and arm else None
+
+
+def of_unknown_trials(study: Study, results: Path) -> list[tuple[str, str]]:
+    """The tasks and arms whose settings were stored without a hash of what chose them."""
+    stored = _stored(results)
+    chosen, marks = (stored.get(entry, {}) for entry in ("chosen", "trials"))
+    return [
+        (task, name)
+        for task, name in _takes_from(study)
+        if name in chosen.get(task, {}) and name not in marks.get(task, {})
+    ]
+
+
+def _stored(results: Path) -> dict[str, Any]:
+    """What ``settings.json`` holds; nothing where there is no such file."""
+    path = results / "settings.json"
+    return read_json(path) if path.exists() else {}
+
+
+def _takes_from(study: Study) -> Iterable[tuple[str, str]]:
+    """The tasks and arms whose trials choose settings for the arms of a study."""
+    return dict.fromkeys(
+        (t, arm.tuned_as or name) for t, _, name, arm in study.cells() if arm.tuned
+    )
 
 
 def _refuse_other_trials(study: Study, whole: Study, results: Path) -> None:
     """Refuse settings that were chosen by other trials than the study has now.
 
-    Of settings that were stored without a hash it is not known.
-
     Raises:
         ConfigError: an arm's were.
     """
-    path = results / "settings.json"
-    marks = read_json(path).get("trials", {}) if path.exists() else {}
-    for task, level, name, arm in study.cells():
-        tuned = arm.tuned_as or name
-        mark, of = marks.get(task, {}).get(tuned), whole.arms[task].get(tuned)
-        if arm.tuned and mark and of and mark != _trials_mark(whole, task, level, of):
+    for task, tuned in _takes_from(study):
+        if by_its_trials(whole, task, tuned, results) is False:
             raise ConfigError(
                 f"the settings of arm {tuned!r} on {task} were chosen by other trials than study "
                 f"{study.name!r} has now (search, seeds, steps, the arm or its task have changed): "
@@ -403,8 +432,7 @@ def _refuse(configs: Iterable[RunConfig]) -> None:
 
 def planned(study: Study, results: Path) -> Iterator[Planned]:
     """Every run of a study, with the settings that tuning chose."""
-    path = results / "settings.json"
-    chosen = read_json(path)["chosen"] if path.exists() else {}
+    chosen = _stored(results).get("chosen", {})
     for seed in study.seeds:
         for task, level, name, arm in study.cells():
             own = chosen.get(task, {}).get(arm.tuned_as or name) if arm.tuned else {}

@@ -9,6 +9,7 @@ where its score01 exceeds that of the task's chance by more than a tenth.
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,24 +35,26 @@ def chance(rules: Task) -> float | None:
     return None if entry is None else (rules.chance - entry.random) / (entry.oracle - entry.random)
 
 
-def untuned(results: Path, levels: dict[str, int | None]) -> set[tuple[str, str]]:
+def untuned(results: Path, tasks: Sequence[tuple[str, int | None]]) -> set[tuple[str, str]]:
     """The tasks and arms of ``tuning.csv`` of which too few trials are above chance.
 
-    Tasks of others, and such as are not calibrated, are not judged.
+    Tasks of others, and such as are not calibrated, are not judged. Trials of a task at several
+    levels are judged together, by the mean of its chances.
 
     Args:
         results: a study's folder; without a table of trials none is untuned.
-        levels: of the study's tasks.
+        tasks: the study's, each with a level.
     """
     trials: dict[tuple[str, str], dict[str, list[float]]] = {}
     for task, arm, trial, _, score in rows(results):
         trials.setdefault((task, arm), {}).setdefault(trial, []).append(float(score))
     found = set()
     for (task, arm), scores in trials.items():
-        kind, level = TASKS.get(plain(task)), levels.get(task)
-        bar = None if kind is None or level is None else chance(kind(level))
-        if bar is not None:
-            above = [np.mean(each) > bar + ABOVE for each in scores.values()]
+        kind, levels = TASKS.get(plain(task)), [level for name, level in tasks if name == task]
+        chances = [chance(kind(level)) for level in levels if kind is not None]
+        known = [each for each in chances if each is not None]
+        if known and len(known) == len(levels):
+            above = [np.mean(each) > np.mean(known) + ABOVE for each in scores.values()]
             found |= {(task, arm)} if np.mean(above) < ENOUGH else set()
     return found
 

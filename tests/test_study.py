@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from motley.scripts.main import main
 from motley.scripts.study import narrow
 from motley.studies import peers, spine, study, table
 from motley.studies.config import ConfigError, RunConfig, check
@@ -103,17 +104,22 @@ def test_small_study_from_tuning_to_table(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def tuned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Results of tuning both arms of QUICK on scores that are made up; both draws are as good."""
+def trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is trained; scores are made up, by which both draws are as good for an arm."""
 
-    def trained(wanted: dict[str, RunConfig], runs: Path, on_look: study.Progress) -> None:
+    def train(wanted: dict[str, RunConfig], runs: Path, on_look: study.Progress) -> None:
         for key in wanted:
             (runs / key).mkdir(parents=True, exist_ok=True)
             score = 0.75 if "/other/1" in key else 0.5
             write_csv(runs / key / "eval.csv", ("score01",), [[0.0], [score]])
 
-    monkeypatch.setattr(study, "train", trained)
-    results = tmp_path / "results"
+    monkeypatch.setattr(study, "train", train)
+
+
+@pytest.fixture
+def tuned(trained: None, tmp_path: Path) -> Path:
+    """Results of tuning both arms of QUICK."""
+    results = tmp_path / "quick"
     for arm in ("one", "other"):
         study.tune(narrow(QUICK, arms=(arm,)), tmp_path / "runs", results, silent)
     return results
@@ -149,6 +155,42 @@ def test_settings_that_other_trials_chose_are_refused(
     before = read_json(tuned / "settings.json")
     write_json(tuned / "settings.json", {k: before[k] for k in ("draws", "chosen")})
     assert study.run(part, runs, tuned, silent, replace(QUICK, **change)) is collected
+
+
+def test_settings_of_which_nobody_knows_the_trials_are_told(
+    tuned: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(study.STUDIES, "quick", QUICK)
+    monkeypatch.setattr(study, "collect", lambda *_: table.Collected(0, 0, None))
+    where = ("--runs", str(tuned.parent / "runs"), "--results", str(tuned.parent))
+    assert main(["study", "run", "quick", *where]) == 0
+    assert "not known" not in capsys.readouterr().out
+    before = read_json(tuned / "settings.json")
+    del before["trials"]["DarkHome"]["one"]
+    write_json(tuned / "settings.json", before)
+    assert main(["study", "run", "quick", *where]) == 0
+    told = "chosen is not known: one on DarkHome; to tune anew: motley study tune quick\n"
+    assert told in capsys.readouterr().out
+    assert main(["study", "run", "quick", "--arms", "borrowing", *where]) == 0
+    assert told in capsys.readouterr().out
+    assert main(["study", "run", "quick", "--arms", "other", *where]) == 0
+    assert "not known" not in capsys.readouterr().out
+
+
+def test_a_task_at_two_levels_is_tuned_and_run(
+    trained: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By trials of both, which choose settings for both."""
+    monkeypatch.setattr(study, "collect", lambda *_: table.Collected(0, 0, None))
+    both = replace(QUICK, tasks=(("DarkHome", 0), ("DarkHome", 1)))
+    runs, results = tmp_path / "runs", tmp_path / "results"
+    study.tune(both, runs, results, silent)
+    assert len(list((runs / "tune").glob("DarkHome-[01]/one/*/eval.csv"))) == 4
+    study.run(both, runs, results, silent)
+    study.run(narrow(both, arms=("borrowing",)), runs, results, silent, both)
+    for tasks in ((("DarkHome", 1),), (("DarkHome", 0), ("DarkHome", 2))):
+        with pytest.raises(ConfigError, match="arm 'one' on DarkHome were chosen by other trials"):
+            study.run(replace(both, tasks=tasks), runs, results, silent)
 
 
 OURS = Arm("uniform", "reward", 512, tuned=False)

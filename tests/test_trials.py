@@ -9,7 +9,7 @@ import pytest
 from motley.envs.tasks import TASKS
 from motley.scripts.main import main
 from motley.studies import study, table, trials
-from motley.studies.folder import write_csv
+from motley.studies.folder import write_csv, write_json
 from motley.studies.study import Arm, Study
 
 ARM = Arm("uniform", "reward", 512)
@@ -33,7 +33,7 @@ def test_fewer_than_one_trial_in_four_above_chance_is_untuned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = tmp_path / "tried"
-    assert trials.untuned(results, dict(TRIED.tasks)) == set()
+    assert trials.untuned(results, TRIED.tasks) == set()
     chance = trials.chance(TASKS["DarkHome"](2))
     assert chance is not None
     assert chance == pytest.approx(0.1, abs=0.01)
@@ -49,8 +49,15 @@ def test_fewer_than_one_trial_in_four_above_chance_is_untuned(
     write_csv(
         results / "tuning.csv", trials.COLUMNS, [*rows, ["CartPole-v1", "often", 0, 100, "0.0"]]
     )
-    levels = {"DarkHome": 2, "CartPole-v1": None}  # of which no chance is known
-    assert trials.untuned(results, levels) == {("DarkHome", "seldom")}
+    tasks = (*TRIED.tasks, ("CartPole-v1", None))  # of which no chance is known
+    assert trials.untuned(results, tasks) == {("DarkHome", "seldom")}
+    monkeypatch.setattr(trials, "chance", lambda rules: chance + 0.06 * (rules.level - 2))
+    # Of several levels the mean counts.
+    tasks = (("DarkHome", 1), ("DarkHome", 3))
+    assert trials.untuned(results, tasks) == {("DarkHome", "seldom")}
+    assert trials.untuned(results, (("DarkHome", 1),)) == set()
+    assert len(trials.untuned(results, (("DarkHome", 3),))) == 2
+    monkeypatch.undo()
 
     lines = []
     for arm in TRIED.arms["DarkHome"]:
@@ -67,3 +74,11 @@ def test_fewer_than_one_trial_in_four_above_chance_is_untuned(
     for arm in ("seldom", "borrowing"):
         assert f"{arm} (untuned)" in said
     assert "untuned: fewer than one in four of the arm's trials (tuning.csv) came more" in said
+    # Trials of a task that has changed since tell nothing of this one; of some it is not known.
+    settings = {"draws": [], "chosen": {}, "trials": {"DarkHome": {"seldom": "of another"}}}
+    write_json(results / "settings.json", settings)
+    assert main(["study", "table", "tried", "--results", str(tmp_path)]) == 0
+    assert "untuned" not in capsys.readouterr().out
+    write_json(results / "settings.json", settings | {"trials": {}})
+    assert main(["study", "table", "tried", "--results", str(tmp_path)]) == 0
+    assert "seldom (untuned)" in capsys.readouterr().out
