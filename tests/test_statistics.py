@@ -65,13 +65,14 @@ def test_a_band_is_the_bootstrap_at_each_point() -> None:
 
 def test_few_runs_have_a_range_and_no_interval() -> None:
     rows = np.random.default_rng(4).normal(size=(10, 3))
-    np.testing.assert_array_equal(spread_curve(rows), bootstrap_curve(rows))
+    of_curve = spread_curve(rows)
+    np.testing.assert_array_equal(of_curve, bootstrap_curve(rows))
     estimate, low, high = spread_curve(rows[:9])
     np.testing.assert_array_equal(estimate, bootstrap_curve(rows[:9])[0])
     np.testing.assert_array_equal((low, high), (rows[:9].min(0), rows[:9].max(0)))
     assert np.isnan(spread_curve(rows[:1])[1:]).all()
     of_ten, of_nine, of_one = (spread(rows[:n, 0]) for n in (10, 9, 1))
-    np.testing.assert_allclose(of_ten, bootstrap_curve(rows)[:, 0], atol=0.1)
+    np.testing.assert_allclose(of_ten, of_curve[:, 0], atol=0.1)
     assert of_ten.low > rows[:, 0].min()
     assert of_nine.estimate == pytest.approx(estimate[0])
     assert of_nine[1:] == (rows[:9, 0].min(), rows[:9, 0].max())
