@@ -237,9 +237,7 @@ def test_what_a_task_has_not_is_refused_by_its_own_names(
         ({"stop": 0}, "no variant stop=0; give stop=False or stop=True"),
     ],
 )
-def test_the_word_for_a_value_is_not_the_value(
-    variant: dict[str, Any], message: str, tmp_path: Path
-) -> None:
+def test_the_word_for_a_value_is_not_the_value(variant: dict[str, Any], message: str) -> None:
     """As where it is written into a `config.json`: "false" would be as good as true."""
     data = RunConfig(structure="uniform", costs="reward").to_json() | {"variant": variant}
     with pytest.raises(ConfigError, match=message):
@@ -251,7 +249,7 @@ def train_flags(*words: str) -> Train:
     return args
 
 
-def test_a_variant_has_one_folder_in_whatever_words(tmp_path: Path) -> None:
+def test_a_variant_has_one_folder_in_whatever_words() -> None:
     usual = train_flags().out
     assert usual == Path("runs/PlayRoom/matched-heterogeneous-0")
     assert train_flags("--variant", "screen=False", "--variant", "phase=2").out == usual
