@@ -20,7 +20,8 @@ from motley.agents.layers import Linear, seed_of, seeded
 from motley.agents.lessons import Lessons
 from motley.agents.surrogate import surrogate
 from motley.agents.values import ReturnNormaliser
-from motley.costs import Cost, Trace, Value, controls
+from motley.agents.wiring import needed_by
+from motley.costs import AreaTarget, Cost, Trace, Value, controls
 from motley.costs.base import Sizes, State, check_loss, fitting
 from motley.costs.development import Competence, Development, Schedule
 from motley.costs.registry import unknown
@@ -139,7 +140,7 @@ class Learner(nn.Module):
                     f"call, which credit rule {settings.credit!r} cannot compare; take another"
                 )
             for cost in costs:
-                if cost.has_loss and not cost.stepwise:
+                if cost.has_loss and (not cost.stepwise or self._moves_its_teacher(cost)):
                     raise ValueError(
                         f"cost {cost.name!r} has a loss that noise in one step changes otherwise "
                         f"than its gradient says, so that credit rule {settings.credit!r} would "
@@ -157,6 +158,16 @@ class Learner(nn.Module):
         self.optimizer = torch.optim.Adam(
             self._parameter_groups(), lr=learning_rate, eps=1e-5, fused=True
         )
+
+    def _moves_its_teacher(self, cost: Cost) -> bool:
+        """Whether a cost trains the area that is its teacher, or one that this depends on."""
+        if not isinstance(cost, AreaTarget):
+            return False
+        brain = self.brain
+        named = (brain.roles.get(name, name) for name in cost.teacher.split("|"))
+        teacher = next(name for name in named if name in brain.sizes)
+        behind = needed_by([teacher], brain.inputs) if teacher in brain.areas else set()
+        return bool(self.routes[cost.name] & behind)
 
     def _gates(self, roles: Mapping[str, str]) -> dict[str, Schedule]:
         """Return the plasticity of each area that has one scheduled, by area.

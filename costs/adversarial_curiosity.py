@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-import torch
 from torch import Tensor, nn
 
 from motley.costs.base import State, Trace
 from motley.costs.intrinsic import Intrinsic
-from motley.costs.world_prediction import surprise
+from motley.costs.world_prediction import error_rays, surprise
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,10 @@ class AdversarialCuriosity(Intrinsic):
         """Return None: what errs is an area, and learns by a cost of its own.
 
         Raises:
-            KeyError: there is no world model.
+            KeyError: there is no world model, or none of the senses.
+            ValueError: its output cannot carry an error for each ray of them.
         """
-        surprise(torch.empty(1, 1, sizes["world_model"]), torch.empty(1, 1, self.width(sizes)))
+        error_rays(sizes["world_model"], self.width(sizes))
         return None
 
     def judge(self, trace: Trace, state: State, heads: nn.Module) -> tuple[Tensor, State]:

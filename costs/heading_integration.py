@@ -56,7 +56,13 @@ class HeadingIntegration(Prediction):
         """
         if self.reads_a("head_direction", sizes):
             return _PopulationVector()
-        return super().heads(sizes) if self.reads in sizes else nn.Module()
+        return super().heads(sizes) if self.reads in sizes else nn.Identity()
+
+    def inputs(self, trace: Trace) -> Tensor:
+        """Return the ring's activity; zeros, of which nothing counts, where there is none."""
+        if self.reads in trace:
+            return trace[self.reads]
+        return trace["reward"].new_zeros(*trace.episode_start.shape, 2)
 
     def annotate(
         self, trace: Trace, state: State, heads: nn.Module
@@ -76,11 +82,6 @@ class HeadingIntegration(Prediction):
         return trace[f"{self.name}/target"]
 
     def mask(self, trace: Trace) -> Tensor:
-        """Return the steps since the first start of an episode."""
-        return trace.episode_start.cumsum(0) > 0
-
-    def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
-        """Return the squared error in units of the target's variance, (time, worlds)."""
-        if self.reads not in trace:
-            return torch.zeros_like(trace["reward"])
-        return super().loss(trace, heads)
+        """Return the steps since the first start of an episode; none where there is no ring."""
+        since = trace.episode_start.cumsum(0) > 0
+        return since if self.reads in trace else torch.zeros_like(since)

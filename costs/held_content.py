@@ -22,8 +22,8 @@ class HeldContent(Prediction):
     step of an episode does not count. What is held across a gap is the sign
     of a working memory (Goldman-Rakic 1995).
 
-    Its weight is a tenth of the others': to hold whatever came last is the opposite of letting
-    distractors pass.
+    Its weight is a tenth of the others': to hold whatever came last is the opposite of letting pass
+    what does not count.
 
     Attributes:
         sense: what is shown.

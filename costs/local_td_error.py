@@ -26,8 +26,8 @@ class LocalTDError(Cost):
 
     The critic expects the reward to come from what the memory holds, what is sensed and what is
     done; a gate that lets in what matters makes it err less. Its return is made of its own values,
-    so that its error, reward + gamma V(next) - V(now), is the reward-prediction error of dopamine
-    (Montague, Dayan & Sejnowski 1996; Schultz, Dayan & Montague 1997): :meth:`td_error`.
+    so that its error, reward + discount V(next) - V(now), is the reward-prediction error of
+    dopamine (Montague, Dayan & Sejnowski 1996; Schultz, Dayan & Montague 1997): :meth:`td_error`.
 
     How the error reaches the gate is not the brain's way. In the models of O'Reilly & Frank (2006)
     and of Todd, Niv & Cohen (2008) one number is broadcast, and a gate learns by it times its own
@@ -55,7 +55,8 @@ class LocalTDError(Cost):
         beside: what tells where the body is.
         hidden: width of the critic's hidden layer.
         due: whether only steps count at which reward came or an episode ended.
-        gamma: the critic's discount, per step: an agent's default.
+        discount: of the cost's own critic, per step: an agent's default, and to be set beside the
+            agent's, which it does not follow.
         td_lambda: weight of longer returns: an agent's default.
         meaningless: the placebo: the returns of the steps that count are dealt out among these at
             random.
@@ -66,17 +67,18 @@ class LocalTDError(Cost):
     problems: ClassVar[tuple[str, ...]] = ("gated working memory",)
     alone: ClassVar[tuple[str, ...]] = ("gate",)
     trains: tuple[str, ...] = ("gate|core",)
-    gamma: float = 0.98
     reads: str = "memory|core"
     beside: str = "vision|encoder"
     hidden: int = 64
     due: bool = True
+    discount: float = 0.98
     td_lambda: float = 0.9
     meaningless: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.check("discount", 0 <= self.discount <= 1, "0 to 1")
         self.check("td_lambda", 0 <= self.td_lambda <= 1, "0 to 1")
 
     def heads(self, sizes: Mapping[str, int]) -> nn.Module:
@@ -98,7 +100,7 @@ class LocalTDError(Cost):
 
     @torch.no_grad()
     def td_error(self, trace: Trace, heads: nn.Module) -> Tensor:
-        """Return reward + gamma V(next) - V(now), (time, worlds), in the reward's unit.
+        """Return reward + discount V(next) - V(now), (time, worlds), in the reward's unit.
 
         Zero where what follows is not known.
 
@@ -113,7 +115,7 @@ class LocalTDError(Cost):
         mean, deviation = return_unit(trace, "reward")
         values, ends = self.expected(trace, heads) * deviation + mean, trace["terminated"]
         following = trace.shifted(values, 1) * ~ends
-        error = trace["reward"] + self.gamma * following - values
+        error = trace["reward"] + self.discount * following - values
         return values, error * (ends | trace.same_episode(1))
 
     @torch.no_grad()
@@ -126,7 +128,7 @@ class LocalTDError(Cost):
         """
         values, error = self._judged(trace, heads)
         goes_on = trace.same_episode(1) & ~trace["terminated"]
-        carry = self.gamma * self.td_lambda * goes_on
+        carry = self.discount * self.td_lambda * goes_on
         counts = goes_on | trace["terminated"]
         if self.due:
             counts = counts & ((trace["reward"] != 0) | trace["terminated"])

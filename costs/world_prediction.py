@@ -20,15 +20,29 @@ def surprise(output: Tensor, view: Tensor) -> Tensor:
         view: (time, worlds, rays x 4), what the world model predicts.
 
     Raises:
-        ValueError: the output is too small to carry an error for each ray.
+        ValueError: see `error_rays`.
     """
-    rays = sighting.rays(view).shape[-2]
-    if output.shape[-1] <= rays:
+    return output[..., -error_rays(output.shape[-1], view.shape[-1]) :]
+
+
+def error_rays(output: int, view: int) -> int:
+    """Return for how many rays a world model carries an error in its output.
+
+    Args:
+        output: the features of its output.
+        view: those of what it predicts, rays x 4.
+
+    Raises:
+        ValueError: the output is too small to carry an error for each ray, or there is part of one.
+    """
+    rays, rest = divmod(view, sighting.CHANNELS)
+    if rest or output <= rays:
         raise ValueError(
-            f"the world model's output has {output.shape[-1]} features: it must be a code and an "
-            f"error for each of {rays} rays; give the cost the sense that the area predicts"
+            f"the world model's output has {output} features: it must be a code and an error for "
+            f"each of {view / sighting.CHANNELS:g} rays; give the cost the sense that the area "
+            f"predicts"
         )
-    return output[..., -rays:]
+    return rays
 
 
 @dataclass(frozen=True)

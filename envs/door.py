@@ -121,11 +121,15 @@ class Door:
     @property
     def truths(self) -> tuple[str, ...]:
         """Names of what is so in the worlds, sensed or not: those of a recorded trace."""
-        return tuple(trace.truths(self.world))
+        return trace.truth_names(self.world)
 
     def truth(self, name: str) -> npt.NDArray[Any]:
-        """A copy of what is so now, (N, ...), by a name of `truths`."""
-        return trace.truths(self.world)[name].copy()
+        """A copy of what is so now, (N, ...), by a name of `truths`.
+
+        Raises:
+            ValueError: there is none of that name; the nearest are in the message.
+        """
+        return trace.truth(self.world, name).copy()
 
     def oracle(self) -> Floats:
         """The oracle's actions (N, 2) for the present state."""

@@ -137,7 +137,7 @@ class WorldVecEnv(VecEnv):
         return self._door.truths
 
     def truth(self, name: str) -> npt.NDArray[Any]:
-        """A copy of what is so now, (N, ...), by a name of `truths`."""
+        """A copy of what is so now, (N, ...), by a name of `truths`; see `Door.truth`."""
         return self._door.truth(name)
 
     def oracle(self) -> Floats:

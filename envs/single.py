@@ -114,7 +114,7 @@ class WorldEnv(gym.Env[Observation, npt.NDArray[np.float32]]):
         return self._door.truths
 
     def truth(self, name: str) -> npt.NDArray[Any]:
-        """A copy of what is so now, by a name of `truths`."""
+        """A copy of what is so now, by a name of `truths`; see `Door.truth`."""
         found: npt.NDArray[Any] = self._door.truth(name)[0]
         return found
 

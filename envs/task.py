@@ -23,9 +23,6 @@ from motley.envs.senses import BODY, Observation, Sense
 from motley.envs.streams import Bools, Floats, Ints, Streams, length
 from motley.envs.world import World
 
-CONTROL_STEP = 0.25
-"""Seconds that a step of the usual body lasts, and a frame of a window stays."""
-
 
 @dataclass(frozen=True)
 class Body:
@@ -49,7 +46,7 @@ class Body:
     motor_turn: float = 0.0
     egomotion_forward: float = 0.0
     egomotion_turn: float = 0.0
-    control_step: float = CONTROL_STEP
+    control_step: float = 0.25
 
     @cached_property
     def packed(self) -> Floats:

@@ -287,8 +287,30 @@ def truths(world: World) -> dict[str, Array]:
 
     The task's own state is ``hidden/<name>``.
     """
-    own = {f"hidden/{name}": x for name, x in world.fields.items()}
-    return {name: getattr(world, name) for name in WORLD if hasattr(world, name)} | own
+    return {name: truth(world, name) for name in truth_names(world)}
+
+
+def truth_names(world: World) -> tuple[str, ...]:
+    """The names of `truths`."""
+    seen = (name for name in WORLD if hasattr(world, name))
+    return (*seen, *(f"hidden/{name}" for name in world.fields))
+
+
+def truth(world: World, name: str) -> Array:
+    """What is so in every world by one of `truth_names`, (N, ...), a view.
+
+    Raises:
+        ValueError: there is none of that name; the nearest are in the message.
+    """
+    kind, _, field = name.rpartition("/")
+    if kind == "hidden" and field in world.fields:
+        return world.fields[field]
+    if name in WORLD and hasattr(world, name):
+        found: Array = getattr(world, name)
+        return found
+    known = truth_names(world)
+    near = difflib.get_close_matches(name, known, n=5) or known
+    raise ValueError(f"{world.task.name} has no truth {name!r}; near: {', '.join(near)}")
 
 
 def join(parts: Sequence[Trace]) -> Trace:

@@ -183,6 +183,15 @@ class WorldVectorEnv(VectorEnv[Observation, npt.NDArray[np.float32], npt.NDArray
         """What every body perceives now: fresh arrays (N, size) by sense."""
         return self.world.observe()
 
+    @property
+    def truths(self) -> tuple[str, ...]:
+        """Names of what is so in the worlds, sensed or not: those of a recorded trace."""
+        return self._door.truths
+
+    def truth(self, name: str) -> npt.NDArray[Any]:
+        """A copy of what is so now, (N, ...), by a name of `truths`; see `Door.truth`."""
+        return self._door.truth(name)
+
     def oracle(self) -> Floats:
         """The oracle's actions (N, 2) for the present state."""
         return self._door.oracle()

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pygame
 
-from motley.envs.task import CONTROL_STEP
+FRAME = 0.25
+"""Seconds that a frame stays, whatever a step stands for."""
 
 
 class WindowClosed(RuntimeError):  # noqa: N818 - an outcome, not a fault
@@ -26,7 +27,7 @@ class Window:
 
     Args:
         title: of the window.
-        speed: times real time; a frame stays for a control step (0.25 s) divided by it.
+        speed: a frame stays for 0.25 s divided by it, whatever a step stands for.
         on_event: gets every event but those that close the window, such as keys.
 
     Raises:
@@ -42,7 +43,7 @@ class Window:
         if not speed > 0:
             raise ValueError(f"speed is a factor above 0, not {speed}")
         self.title = title
-        self.pause = CONTROL_STEP / speed
+        self.pause = FRAME / speed
         self.closed = False
         self.on_event = on_event
         self._screen: pygame.Surface | None = None

@@ -52,9 +52,10 @@ class List:
 class Play:
     """Try a task by hand, with the keyboard; your score and the oracle's stand at the end.
 
-    The clock starts with the first key. A key counts for the part of a step (0.25 s) that it is
-    down: a tap turns a little, a held key turns fully; Shift makes it gentler. With --blind you see
-    what the body perceives and nothing else, which is what an agent has to do with.
+    The clock starts with the first key. A step lasts 0.25 s, whatever it stands for in the
+    task, and a key counts for the part of it that it is down: a tap turns a little, a held key
+    turns fully; Shift makes it gentler. With --blind you see what the body perceives and nothing
+    else, which is what an agent has to do with.
     """
 
     task: Annotated[str, tyro.conf.Positional]
@@ -72,7 +73,7 @@ class Play:
     blind: bool = False
     """Show what the body perceives only: its rays, and its other senses as bars."""
     speed: float = 1.0
-    """Times real time."""
+    """A step lasts 0.25 s divided by it, whatever it stands for in the task."""
     size: int = 640
     """Height and width of the picture, pixels."""
     imports: Import = ()

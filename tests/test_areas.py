@@ -449,7 +449,7 @@ def asked(completion: bool, items: Tensor, cue: Tensor, prior: str = "exact") ->
 
 @pytest.mark.parametrize("count", [4, 16])
 def test_a_memory_that_completes_finds_the_whole_by_half_of_it(count: int) -> None:
-    """MECHANISMS: completion from a 50% cue, and a signal of novelty where nothing matches.
+    """Completion from a 50% cue, and a signal of novelty where nothing matches.
 
     Without the option a half is taken for something else. Which half is given differs from world
     to world.

@@ -206,7 +206,7 @@ def recalled(area: Area, what: str, updates: int) -> float:
 
 
 def test_a_reservoir_recalls_the_recent_as_a_gru_does_but_cannot_select() -> None:
-    """MECHANISMS: equal on short memory; what to hold has to be learnt."""
+    """Equal on short memory; what to hold has to be learnt."""
     r2 = {}
     for kind in (GRU, Reservoir):
         for what in ("recent", "marked"):

@@ -554,6 +554,7 @@ def test_a_score_brings_its_value() -> None:
         (lambda: Reconstruction(channels=0), r"Reconstruction\(channels=0\): give None, or 1"),
         (lambda: MatchPrediction(capacity=-1), r"MatchPrediction\(capacity=-1\): give a whole"),
         (lambda: LocalTDError(td_lambda=1.1), r"LocalTDError\(td_lambda=1.1\): give 0 to 1"),
+        (lambda: LocalTDError(discount=1.1), r"LocalTDError\(discount=1.1\): give 0 to 1"),
         (lambda: NoiseTarget(reads="core"), r"NoiseTarget\(reads='core'\): give what the other"),
         (lambda: Schedule(((0, float("nan")),)), "a schedule's values are >= 0, not"),
     ],

@@ -38,6 +38,7 @@ from motley.agents.credit import (
     credit_rule,
 )
 from motley.costs import (
+    AreaTarget,
     Cost,
     ExtrinsicReward,
     InverseDynamics,
@@ -280,11 +281,25 @@ def test_an_agent_tells_perturbation_how_far_its_costs_look_ahead(
     assert set(told) == {0, 1}  # the reward's areas, and the core alone
 
 
-@pytest.mark.parametrize("cost", [Slowness(), LatentSelfPrediction()], ids=lambda c: c.name)
+@pytest.mark.parametrize(
+    "cost",
+    [
+        Slowness(),
+        LatentSelfPrediction(),
+        AreaTarget(trains=("encoder", "core")),  # its teacher is the encoder
+        AreaTarget(trains=("encoder",), reads="encoder", teacher="memory|core"),
+    ],
+    ids=str,
+)
 def test_perturbation_refuses_a_cost_whose_gradient_it_would_not_follow(cost: Cost) -> None:
     with pytest.raises(ValueError, match=f"cost '{cost.name}' has a loss that noise.*'node_pertu"):
         small("node_perturbation", costs=[ExtrinsicReward(), cost])
     small("backprop", costs=[ExtrinsicReward(), cost])
+
+
+@pytest.mark.parametrize("teacher", ["encoder", "vision"])
+def test_perturbation_takes_a_teacher_that_is_left_alone(teacher: str) -> None:
+    small("node_perturbation", costs=[ExtrinsicReward(), AreaTarget(teacher=teacher)])
 
 
 def steps_needed(by_weights: bool, rate: float, most: int = 500) -> int:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from fits import fits
 from motley.agents import AREAS, Agent, Blueprint, Node
 from motley.agents.areas import Actor, Perceptron
 from motley.agents.gradients import Tape
@@ -77,15 +78,7 @@ CASES += [
     pytest.param(cored(name), "DarkHome", "reward", id=name)
     for name in ("GRU", "LSTM", "MinGRU", "Attention", "Reservoir")
 ]
-CASES += [
-    pytest.param(
-        "play" if name == "adversarial_curiosity" else "uniform",
-        "PlayRoom",
-        f"reward+{name}",
-        id=name,
-    )
-    for name in NOVELTIES
-]
+CASES += [pytest.param(*fits(name), f"reward+{name}", id=name) for name in NOVELTIES]
 
 
 @pytest.mark.parametrize(("structure", "task", "costs"), CASES)

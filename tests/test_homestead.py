@@ -52,7 +52,7 @@ def test_layout(level: int, ood: bool) -> None:
 def test_a_day_has_its_phases(level: int) -> None:
     world, setting = make(level), Homestead.levels[level]
     phases = np.zeros((100, 3), np.int64)
-    day = world.day.copy()
+    day, before = world.day.copy(), world.phase.copy()
     while (world.day == day).all():
         assert (world.free == (world.phase != SHOWING)).all()
         assert ((world.light > 0) == (world.phase != NIGHT)).all()
@@ -62,7 +62,10 @@ def test_a_day_has_its_phases(level: int) -> None:
         for name, sense in seen.items():  # by night nothing tells where the body is but its motion
             felt = name in ("egomotion", "touch", "interoception", "go")
             assert felt or (sense[world.phase == NIGHT] == 0).all()
+        # What is felt as the light goes out was met in the last step of the day.
+        assert (seen["touch"][(world.phase == NIGHT) & (before == NIGHT)] == 0).all()
         phases[world.rows, world.phase] += 1
+        before = world.phase.copy()
         world.step(world.task.oracle(world))
     assert (phases[:, SHOWING] == 2 * setting.caches).all()
     ended = world.day > 0

@@ -142,7 +142,7 @@ def test_sparsity_is_the_activity_ratio() -> None:
 
 
 def test_sparsity_leaves_what_another_cost_teaches() -> None:
-    """MECHANISMS: fewer units are active, and what was seen is known as well as without."""
+    """Fewer units are active, and what was seen is known as well as without."""
 
     def taught(weight: float) -> tuple[float, float]:
         """Held-out share of what is seen that is not known, and the activity ratio."""
@@ -441,7 +441,7 @@ def test_an_agent_learns_from_a_teacher_what_takes_a_memory(tmp_path: Path) -> N
 
 
 def test_cloning_the_oracle_is_better_than_cloning_chance(tmp_path: Path) -> None:
-    """MECHANISMS: a good teacher's episodes are worth more than as many of a random one's.
+    """A good teacher's episodes are worth more than as many of a random one's.
 
     Equal but for who teaches: agent, episodes, gradient steps.
     """

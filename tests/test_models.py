@@ -162,7 +162,7 @@ Models = dict[int, tuple[ForwardModel, nn.Module]]
 def test_a_forward_model_beats_persistence(
     steps: int, reaching: tuple[Trace, Trace], models: Models
 ) -> None:
-    """MECHANISMS: one-step and d-step prediction, held out."""
+    """One-step and d-step prediction, held out."""
     (area, heads), test = models[steps], reaching[1]
     cost = SensoryPrediction(senses=("proprioception", "cue"), steps=steps)
     with torch.no_grad():
@@ -209,7 +209,7 @@ def hits(level: int, policy: Policy, n: int = 40) -> float:
 
 
 def test_with_a_forward_model_control_suffers_less_from_delay(models: Models) -> None:
-    """MECHANISMS: the curve of control error against delay is flatter (Miall et al. 1993)."""
+    """The curve of control error against delay is flatter (Miall et al. 1993)."""
     prompt, late = DelayReach(0), DelayReach(1)
     at_once = hits(0, Late(prompt, 0.2))
     delayed = hits(1, Late(late, 0.2))
@@ -260,7 +260,7 @@ def error(area: InverseModel, heads: nn.Module, degrees: float) -> float:
 
 
 def test_an_inverse_model_adapts_and_has_an_after_effect() -> None:
-    """MECHANISMS: the error returns with the other sign when the turn is taken away, and decays."""
+    """The error returns with the other sign when the turn is taken away, and decays."""
     torch.manual_seed(0)
     area, cost = InverseModel((4, 2)), MotorPrediction(steps=0)
     heads = cost.heads(Sizes({"inverse_model": 4, "action": 2}, {}))
@@ -333,8 +333,8 @@ def test_motor_prediction_reads_a_core_whole_and_counts_all_where_nothing_is_hel
 def test_a_self_model_knows_where_its_world_model_will_err() -> None:
     """The world model beats persistence, and the self model foretells its error.
 
-    MECHANISMS asks for more: that play goes from moving oneself to attending to things and then to
-    playing with two of them. That is not measured (docs/architecture.md).
+    Not measured: that play goes from moving oneself to attending to things and then to playing with
+    two of them (docs/architecture.md).
     """
     torch.manual_seed(0)
     task = PlayRoom(phase=1, screen=True)
@@ -504,7 +504,7 @@ class Line(gym.Env[np.ndarray, Any]):
 
 
 def test_with_effort_movement_costs_less_at_equal_success() -> None:
-    """MECHANISMS: the energy of the commands falls, and the target is reached as often."""
+    """The energy of the commands falls, and the target is reached as often."""
 
     def spent(costs: list[str | Cost]) -> tuple[float, float]:
         """Share of targets reached, and the mean squared command, without noise."""
@@ -556,6 +556,9 @@ def test_models_and_their_costs_refuse_what_makes_no_sense() -> None:
             cost.annotate(late, {}, nn.Module())
     with pytest.raises(ValueError, match=r"has 24 features: .* each of 24 rays"):
         surprise(torch.zeros(4, 2, 24), torch.zeros(4, 2, 96))
+    for width, words in ((96, "each of 24 rays"), (99, r"each of 24.75 rays")):
+        with pytest.raises(ValueError, match=f"has 24 features: .* {words}"):
+            AdversarialCuriosity().heads({"world_model": 24, "vision": width})
     with pytest.raises(ValueError, match=r"SelfPrediction\(hidden=0\): give None, or at least 1"):
         SelfPrediction(hidden=0)
     with pytest.raises(ValueError, match="ForwardModel wants late senses"):

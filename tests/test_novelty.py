@@ -13,6 +13,7 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from fits import ONLY
 from motley.agents import Agent
 from motley.costs import (
     COSTS,
@@ -33,7 +34,7 @@ from motley.costs.models import Standardiser
 NOVELTIES = [
     name
     for name, cost in COSTS.items()
-    if issubclass(cost, Intrinsic) and name != "adversarial_curiosity"  # test_models.py has it
+    if issubclass(cost, Intrinsic) and name not in ONLY  # test_models.py has those
 ]
 LENGTH = 24
 
@@ -319,7 +320,7 @@ def test_learning_progress_charges_nothing_where_nothing_is_left_to_learn() -> N
 
 
 def test_learning_progress_is_first_in_what_is_easy_then_in_what_is_hard() -> None:
-    """MECHANISMS: the order easy -> hard, and noise is worth nothing once its mean is known.
+    """The order easy -> hard, and noise is worth nothing once its mean is known.
 
     All three are practised alike, so that the order is the score's and nobody's choice.
     """
@@ -387,7 +388,7 @@ def sampled(count: int, seed: int, rare: float) -> Trace:
 
 
 def test_samples_that_learners_disagree_on_teach_more_than_random_ones() -> None:
-    """MECHANISMS: of two equal learners, the one that chooses its samples errs less by as many."""
+    """Of two equal learners, the one that chooses its samples errs less by as many."""
     pool, test = sampled(2_000, 10, rare=0.1), sampled(1_000, 1, rare=1.0)
 
     def error(active: bool) -> float:

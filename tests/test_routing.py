@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from fits import fits
 from motley.agents import BLUEPRINTS, Agent
 from motley.agents.blueprints import PROBLEMS
 from motley.agents.gradients import Tape
@@ -475,18 +476,15 @@ FEW: dict[str, Any] = {"n_envs": 4, "n_steps": 16, "n_minibatches": 2, "budget":
 
 
 @lru_cache
-def on_reward_alone(task: str) -> Agent:
-    return small("matched", "reward", task, **FEW).learn(128)
+def on_reward_alone(structure: str, task: str) -> Agent:
+    return small(structure, "reward", task, **FEW).learn(128)
 
 
 @pytest.mark.parametrize("name", ANYWHERE)
 def test_every_cost_at_weight_zero_is_as_if_left_out(name: str) -> None:
     """In the task whose problem it is for, if there is one."""
-    posed = ("play",) if name == "adversarial_curiosity" else COSTS[name].problems[:1]
-    tasks = {task.problem: name for name, task in TASKS.items() if task.problem in PROBLEMS}
-    problem = posed[0] if posed and posed[0] in tasks else "path integration"
-    task = f"motley/{tasks[problem]}-v0"
-    plain = on_reward_alone(task)
+    structure, task = fits(name)
+    plain = on_reward_alone(structure, task)
     cost = replace(COSTS[name].fitted(Senses(plain.observation_space).sizes), weight=LATER)
-    zero = small("matched", ["reward", cost], task, **FEW).learn(128)
+    zero = small(structure, ["reward", cost], task, **FEW).learn(128)
     assert differing(plain, zero) == set()

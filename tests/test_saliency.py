@@ -128,7 +128,7 @@ def recall(life: Life, opening: Tensor, capacity: int) -> float:
 
 
 def test_a_small_store_keeps_what_was_paid_for_and_not_what_came_last() -> None:
-    """MECHANISMS: at fixed capacity, recall of reward-relevant items beats FIFO and random.
+    """At fixed capacity, recall of reward-relevant items beats FIFO and random.
 
     The probe's answer is known: all of what was relevant for a perfect gate, and for a full store
     of the newest the share of relevant items among the newest.

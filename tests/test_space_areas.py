@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from motley.agents import Agent
 from motley.agents.areas import HeadDirection, PathIntegrator, PlaceCode
-from motley.costs import HeadingIntegration, Trace
+from motley.costs import HeadingIntegration, NoiseTarget, Trace
 from motley.costs.ring import population_vector
 
 
@@ -166,7 +166,9 @@ def test_the_heading_is_added_up_across_rollouts_and_starts() -> None:
     start[:12, 0] = False  # until then nothing of the first world counts
     counts = []
     for part in (slice(0, 13), slice(13, 30)):
-        seen = Trace({"egomotion": felt[part], "episode_start": start[part]})
+        ring = torch.zeros(felt[part].shape[0], 6, 8)
+        tensors = {"egomotion": felt[part], "episode_start": start[part], "head_direction": ring}
+        seen = Trace(tensors)
         notes, state = cost.annotate(seen, state, nn.Module())
         found.append(notes["heading_integration/target"])
         counts.append(cost.mask(seen))
@@ -179,6 +181,14 @@ def test_the_heading_is_added_up_across_rollouts_and_starts() -> None:
             assert vector == pytest.approx([math.cos(heading), math.sin(heading)], abs=1e-5)
     assert not counts[0][:12, 0].any()
     assert torch.equal(counts[1], start[13:].cumsum(0) > 0)
+
+
+def test_its_placebo_is_zero_too_where_there_is_no_ring() -> None:
+    placebo = NoiseTarget.like(HeadingIntegration())
+    agent = Agent("uniform", "DarkHome", ["reward", placebo], **SMALL).learn(1)
+    assert agent.diagnostics()[f"cost/{placebo.name}"] == 0
+    agent = Agent("path_integration.place", "DarkHome", ["reward", placebo], **SMALL).learn(1)
+    assert agent.diagnostics()[f"cost/{placebo.name}"] > 0
 
 
 def ring_error(area: HeadDirection) -> float:

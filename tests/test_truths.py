@@ -22,10 +22,13 @@ from motley.agents.scoring import scored
 from motley.agents.spaces import Senses
 from motley.costs import Cost, NoiseTarget, SelfLocalisation, State, Trace, ramp
 from motley.costs.sets import from_json, to_json
+from motley.envs import World
 from motley.envs import trace as recorded
 from motley.envs.hidden import way_home
 from motley.envs.sb3 import WorldVecEnv
+from motley.envs.single import WorldEnv
 from motley.envs.tasks import TASKS
+from motley.envs.vector import WorldVectorEnv
 
 TRUE = SelfLocalisation(rung="true")
 LEVEL: dict[str, Any] = {"level": 0}  # episodes of 40 steps at most
@@ -134,6 +137,7 @@ def test_a_recording_has_them_under_the_same_names() -> None:
     task = TASKS["DarkHome"]()
     trace = recorded.record(task, recorded.policy(task, "oracle"), 3, 0)
     told = WorldVecEnv(task, 1).truths
+    assert told == tuple(recorded.truths(World(task, 1)))
     assert set(TRUE.truths) < set(told) < set(trace)
     assert "hidden/limit" in told
     first = trace["episode"] == 0
@@ -144,6 +148,26 @@ def test_a_recording_has_them_under_the_same_names() -> None:
     np.testing.assert_allclose(
         nn.functional.normalize(target, dim=-1), way_home(trace)[first][1:], atol=1e-4
     )
+
+
+def test_every_door_tells_the_same_and_names_the_nearest() -> None:
+    doors: list[Any] = [WorldVectorEnv("DarkHome", 2, **LEVEL), WorldEnv("DarkHome", **LEVEL)]
+    doors.append(WorldVecEnv("DarkHome", 2, seed=5, **LEVEL))
+    for door in doors[:2]:
+        door.reset(seed=5)
+    doors[2].reset()
+    several, one, other = doors
+    for name in one.truths:
+        x = several.truth(name)
+        np.testing.assert_array_equal(x, other.truth(name))
+        np.testing.assert_array_equal(x[0], one.truth(name))
+        assert not np.shares_memory(x, recorded.truths(several.world)[name])
+    for door in doors:
+        assert door.truths == one.truths
+        with pytest.raises(ValueError, match="DarkHome has no truth 'postion'; near: position"):
+            door.truth("postion")
+        with pytest.raises(ValueError, match="no truth 'hidden/gaol'; near: hidden/goal"):
+            door.truth("hidden/gaol")
 
 
 @pytest.mark.parametrize("source", ["position", "heading@-1"])

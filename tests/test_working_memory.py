@@ -205,7 +205,7 @@ def test_the_local_td_error_is_the_squared_error_of_its_own_critic() -> None:
 def test_its_returns_are_those_of_td_lambda_with_its_own_values(due: bool) -> None:
     """Against a loop over steps, with episodes that end, that are cut off, and that go on."""
     torch.manual_seed(0)
-    cost, steps, worlds = LocalTDError(due=due, gamma=0.9, td_lambda=0.7), 14, 6
+    cost, steps, worlds = LocalTDError(due=due, discount=0.9, td_lambda=0.7), 14, 6
     critic = cost.heads(Sizes({"memory": 3, "vision": 2, "action": 1}, {}))
     terminated, cut = torch.rand(steps, worlds) < 0.15, torch.rand(steps, worlds) < 0.1
     terminated[-1, 0], terminated[-1, 1], cut[-1, 1] = True, False, True
@@ -282,7 +282,7 @@ def trials(worlds: int, generator: torch.Generator, paid: bool = True) -> tuple[
 
 
 def test_the_error_moves_from_reward_to_cue_and_dips_where_reward_is_left_out() -> None:
-    """MECHANISMS: the reward-prediction error of dopamine (Schultz, Dayan & Montague 1997).
+    """The reward-prediction error of dopamine (Schultz, Dayan & Montague 1997).
 
     Where only steps count at which reward is due, it moves by a step and no further.
     """

@@ -45,7 +45,8 @@ class EpisodicMemory(Area):
     numbers drawn from -1 to 1 of which half are erased, among 4, 8 and 16 entries: the right entry
     is the one read in 0.34, 0.21 and 0.11 of the cases without it (chance: 0.25, 0.13 and 0.06),
     and in 0.99 or more with it, where half of a key that was never stored is found by 0.06, 0.10
-    and 0.21, and a whole one by 0.02 at most.
+    and 0.21, and a whole one by 0.02 at most (bounded for 4 and 16 entries by
+    ``test_a_memory_that_completes_finds_the_whole_by_half_of_it`` in tests/test_areas.py).
 
     Args:
         sizes: features of the key's sense, the value's sense and, optionally, of ``go``; for

@@ -94,8 +94,8 @@ class GateMaze(Task):
         ===== ====================== ======= ===== ======
 
         The default is level 1. Nesting 1 puts each second pair around the one before (C A X Y: the
-        A-X closes first), nesting 2 each third around two. From level 1 on, a pair that counts can
-        replace one that counted before.
+        A-X closes first), nesting 2 each third around two. From level 1 on, and at level 0 out of
+        distribution, a pair that counts can replace one that counted before.
 
     Out of distribution:
         Three times the delay before the fork, and twice the pairs.

@@ -116,7 +116,7 @@ class Stubborn(Opener):
 
 
 class Neighbourly(Opener):
-    """The relation that the tablets tell, between chests: to the first it faces, which is not it.
+    """Opens the chest in the tablets' relation to the first chest faced, as if that were the lock.
 
     The lock is not looked at. Where the same is asked for, that is the first chest it faces.
 
