@@ -113,7 +113,7 @@ def homestead(trace: Trace) -> Summary:
         "mean drive while alive": mean(trace["hidden/drive"][up]),
         "time at setpoint while alive": mean(near),
         "deaths": mean(trace["hidden/dead"][last]),
-        "days kept": mean(trace["hidden/kept"][last]) / task.days,
+        "share of days kept": mean(trace["hidden/kept"][last]) / task.days,
     }
 
 

@@ -77,7 +77,7 @@ def main(args: StudyCommand) -> int:
             if steps:
                 console.print(f"{key}: {steps:,.0f} steps, score01 {score:.2f}")
         if missing := sum(not steps and key not in held for key, steps, _ in states):
-            console.print(f"{missing} neither stored in {stored} nor begun in {runs}")
+            console.print(f"{missing} runs neither stored in {stored} nor begun in {runs}")
         return 0
     if args.action == "table":
         show(whole, chosen, results, console)

@@ -25,7 +25,7 @@ from stable_baselines3.common.logger import configure
 from motley.agents import Agent, storage
 from motley.agents.remarks import remarks
 from motley.studies import peers, versions
-from motley.studies.config import RunConfig, build_agent, check
+from motley.studies.config import RunConfig, as_word, build_agent, check
 from motley.studies.evaluate import EVAL, evaluate, undisturbed
 from motley.studies.folder import (
     CsvLog,
@@ -117,6 +117,13 @@ def _finished(config: RunConfig, out: Path) -> bool:
     return (out / "done").exists() and (config.structure in peers.PEERS or not lost)
 
 
+def _words(name: str, value: Any) -> str:
+    """Return a setting of a configuration as it is given in a command, where it can be."""
+    if name != "variant":
+        return repr(value)
+    return ", ".join(as_word(*each) for each in (value or {}).items()) or "the usual one"
+
+
 def mismatch(config: RunConfig, out: Path) -> str:
     """Return why the run in ``out`` is not this configuration's; "" where it is.
 
@@ -125,7 +132,7 @@ def mismatch(config: RunConfig, out: Path) -> str:
     """
     old, new = read_json(out / "config.json"), config.to_json()
     differing = [
-        f"{k} was {old.get(k)!r}, is now {new.get(k)!r}"
+        f"{k} was {_words(k, old.get(k))}, is now {_words(k, new.get(k))}"
         for k in dict.fromkeys((*new, *old))
         if k != "imports" and old.get(k) != new.get(k)
     ]

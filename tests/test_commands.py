@@ -227,7 +227,7 @@ def test_runs_that_have_not_begun_are_counted(
     assert main([*words, "--results", str(tmp_path / "none")]) == 0
     text = said(capsys)
     stored = tmp_path / "none" / "spine" / "curves.csv"
-    assert f"score01 0.25 9 neither stored in {stored} nor begun in {tmp_path}" in text
+    assert f"score01 0.25 9 runs neither stored in {stored} nor begun in {tmp_path}" in text
     assert "nan" not in text
 
 
@@ -245,7 +245,7 @@ def test_status_says_where_stored_results_are(
     assert main(words) == 0
     text, count = said(capsys), len(list(spine.SPINE.cells())) * len(spine.SPINE.seeds)
     assert f"2 of {count} runs are stored in {stored}; see: motley study table spine" in text
-    assert f"{count - 2} neither stored in {stored} nor begun" in text
+    assert f"{count - 2} runs neither stored in {stored} nor begun" in text
 
 
 @pytest.mark.parametrize(

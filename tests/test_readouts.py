@@ -324,7 +324,7 @@ def test_needs_of_a_life_kept_and_of_one_let_go() -> None:
     made = played("Homestead", "oracle", 10)
     oracle = summary(made)
     random, stay = (summary(played("Homestead", name, 30)) for name in ("random", "stay"))
-    assert oracle["days kept"] == pytest.approx(made["end/score"].mean())
+    assert oracle["share of days kept"] == pytest.approx(made["end/score"].mean())
     assert oracle["deaths"] < 0.2
     assert oracle["mean drive while alive"] < 0.13  # what a day is kept by
     near = "time at setpoint while alive"

@@ -76,7 +76,7 @@ def test_a_run_keeps_its_variant(stopping: Path, capsys: pytest.CaptureFixture[s
     assert motley(*words, "stop=true") == 0
     assert motley(*words, "stop=false") == 2
     said = " ".join(capsys.readouterr().err.split())
-    assert "variant was {'stop': True}, is now None" in said
+    assert "variant was stop=true, is now the usual one" in said
 
 
 @pytest.mark.parametrize(("words", "stop"), [((), True), (("--variant", "stop=false"), False)])
@@ -137,12 +137,12 @@ def test_a_run_as_usual_says_nothing_of_variants(stopping: Path, tmp_path: Path)
     usual = RunConfig.from_json(told)
     assert usual == replace(config, variant={})
     assert usual.to_json() == told
-    assert "variant was {'stop': True}, is now None" in mismatch(usual, stopping)
+    assert "variant was stop=true, is now the usual one" in mismatch(usual, stopping)
     # The file of an agent tells which variant it was trained in.
     other = shutil.copytree(stopping, tmp_path / "other")
     write_json(other / "config.json", told)
     assert gather(other)[0].where == "DarkHome level 0"
-    assert "variant was None, is now {'stop': True}" in mismatch(config, other)
+    assert "variant was the usual one, is now stop=true" in mismatch(config, other)
     with pytest.raises(FolderError, match="it differs in variant"):
         open_run(other)
 
