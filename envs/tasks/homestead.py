@@ -80,7 +80,9 @@ class Homestead(ManyNeeds):
 
     Score:
         The share of the three days that were kept: lived through, nights included, with a mean
-        drive of 0.13 or less. The oracle's is 0.75 or more. Success is to keep all.
+        drive of 0.13 or less. The oracle's is 0.75 or more; it is not the best there could be, and
+        the observer, which waits near the nest while nothing is asked for, does a little better.
+        Success is to keep all.
 
     Levels:
         ===== ======= ====== ====== =================================== ======
