@@ -14,14 +14,7 @@ from motley.envs.perceived import perceived
 from motley.envs.render import Window, WindowClosed, render
 from motley.scripts.flags import Play
 from motley.scripts.screen import has_display
-from motley.studies.config import (
-    ConfigError,
-    check_task,
-    import_plugins,
-    nearest,
-    plain,
-    read_variant,
-)
+from motley.studies.config import ConfigError, import_plugins, nearest, plain, task_as_set
 
 UP, DOWN = (pygame.K_UP, pygame.K_w), (pygame.K_DOWN, pygame.K_s)
 LEFT, RIGHT = (pygame.K_LEFT, pygame.K_a), (pygame.K_RIGHT, pygame.K_d)
@@ -52,15 +45,13 @@ def main(args: Play) -> None:
         raise ConfigError(nearest("task", args.task, TASKS))
     if args.seed < 0 or args.size < 256 or not args.speed > 0:
         raise ConfigError("--seed must be 0 or more, --size at least 256, --speed above 0")
-    level = TASKS[name].default_level if args.level is None else args.level
-    check_task(name, level, args.ood)
-    variant = read_variant(name, args.variant)
+    task = task_as_set(name, args.level, args.ood, args.variant)
     if not has_display():
         raise ConfigError(
             "there is no display to open a window on: `motley play` needs a screen. To see the "
             f"task without one: WorldEnv({name!r}, render_mode='rgb_array').render()"
         )
-    game = Game(args, TASKS[name](level=level, ood=args.ood, **variant))
+    game = Game(args, task)
     try:
         game.play()
     except WindowClosed:

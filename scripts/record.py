@@ -6,14 +6,7 @@ from motley.envs import TASKS, trace
 from motley.scripts.flags import Record
 from motley.scripts.readouts import tell
 from motley.studies import record
-from motley.studies.config import (
-    ConfigError,
-    check_task,
-    import_plugins,
-    nearest,
-    plain,
-    read_variant,
-)
+from motley.studies.config import ConfigError, import_plugins, nearest, plain, task_as_set
 from motley.studies.record import open_lesioned, rules
 
 
@@ -32,9 +25,7 @@ def main(args: Record) -> None:
     if not args.source.is_dir() and name in TASKS:
         if args.lesion:
             raise ConfigError("--lesion is for the areas of a run's agent; a task has none")
-        check_task(name, args.level, args.ood)
-        variant = read_variant(name, args.variant)
-        task = TASKS[name](level=args.level, ood=args.ood, **variant)
+        task = task_as_set(name, args.level, args.ood, args.variant)
         act = trace.policy(task, args.policy, args.seed)
         made = trace.record(task, act, args.episodes, args.seed, {"policy": args.policy})
     elif args.source.exists() or "/" in name:

@@ -320,6 +320,16 @@ def read_variant(task: str, words: Iterable[str]) -> dict[str, Any]:
     return {name: setting(TASKS[plain(task)], name, value) for name, value in given.items()}
 
 
+def task_as_set(name: str, level: int | None, ood: bool, variant: Iterable[str]) -> Task:
+    """One of our tasks as a command's flags set it.
+
+    Raises:
+        ConfigError: it has no such level or variant.
+    """
+    check_task(name, level, ood)
+    return TASKS[name](level=level, ood=ood, **read_variant(name, variant))
+
+
 def build_agent(config: RunConfig) -> Agent:
     """The agent in its training worlds, unlearnt.
 
