@@ -49,6 +49,7 @@ def scored(learner: Learner, rollout: Rollout, age: int) -> tuple[Batch, dict[st
     tensors |= {
         f"value/{cost.name}/unit": critic_of(learner, cost.name)[0].unit(starts)
         for cost in learner.scores
+        if cost.name in learner.units
     }
     trace = Trace({**tensors, **outputs}, brain.roles, after)
     for name, cost in learner.costs.items():
@@ -74,7 +75,8 @@ def scored(learner: Learner, rollout: Rollout, age: int) -> tuple[Batch, dict[st
         normaliser, head = critic_of(learner, name)
         normaliser.update(returns, head)
         tensors[f"value/{name}/target"] = normaliser.normalise(returns)
-        tensors[f"value/{name}/unit"] = normaliser.unit(starts)
+        if name in learner.units:
+            tensors[f"value/{name}/unit"] = normaliser.unit(starts)
         if weights[name] > 0:
             advantages[name] = advantage * (weights[name] / normaliser.deviation)
         log |= {f"score/{name}": score.mean(), f"value/{name}": values.mean()}

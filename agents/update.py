@@ -90,6 +90,7 @@ class Learner(nn.Module):
         super().__init__()
         self.brain, self.distribution, self.settings = brain, distribution, settings
         self.costs = {cost.name: cost for cost in costs}
+        self.units = {name for cost in costs for name in cost.units}
         self.truths = tuple(dict.fromkeys(name for cost in costs for name in cost.truths))
         self.seed, self.competence = seed, Competence()
         self.development = development or Development()

@@ -185,6 +185,8 @@ class Cost:
         truths: what the trace must have besides, of what is so in the worlds whether sensed or not,
             by the names of a recorded trace: ``position``, ``heading``, ``hidden/<field of the
             task>``. Costs alone read it: to areas nothing is known by these names.
+        units: scores whose returns it makes values of itself: the trace has their unit, see
+            :func:`return_unit`.
         stepwise: whether noise in an area's output changes the loss as its gradient says, at that
             step and up to :attr:`looks_ahead` before it. Not so with statistics of areas' outputs
             over the batch, nor with a target that is taken from the same area without gradient.
@@ -206,6 +208,7 @@ class Cost:
     value_gain: ClassVar[float] = 1.0
     in_time: ClassVar[bool] = False
     truths: ClassVar[tuple[str, ...]] = ()
+    units: ClassVar[tuple[str, ...]] = ()
     stepwise: ClassVar[bool] = True
     weight: float | Schedule = 1.0
     trains: tuple[str, ...] = ("all",)

@@ -66,6 +66,7 @@ class LocalTDError(Cost):
     kind: ClassVar[str | None] = "local_td_error"
     problems: ClassVar[tuple[str, ...]] = ("gated working memory",)
     alone: ClassVar[tuple[str, ...]] = ("gate",)
+    units: ClassVar[tuple[str, ...]] = ("reward",)
     trains: tuple[str, ...] = ("gate|core",)
     reads: str = "memory|core"
     beside: str = "vision|encoder"
