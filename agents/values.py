@@ -76,6 +76,10 @@ class ReturnNormaliser(nn.Module):
             self.mean.copy_(mean)
             self.deviation.copy_(deviation)
 
+    def silent(self, score: Tensor) -> bool:
+        """Whether a score is zero, (time, worlds), as it was in all batches before."""
+        return self.enabled and not self.square.any() and not score.any()
+
     def normalise(self, returns: Tensor) -> Tensor:
         """Return returns in units of their deviation."""
         return (returns - self.mean) / self.deviation

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
+from motley.agents import Agent
 from motley.costs.sets import cost_set
 from motley.envs.tasks.play_room import BALL, SCREEN
 from motley.scripts.main import main
 from motley.studies import exploration, known_room, screen, study
 from motley.studies.exploration import EXPLORATION
+from motley.studies.bench_roof import experience
 from motley.studies.fading import FADING
 from motley.studies.folder import read_csv, read_json
 from motley.studies.known_room import KNOWN
@@ -69,6 +71,17 @@ def test_cells_that_were_visited() -> None:
         assert turning == pytest.approx(1 / (inside + len(rooms.rooms) - 1))
     rng = np.random.default_rng(0)
     assert end(env, lambda env: int(rng.choice([0, 1, 2, 2]))) > 2 * turning
+
+
+@pytest.mark.parametrize("reward", [0.0, 1.0])
+def test_a_reward_that_never_comes_does_not_lead(reward: float) -> None:
+    """All that there were to lead by is the error of its critic, blown up."""
+    env = gym.wrappers.TransformReward(gym.make(KNOWN), lambda _: reward)
+    agent = Agent("uniform", env, "reward+rnd", n_envs=1, n_steps=64, seed=0)
+    batch = experience(agent)
+    assert bool(batch.advantages["reward"].any()) == bool(reward)
+    assert bool(batch.tensors["value/reward/target"].any()) == bool(reward)
+    assert batch.advantages["rnd"].any()
 
 
 def test_a_room_that_is_known_but_for_its_screen() -> None:

@@ -387,6 +387,20 @@ def test_normalised_returns_have_mean_zero_and_deviation_one() -> None:
     assert abs(float(z.std()) - 1.0) < 1e-2
 
 
+def test_a_score_is_silent_until_it_is_first_not_zero() -> None:
+    normaliser, head, none = ReturnNormaliser(), nn.Linear(4, 1), torch.zeros(16, 4)
+    once = none.index_put((torch.tensor(3), torch.tensor(1)), torch.tensor(1.0))
+    for _ in range(3):
+        assert normaliser.silent(none)
+        assert not normaliser.silent(once)
+        normaliser.update(none, head)
+    normaliser.update(once, head)
+    for _ in range(500):
+        normaliser.update(none, head)
+    assert not normaliser.silent(none)
+    assert not ReturnNormaliser(enabled=False).silent(none)
+
+
 @pytest.mark.parametrize("space", [*ACTIONS.values(), spaces.MultiBinary(3)], ids=str)
 def test_distributions_agree_with_torchs(space: spaces.Space[Any]) -> None:
     distribution = action_distribution(space)
