@@ -16,8 +16,8 @@ from motley.costs.sets import cost_set
 from motley.envs.tasks.play_room import BALL, SCREEN
 from motley.scripts.main import main
 from motley.studies import exploration, known_room, screen, study
-from motley.studies.exploration import EXPLORATION
 from motley.studies.bench_roof import experience
+from motley.studies.exploration import EXPLORATION
 from motley.studies.fading import FADING
 from motley.studies.folder import read_csv, read_json
 from motley.studies.known_room import KNOWN
@@ -127,19 +127,21 @@ def test_the_screen_is_asked_of_other_seeds_as_it_was() -> None:
     assert changed == {exploration.FREE}
 
 
-def test_scores_that_keep_their_unit_are_asked_as_the_others_were() -> None:
-    """Arms differ from those of the other studies in scale and entropy alone, and seeds in all."""
+def test_scores_alone_are_asked_as_they_were_beside_a_reward() -> None:
+    """Arms differ from those of the other studies in the reward, and in scale where they say so."""
     arms = FADING.arms[KNOWN]
-    assert not {*FADING.seeds} & {*EXPLORATION.seeds, *screen.SCREEN.seeds, 100, 901}
+    assert not {*FADING.seeds} & {*EXPLORATION.seeds, *screen.SCREEN.seeds, 71, 72, 73, 100}
+    assert not {*FADING.seeds} & {901, 902, 903}
     before = {**EXPLORATION.arms[KNOWN], **screen.SCREEN.arms[KNOWN]}
     for name in (exploration.FREE, exploration.CAUGHT, "placebo"):
-        expected = replace(
-            before[name],
-            costs=f"{before[name].costs}+entropy",
+        assert f"reward+{arms[name].costs}" == before[name].costs
+        assert replace(arms[name], costs=before[name].costs) == before[name]
+    for name in (exploration.FREE, "placebo"):
+        assert arms[f"{name} in its own unit"] == replace(
+            arms[name],
+            costs=f"{arms[name].costs}+entropy",
             settings={"normalise_returns": False, "normalise_advantages": False},
         )
-        assert arms[name] == expected
-    assert replace(arms["rescaled placebo"], settings=arms["placebo"].settings) == arms["placebo"]
     assert arms["chance"] is before["chance"]
 
 
