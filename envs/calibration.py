@@ -16,7 +16,7 @@ import json
 import sys
 import tokenize
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -36,6 +36,8 @@ CALIBRATION_SEED = 1_000_000
 """First seed of the stored figures; tests use others."""
 BATCH = 500
 """Worlds that are rolled out at once."""
+LEVELS = ("levels", "default_level")
+"""What every task says for itself, whatever a task that it is made from says."""
 
 
 class UncalibratedWarning(UserWarning):
@@ -240,15 +242,17 @@ def _warn(task: type[Task]) -> None:
 def task_hash(task: type[Task]) -> str:
     """Sixteen hex digits of a task's, its policies' and its helpers' code, and of the physics.
 
-    The code is `bare`; helpers are the modules beside the task's from which it takes something. A
-    body other than the usual one counts as well.
+    The code is `bare`; helpers are the modules beside the task's from which it takes something,
+    another task's too, but for what that says of its levels. A body other than the usual one counts
+    as well.
     """
     rules = task()
     policies = [rules.observer(), *(make() for make in rules.heuristics().values())]
     modules = {task.__module__} | {type(p).__module__ for p in policies if p is not None}
     if type(rules.body) is not Body:
         modules.add(type(rules.body).__module__)
-    return _digest(tuple(sorted(_with_helpers(modules, task.__module__.rpartition(".")[0]))))
+    used = _with_helpers(modules, task.__module__.rpartition(".")[0])
+    return _digest(tuple(sorted(used)), task.__module__)
 
 
 def _with_helpers(modules: set[str], package: str) -> set[str]:
@@ -263,31 +267,34 @@ def _with_helpers(modules: set[str], package: str) -> set[str]:
 
 
 @lru_cache
-def _digest(modules: tuple[str, ...]) -> str:
-    text = "\n".join(code(name) for name in modules)
+def _digest(modules: tuple[str, ...], own: str) -> str:
+    text = "\n".join(code(name, () if name == own else LEVELS) for name in modules)
     return hashlib.sha256(f"{kernels.PHYSICS}\n{text}".encode()).hexdigest()[:16]
 
 
-def code(module: str) -> str:
+def code(module: str, without: Collection[str] = ()) -> str:
     """The `bare` source of an imported module; "" where there is none."""
     try:
-        return bare(inspect.getsource(sys.modules[module]))
+        return bare(inspect.getsource(sys.modules[module]), without)
     except (OSError, TypeError):
         return ""  # typed at a prompt: there is no file, and so no calibration to go stale
 
 
-def bare(source: str) -> str:
+def bare(source: str, without: Collection[str] = ()) -> str:
     """Source without what changes nothing that happens.
 
     That is comments, docstrings, blank lines, methods named ``scene``, and a body's
-    ``control_step``, which says how many seconds a step stands for.
+    ``control_step``, which says how many seconds a step stands for; and what is given to one of the
+    names ``without``.
     """
     dropped: set[int] = set()
+    without = {"control_step", *without}
     for node in ast.walk(ast.parse(source)):
         if (
             (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
             or (isinstance(node, ast.FunctionDef) and node.name == "scene")
-            or (isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "control_step")
+            or (isinstance(node, ast.AnnAssign) and ast.unparse(node.target) in without)
+            or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in without)
         ):
             dropped.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     lines = source.splitlines()

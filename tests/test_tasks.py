@@ -1,5 +1,6 @@
 """Every registered task keeps the contract, at every level, in and out of distribution."""
 
+import inspect
 import itertools
 from dataclasses import replace
 from typing import Any
@@ -114,6 +115,30 @@ def test_the_hash_follows_code_and_neither_comments_nor_pictures(name: str) -> N
     seconds = "    control_step: float = 0.05\n"
     assert calibration.bare(rules.format(seconds)) == rules.format("").rstrip()
     assert len(calibration.task_hash(TASKS[name])) == 16
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ("needs=4, load=", "needs=4, load=0.1 * ", {"ManyNeeds"}),
+        ("default_level = 1\n", "default_level = 0\n", {"ManyNeeds"}),
+        ("horizon = 200", "horizon = 100", {"ManyNeeds", "Homestead"}),
+        ("Life(chance=0.64, ", "Life(chance=0.5, ", {"Homestead"}),
+    ],
+)
+def test_a_tasks_levels_are_not_in_the_hash_of_one_made_from_it(
+    old: str, new: str, changed: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hashes() -> dict[str, str]:
+        calibration._digest.cache_clear()
+        return {name: calibration.task_hash(TASKS[name]) for name in ("ManyNeeds", "Homestead")}
+
+    before, source = hashes(), inspect.getsource
+    monkeypatch.setattr(inspect, "getsource", lambda of: source(of).replace(old, new))
+    after = hashes()
+    assert {name for name in before if after[name] != before[name]} == changed
+    monkeypatch.undo()
+    assert hashes() == before
 
 
 class Broken(DarkHome):
