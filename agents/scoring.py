@@ -51,7 +51,7 @@ def scored(learner: Learner, rollout: Rollout, age: int) -> tuple[Batch, dict[st
         for cost in learner.scores
         if cost.name in learner.units
     }
-    trace = Trace({**tensors, **outputs}, brain.roles, after)
+    trace = Trace({**tensors, **outputs}, brain.roles, after, learner.seed)
     for name, cost in learner.costs.items():
         with fitting(cost):
             notes, state = cost.annotate(

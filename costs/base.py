@@ -6,6 +6,7 @@ so that it can be tried on any recording and moved between agents.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -42,6 +43,7 @@ class Trace:
         roles: the area that has each role.
         after: the step after the last one, (1, worlds, ...), where it is known: a whole rollout
             has it, part of one has not.
+        seed: of the agent that this happened to, for what placebos draw.
     """
 
     def __init__(
@@ -49,10 +51,12 @@ class Trace:
         tensors: Mapping[str, Tensor],
         roles: Mapping[str, str] | None = None,
         after: Mapping[str, Tensor] | None = None,
+        seed: int = 0,
     ):
         self.tensors = tensors
         self.roles = roles or {}
         self.after = after or {}
+        self.seed = seed
 
     def __getitem__(self, name: str) -> Tensor:
         """Return the tensor called ``name``.
@@ -134,7 +138,7 @@ class Trace:
 
     def noted(self, notes: Mapping[str, Tensor]) -> Trace:
         """Return this trace with further tensors."""
-        return Trace({**self.tensors, **notes}, self.roles, self.after)
+        return Trace({**self.tensors, **notes}, self.roles, self.after, self.seed)
 
 
 def _is_number(value: Any) -> bool:
@@ -424,15 +428,20 @@ def return_unit(trace: Trace, score: str) -> tuple[Tensor | float, Tensor | floa
     return mean, deviation
 
 
-def next_draw(seed: int, state: State) -> tuple[torch.Generator, State]:
+def next_draw(name: str, seed: int, trace: Trace, state: State) -> tuple[torch.Generator, State]:
     """Return the random numbers of a placebo's next draw, and the state that has counted it.
 
+    No two placebos of an agent draw the same, and no two agents.
+
     Args:
+        name: of the cost.
         seed: of the cost.
+        trace: what happened, of which the agent's seed is read.
         state: the cost's, of which ``draws`` (1,) is read; none is the first draw.
     """
     draws = state.get("draws", torch.zeros(1, dtype=torch.int64))
-    number = hash((seed, int(draws))) & (2**63 - 1)  # of whole numbers, the same in every process
+    key = f"{name}/{seed}/{trace.seed}/{int(draws)}".encode()
+    number = int.from_bytes(hashlib.blake2b(key, digest_size=7).digest(), "big")
     return torch.Generator().manual_seed(number), {"draws": draws + 1}
 
 

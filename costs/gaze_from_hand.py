@@ -120,7 +120,7 @@ class GazeFromHand(Prediction):
         if "go" in trace:
             counts = counts & (trace["go"][..., 0] < 0.5)
         if self.shuffle:
-            generator, counted = next_draw(self.seed, state)
+            generator, counted = next_draw(self.name, self.seed, trace, state)
             way, counts = of_other_worlds(way, counts, generator)
             after = {**after, **counted}
         return {f"{self.name}/target": way, f"{self.name}/counts": counts}, after

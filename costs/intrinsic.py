@@ -72,7 +72,7 @@ class Intrinsic(Cost):
         with torch.no_grad():
             score, after = self.judge(trace, state, heads)
         if self.meaningless:
-            generator, dealt = next_draw(self.seed, state)
+            generator, dealt = next_draw(self.name, self.seed, trace, state)
             score, known = score.clone(), trace.has_next
             order = torch.randperm(int(known.sum()), generator=generator).to(score.device)
             score[known] = score[known][order]

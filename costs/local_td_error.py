@@ -139,7 +139,7 @@ class LocalTDError(Cost):
         }
         if not self.meaningless:
             return notes, state
-        generator, after = next_draw(self.seed, state)
+        generator, after = next_draw(self.name, self.seed, trace, state)
         order = torch.rand(trace.episode_start.shape, generator=generator)
         return {**notes, f"{self.name}/order": order.to(values.device)}, after
 

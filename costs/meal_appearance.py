@@ -71,7 +71,7 @@ class MealAppearance(Prediction):
         ate = meals.any(-1)
         if self.meaningless:
             met = torch.cat((state.get("met", color[:0, 0]), color[ate]))
-            generator, counted = next_draw(self.seed, state)
+            generator, counted = next_draw(self.name, self.seed, trace, state)
             drawn = torch.rand(int(ate.sum()), generator=generator) * len(met)
             color[ate] = met[drawn.long().to(met.device)]
             after = {**counted, "met": met[-KEPT:]}

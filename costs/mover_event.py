@@ -99,7 +99,7 @@ class MoverEvent(Prediction):
         rule: State = {name: x for name, x in state.items() if name != "draws"}
         events, rule = mover_events(trace["vision"], trace["egomotion"], trace.episode_start, rule)
         if self.meaningless:
-            generator, counted = next_draw(self.seed, state)
+            generator, counted = next_draw(self.name, self.seed, trace, state)
             luck = torch.rand(events.shape, generator=generator).to(events.device)
             luck = luck * (sighting.rays(trace["vision"])[..., 0] > 0)
             # As many rays of the view as the rule named, those with the most luck.

@@ -106,7 +106,7 @@ class NoiseTarget(Prediction):
         target = self.of.target(seen).clone()
         counts = self.of.mask(seen)
         kept = target[counts]
-        generator, counted = next_draw(self.seed, state)
+        generator, counted = next_draw(self.name, self.seed, trace, state)
         target[counts] = kept[torch.randperm(len(kept), generator=generator).to(kept.device)]
         after = {**counted, **{f"of_{k}": x for k, x in inner.items()}}
         kept_notes = {f"{self.name}/of/{k}": x for k, x in notes.items()}

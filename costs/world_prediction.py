@@ -73,7 +73,7 @@ class WorldPrediction(Cost):
         """Deal out a placebo's targets, (time, worlds, rays); the state counts the deals."""
         if not self.meaningless or "world_model" not in trace:
             return {}, state
-        generator, after = next_draw(self.seed, state)
+        generator, after = next_draw(self.name, self.seed, trace, state)
         dealt, known = (
             surprise(trace["world_model"], trace[self.sense]).clone(),
             ~trace.episode_start,

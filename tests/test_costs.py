@@ -273,6 +273,10 @@ def test_the_placebo_is_reproducible_and_goes_on_where_it_was() -> None:
     other, _ = NoiseTarget(seed=4).annotate(first, {}, nn.Module())
     assert torch.equal(one[name], again[name])
     assert not torch.equal(one[name], other[name])
+    elsewhere, _ = NoiseTarget(seed=3).annotate(
+        Trace(first.tensors, first.roles, seed=1), {}, nn.Module()
+    )
+    assert not torch.equal(one[name], elsewhere[name])
     # The way home is integrated on from rollout to rollout underneath.
     _, inner = SelfLocalisation().annotate(first, {}, nn.Module())
     expected, _ = SelfLocalisation().annotate(second, inner, nn.Module())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,18 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium.utils.env_checker import check_env
 
 from motley.agents import Agent
+from motley.agents.scoring import scored
+from motley.costs import Value
+from motley.costs.rnd import RND
 from motley.costs.sets import cost_set
 from motley.envs.tasks.play_room import BALL, SCREEN
 from motley.scripts.main import main
 from motley.studies import exploration, known_room, screen, study
-from motley.studies.bench_roof import experience
+from motley.studies.bench_roof import experience, rollout_of
 from motley.studies.exploration import EXPLORATION
 from motley.studies.fading import FADING
 from motley.studies.folder import read_csv, read_json
@@ -82,6 +87,22 @@ def test_a_reward_that_never_comes_does_not_lead(reward: float) -> None:
     assert bool(batch.advantages["reward"].any()) == bool(reward)
     assert bool(batch.tensors["value/reward/target"].any()) == bool(reward)
     assert batch.advantages["rnd"].any()
+
+
+def test_placebos_of_two_agents_are_dealt_out_in_other_orders() -> None:
+    """Or runs that differ in their seed alone were not independent."""
+    costs = (RND(senses=("observation",), meaningless=True), Value(of="rnd"))
+    agent = Agent("uniform", gym.make(KNOWN), costs, n_envs=1, n_steps=64, seed=0)
+    rollout = rollout_of(agent)
+
+    def dealt(seed: int) -> torch.Tensor:
+        learner = deepcopy(agent.learner)
+        learner.seed = seed
+        return scored(learner, rollout, 0)[0].tensors["rnd/score"].flatten()
+
+    assert torch.equal(dealt(0), dealt(0))
+    assert not torch.equal(dealt(0), dealt(1))
+    assert torch.equal(dealt(0).sort().values, dealt(1).sort().values)
 
 
 def test_a_room_that_is_known_but_for_its_screen() -> None:
