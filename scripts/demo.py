@@ -60,7 +60,7 @@ def main(args: Demo) -> int:
                     )
 
         try:
-            demo.train(runs, args.out, on_look)
+            demo.train(runs, args.out, on_look, "--out")
         except KeyboardInterrupt:
             progress.stop()
             console.print("stopped and saved; the same command goes on from here")

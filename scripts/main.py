@@ -11,7 +11,6 @@ import importlib
 import inspect
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ from rich.console import Console
 
 from motley.scripts import flags
 from motley.scripts.screen import has_display
-from motley.studies.notices import plain_warnings
+from motley.studies.notices import fail, in_words, plain_warnings
 
 
 class Command(NamedTuple):
@@ -101,11 +100,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return int(importlib.import_module(f"motley.scripts.{name}").main(args) or 0)
     except KeyboardInterrupt:
         return fail("stopped", code=130)
-    except (ValueError, RuntimeError, OSError, FloatingPointError) as error:
-        if meant_for_people(error):
-            return fail(str(error))
-        if isinstance(error, OSError) and error.filename is not None:  # no permission, a full disk
-            return fail(f"{error.filename}: {error.strerror}; give another place")
+    except Exception as error:
+        if (text := in_words(error)) is not None:
+            return fail(text)
         raise
 
 
@@ -125,20 +122,6 @@ def parse(name: str, words: Sequence[str]) -> Any:
     args = read()
     module = importlib.import_module(f"motley.scripts.{name}")
     return module.settle(args, read) if hasattr(module, "settle") else args
-
-
-def meant_for_people(error: BaseException) -> bool:
-    """Whether one of our own lines raised it on purpose; anything else is a fault to trace."""
-    frames = list(traceback.walk_tb(error.__traceback__))
-    return str(frames[-1][0].f_globals.get("__name__", "")).startswith("motley.")
-
-
-def fail(message: str, code: int = 2) -> int:
-    """Say what is wrong on standard error; returns the exit code."""
-    Console(stderr=True, soft_wrap=True).print(
-        f"[bold red]motley:[/] {message.replace('[', chr(92) + '[')}", highlight=False
-    )
-    return code
 
 
 def overview() -> None:

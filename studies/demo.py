@@ -15,11 +15,13 @@ from pathlib import Path
 
 from motley.studies.config import RunConfig, import_plugins
 from motley.studies.folder import FolderError, last_row
-from motley.studies.notices import plain_warnings
-from motley.studies.run import InterruptedRunError, run
+from motley.studies.notices import fail, in_words, plain_warnings
+from motley.studies.run import InterruptedRunError, mismatch, run
 
 ARMS = {"matched": ("matched", "heterogeneous"), "uniform": ("uniform", "reward")}
 """Arm -> structure and costs."""
+REFUSED = 2
+"""Exit code of a process whose arm cannot be trained, and which has said why."""
 
 
 def configs(steps: int, seed: int) -> dict[str, RunConfig]:
@@ -34,6 +36,7 @@ def train(
     runs: Mapping[str, RunConfig],
     out: Path,
     on_look: Callable[[dict[str, tuple[float, float]]], None],
+    flag: str = "--runs",
 ) -> None:
     """Train the arms at once, as many as there are cores; each goes on where it was stopped.
 
@@ -41,11 +44,14 @@ def train(
         runs: configuration by arm; an arm's run folder is ``out / arm``.
         out: the folder of all.
         on_look: called twice a second with the steps and the newest score01 of each arm.
+        flag: of the command, by which another folder is given.
 
     Raises:
         KeyboardInterrupt: ctrl-C, when the arms have saved.
-        FolderError: an arm failed.
+        FolderError: a run folder was begun with something else, before any is trained; or an arm
+            failed.
     """
+    refuse_other_runs(runs, out, flag)
     context = _context()
     waiting = {arm: context.Process(target=_arm, args=(runs[arm], out / arm)) for arm in runs}
     going: dict[str, BaseProcess] = {}
@@ -62,6 +68,8 @@ def train(
                 code = going.pop(arm).exitcode
                 if code == 130:
                     raise KeyboardInterrupt
+                if code == REFUSED:
+                    raise FolderError(f"the arm {arm} cannot be trained, as told above")
                 if code:
                     raise FolderError(
                         f"the arm {arm} ended with code {code}; see it alone: "
@@ -73,6 +81,25 @@ def train(
                 assert process.pid is not None
                 os.kill(process.pid, signal.SIGINT)
                 process.join(0.5)
+
+
+def refuse_other_runs(runs: Mapping[str, RunConfig], out: Path, flag: str) -> None:
+    """Refuse run folders that were begun with something else, all of them at once.
+
+    Args:
+        runs: as :func:`train` takes them.
+        out: the folder of all.
+        flag: of the command, by which another folder is given.
+
+    Raises:
+        FolderError: names the first of them, and what differs.
+    """
+    begun = {arm: config for arm, config in runs.items() if (out / arm / "config.json").exists()}
+    found = [why for arm, config in begun.items() if (why := mismatch(config, out / arm))]
+    if found:
+        more = f"; so were {len(found) - 1} more below {out}" if len(found) > 1 else ""
+        which = "those" if more else "that one"
+        raise FolderError(f"{found[0]}{more}: give {flag} another folder, or delete {which}")
 
 
 def _context() -> ForkServerContext | SpawnContext:
@@ -110,12 +137,16 @@ def cores() -> int:
 def _arm(config: RunConfig, out: Path) -> None:
     """Train one arm in a process of its own, which ends when its parent does."""
     threading.Thread(target=_follow_parent, daemon=True).start()
-    import_plugins(config.imports)
     try:
+        import_plugins(config.imports)
         with plain_warnings():
             run(config, out, resume=True)
     except InterruptedRunError:
         raise SystemExit(130) from None
+    except Exception as error:
+        if (text := in_words(error)) is None:
+            raise  # a fault of ours, or of a library's
+        raise SystemExit(fail(text, REFUSED)) from None
 
 
 def _follow_parent() -> None:

@@ -1,7 +1,8 @@
-"""Motley's own warnings as who types a command reads them."""
+"""Motley's own warnings and errors as who types a command reads them."""
 
 from __future__ import annotations
 
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,3 +39,26 @@ def plain_warnings() -> Iterator[None]:
         yield
     finally:
         warnings.showwarning = before
+
+
+def in_words(error: Exception) -> str | None:
+    """What an error says to people; None is a fault, to be traced.
+
+    Told are what one of our own lines raised on purpose, and places where nothing can be written.
+    """
+    if not isinstance(error, ValueError | RuntimeError | OSError | FloatingPointError):
+        return None
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    if str(frame.f_globals.get("__name__", "")).startswith("motley."):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:  # no permission, a full disk
+        return f"{error.filename}: {error.strerror}; give another place"
+    return None
+
+
+def fail(message: str, code: int = 2) -> int:
+    """Say what is wrong on standard error; returns the exit code."""
+    Console(stderr=True, soft_wrap=True).print(
+        f"[bold red]motley:[/] {escape(message)}", highlight=False
+    )
+    return code

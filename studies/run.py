@@ -92,7 +92,7 @@ def run(
                 f"{out} holds a run already: go on with --resume, or give --out another folder"
             )
         if began and (why := mismatch(config, out)):
-            raise FolderError(why)
+            raise FolderError(f"{why}; give --out another folder{_or_go_on(config, out)}")
         if not _finished(config, out):
             if peer:
                 peers.train(config, out, listeners)
@@ -124,33 +124,45 @@ def _words(name: str, value: Any) -> str:
     return ", ".join(as_word(*each) for each in (value or {}).items()) or "the usual one"
 
 
+def _differing(config: RunConfig, out: Path) -> dict[str, str]:
+    """Return what a setting was and is now, by its name, where it is another than the folder's."""
+    old, new = read_json(out / "config.json"), config.to_json()
+    return {
+        k: f"{k} was {_words(k, old.get(k))}, is now {_words(k, new.get(k))}"
+        for k in dict.fromkeys((*new, *old))
+        if k != "imports" and old.get(k) != new.get(k)
+    }
+
+
+def _or_go_on(config: RunConfig, out: Path) -> str:
+    """Return what to leave out so that the run in ``out`` goes on; "" where it cannot."""
+    found = _differing(config, out)
+    if not found:
+        return ""
+    flags = " and ".join("--set" if k == "agent" else f"--{k.replace('_', '-')}" for k in found)
+    why = "its learning rate falls over all of its steps, so that it cannot be made longer"
+    return f", or go on as it was begun, without {flags}" + (f": {why}" if "steps" in found else "")
+
+
 def mismatch(config: RunConfig, out: Path) -> str:
     """Return why the run in ``out`` is not this configuration's; "" where it is.
 
     Raises:
         FolderError: there is none that can be read.
     """
-    old, new = read_json(out / "config.json"), config.to_json()
-    differing = [
-        f"{k} was {_words(k, old.get(k))}, is now {_words(k, new.get(k))}"
-        for k in dict.fromkeys((*new, *old))
-        if k != "imports" and old.get(k) != new.get(k)
-    ]
-    if differing:
-        return f"{out} was begun with another configuration: {'; '.join(differing)}"
+    if differing := _differing(config, out):
+        told = "; ".join(differing.values())
+        return f"{out} was begun with another configuration ({told})"
     facts = read_json(out / "versions.json")
     then = facts.get("task_hash") or facts.get("environment")
     now = config.task_hash or versions.environment(config.task)
     if then == now:
         return ""
     if then is None:
-        return (
-            f"{out} was begun by an older Motley, which did not note the code of {config.task}: "
-            f"train anew in another folder"
-        )
+        return f"{out} was begun by an older Motley, which did not note the code of {config.task}"
     return (
-        f"the task {config.task} has changed since {out} was begun ({then} then, {now} now): "
-        f"scores would not compare; train anew in another folder"
+        f"{out} was begun with another version of the task {config.task} ({then}, now it is "
+        f"{now}), so that scores would not compare"
     )
 
 

@@ -382,6 +382,7 @@ def run(
     Raises:
         ConfigError: the study was not tuned, or by other trials than it has now, or its old table
             has other columns.
+        FolderError: a run folder was begun with something else.
     """
     wanted: dict[str, RunConfig] = {}
     for plan in planned(study, results):

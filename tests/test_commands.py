@@ -330,6 +330,9 @@ def test_training_into_a_used_folder(trained: Path, capsys: pytest.CaptureFixtur
     assert "--resume" in fails(capsys, "train", "--out", trained)
     message = fails(capsys, "train", "--out", trained, "--resume", "--seed", 5)
     assert "seed was 0, is now 5" in message
+    message = fails(capsys, "train", "--out", trained, "--resume", "--steps", 1024)
+    assert "(steps was 512, is now 1024); give --out another folder, or go on as it was" in message
+    assert "without --steps: its learning rate falls over all of its steps" in message
 
 
 def test_resume_takes_what_the_folder_was_begun_with(

@@ -12,7 +12,7 @@ import pytest
 
 from motley.scripts.main import main
 from motley.scripts.study import narrow
-from motley.studies import peers, spine, study, table
+from motley.studies import demo, peers, spine, study, table
 from motley.studies.config import ConfigError, RunConfig, check
 from motley.studies.folder import read_json, write_csv, write_json
 from motley.studies.study import Arm, Study
@@ -51,6 +51,11 @@ QUICK = replace(
     },
     tuning_seeds=(100,),
 )
+
+
+def plans(asked: Study) -> list[RunConfig]:
+    """The configurations of a study's runs, of which no arm is tuned."""
+    return [plan.config for plan in study.planned(asked, Path()) if plan.config is not None]
 
 
 def silent(state: dict[str, tuple[float, float]]) -> None:
@@ -191,6 +196,48 @@ def test_a_task_at_two_levels_is_tuned_and_run(
     for tasks in ((("DarkHome", 1),), (("DarkHome", 0), ("DarkHome", 2))):
         with pytest.raises(ConfigError, match="arm 'one' on DarkHome were chosen by other trials"):
             study.run(replace(both, tasks=tasks), runs, results, silent)
+
+
+def test_folders_of_other_runs_are_refused_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a line that says which, what differs and what to do; no process begins."""
+    small = replace(SMALL, arms={"DarkHome": {"ours": OURS}}, seeds=(0, 1, 2))
+    monkeypatch.setitem(study.STUDIES, "small", small)
+    monkeypatch.setattr(demo, "_start", lambda process: pytest.fail("began"))
+    for seed, config in enumerate((RunConfig(steps=99), *plans(small)[1:])):
+        folder = tmp_path / "small" / "DarkHome-0" / "ours" / str(seed)
+        folder.mkdir(parents=True)
+        write_json(folder / "versions.json", {"task_hash": "0" * 16, "n_parameters": 1})
+        write_json(folder / "config.json", config.to_json())
+    where = ("--runs", str(tmp_path), "--results", str(tmp_path / "results"))
+    assert main(["study", "run", "small", *where]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "ours/0 was begun with another configuration (" in told
+    assert "steps was 99, is now 512" in told
+    below = f"2 more below {tmp_path}/small: give --runs another folder, or delete those"
+    assert below in told
+    assert main(["study", "run", "small", *where, "--seeds", "1"]) == 2
+    told = capsys.readouterr().err
+    assert f"ours/1 was begun with another version of the task DarkHome ({'0' * 16}, now" in told
+    assert "compare: give --runs another folder, or delete that one" in told
+
+
+def test_a_process_that_cannot_train_says_why_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "_follow_parent", lambda: None)
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(SystemExit) as stop:
+        demo._arm(RunConfig(structure="PPO", costs="reward"), tmp_path)
+    assert stop.value.code == demo.REFUSED
+    told = capsys.readouterr().err
+    assert told.startswith(f"motley: {tmp_path} holds something that is no run")
+    assert told.count("\n") == 1
+    monkeypatch.setattr(demo, "run", lambda *_, **__: int("x"))
+    with pytest.raises(ValueError, match="invalid literal"):  # a fault is traced
+        demo._arm(RunConfig(), tmp_path)
 
 
 OURS = Arm("uniform", "reward", 512, tuned=False)
