@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import math
+import re
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 
 import numpy as np
 
-from motley.envs import TASKS
+from motley.envs import TASKS, Task
 from motley.envs.files import check_place
 from motley.studies import controls, trials
 from motley.studies import runs as run_folders
@@ -74,14 +76,28 @@ def section(where: str, runs: Sequence[Run], video: bool, on_film: Callable[[str
     arms = run_folders.arms(runs)
     scored = any(np.isfinite(run.eval["score01"]).any() for run in runs)
     measure = "score01" if scored else "return"
+    solvable = scored and not nothing_to_solve(rules_of(runs[0]))
     videos = [(arm, *_video(arm.runs[0], video, on_film)) for arm in arms]
     shown = films(videos) if video or any(data for _, data, _ in videos) else ""
     return (
-        f"<section><h2>{verdict(where, arms) if scored else escape(where)}</h2>"
-        f"{about(arms, scored)}{table(arms, scored)}"
+        f"<section><h2>{verdict(where, arms) if solvable else escape(where)}</h2>"
+        f"{about(arms, scored)}{table(arms, scored, solvable)}"
         f"<h3>Learning curves</h3>{curves(arms, measure, runs[0])}"
         f"{shown}{routing(arms)}{rerun(runs)}</section>"
     )
+
+
+def rules_of(run: Run) -> Task | None:
+    """The task as a run set it; None where it is not one of ours, or has no such level any more."""
+    task = TASKS.get(run.config["task"])
+    if task is None or run.config["level"] >= len(task.levels):
+        return None
+    return task(run.config["level"], run.config["ood"], **run.variant)
+
+
+def nothing_to_solve(rules: Task | None) -> bool:
+    """Whether no behaviour is wrong in a task: its chance is the highest score."""
+    return rules is not None and rules.chance >= 1
 
 
 def verdict(where: str, arms: Sequence[Arm]) -> str:
@@ -117,19 +133,35 @@ def about(arms: Sequence[Arm], scored: bool) -> str:
         worth += f", and of fewer than {FEW} their range." if fewest < FEW else "."
     unfinished = [str(r.folder) for arm in arms for r in arm.runs if not r.done]
     note = f" Still under way: {escape(', '.join(unfinished))}." if unfinished else ""
-    meaning = (
-        f"Solved is a score01 of {SOLVED} in {IN_A_ROW} evaluations in a row, of the mean action, "
-        f"on worlds that never train. score01 is 0 for random actions and 1 for an oracle that "
-        f"sees everything."
-        if scored
-        else "Returns are of the mean action, in environments that never train."
-    )
+    scale = "score01 is 0 for random actions and 1 for an oracle that sees everything"
+    rules = rules_of(arms[0].runs[0])
+    if not scored:
+        meaning = "Returns are of the mean action, in environments that never train."
+    elif rules is not None and nothing_to_solve(rules):
+        meaning = (
+            f"No behaviour is wrong here, so that there is nothing to be solved. {scale}, and is "
+            f"of the mean action, on worlds that never train{escape(_score_of(rules))}."
+        )
+    else:
+        meaning = (
+            f"Solved is a score01 of {SOLVED} in {IN_A_ROW} evaluations in a row, of the mean "
+            f"action, on worlds that never train. {scale}."
+        )
     return f'<p class="soft">{meaning} {worth}{note}</p>'
 
 
-def table(arms: Sequence[Arm], scored: bool) -> str:
+def _score_of(rules: Task) -> str:
+    """What a task's docstring says under Score, to be added to a sentence; "" where it does not."""
+    found = re.search(r"^Score:\n(.*?)(?=^\S|\Z)", inspect.getdoc(type(rules)) or "", re.M | re.S)
+    return "" if found is None else f". The score: {' '.join(found[1].split()).rstrip('.')}"
+
+
+def table(arms: Sequence[Arm], scored: bool, solvable: bool = True) -> str:
     """An arm a row."""
-    rows = []
+    rows, head = [], ""
+    measures = {"steps to solved", "final score01", "sampled policy", "out of distribution"}
+    left_out = {"final return"} if scored else measures
+    left_out |= set() if solvable or not scored else {"steps to solved", "success"}
     budget = max(t.steps for arm in arms for t in arm.times)
     budget = max(budget, max(float(r.eval["steps"][-1]) for arm in arms for r in arm.runs))
     for i, arm in enumerate(arms):
@@ -141,25 +173,22 @@ def table(arms: Sequence[Arm], scored: bool) -> str:
             mean = f"<small>restricted mean {steps:,.0f}</small>"
         sizes = {f"{r.n_parameters:,}" for r in arm.runs if r.n_parameters is not None}
         wall = np.median([run.eval["wall_s"][-1] for run in arm.runs])
-        cells = [
-            f'<span class="key c{i % COLOURS}"></span><b>{escape(arm.label)}</b>',
-            str(len(arm.runs)),
-            " to ".join(sorted(sizes)) or "–",
-            f'<b class="{"unsolved" if median.censored else "solved"}">{median}</b>'
-            f"<small>{count} of {len(arm.runs)} solved</small>{mean}",
-            f"<b>{number(arm.final('score01'))}</b>",
-            number(arm.final("score01_sampled")),
-            number(arm.final("score01_ood")),
-            number(arm.final("success")),
-            duration(float(wall)),
-        ]
-        if not scored:
-            cells[3:7] = [f"<b>{number(arm.final('return'))}</b>"]
-        rows.append("".join(f"<td>{cell}</td>" for cell in cells))
-    measures = ["steps to solved", "final score01", "sampled policy", "out of distribution"]
-    heads = ["arm", "seeds", "parameters", *(measures if scored else ["final return"])]
-    heads += ["success", "training time, without evaluations"]
-    head = "".join(f"<th>{text}</th>" for text in heads)
+        cells = {
+            "arm": f'<span class="key c{i % COLOURS}"></span><b>{escape(arm.label)}</b>',
+            "seeds": str(len(arm.runs)),
+            "parameters": " to ".join(sorted(sizes)) or "–",
+            "steps to solved": f'<b class="{"unsolved" if median.censored else "solved"}">{median}'
+            f"</b><small>{count} of {len(arm.runs)} solved</small>{mean}",
+            "final score01": f"<b>{number(arm.final('score01'))}</b>",
+            "sampled policy": number(arm.final("score01_sampled")),
+            "out of distribution": number(arm.final("score01_ood")),
+            "final return": f"<b>{number(arm.final('return'))}</b>",
+            "success": number(arm.final("success")),
+            "training time, without evaluations": duration(float(wall)),
+        }
+        shown = {name: cell for name, cell in cells.items() if name not in left_out}
+        head = "".join(f"<th>{name}</th>" for name in shown)
+        rows.append("".join(f"<td>{cell}</td>" for cell in shown.values()))
     lines = "".join(f"<tr>{row}</tr>" for row in rows)
     return f'<div class="card wide"><table><tr>{head}</tr>{lines}</table></div>'
 
@@ -171,10 +200,11 @@ def curves(arms: Sequence[Arm], measure: str, run: Run) -> str:
         for i, arm in enumerate(arms)
     )
     reach = max(float(r.eval["steps"][-1]) for arm in arms for r in arm.runs)
+    lines = _levels(run) if measure == "score01" else []
     main = Chart(
         "score01 of the mean action" if measure == "score01" else "return of the mean action",
-        [_curve(arm, i, measure, mark=measure == "score01") for i, arm in enumerate(arms)],
-        lines=_levels(run) if measure == "score01" else (),
+        [_curve(arm, i, measure, mark=bool(lines)) for i, arm in enumerate(arms)],
+        lines=lines,
         low=0.0 if measure == "score01" else None,
         high=1.0 if measure == "score01" else None,
         x_max=reach,
@@ -209,12 +239,13 @@ def _curve(arm: Arm, index: int, measure: str, source: str = "eval", mark: bool 
 
 
 def _levels(run: Run) -> list[tuple[float, str]]:
-    """Lines at solved, at chance and at what a memoryless agent reached, where they are known."""
-    lines = [(SOLVED, f"solved {SOLVED}")]
-    task = TASKS.get(run.config["task"])
-    if task is None or run.config["level"] >= len(task.levels):
-        return lines
-    rules = task(run.config["level"], run.config["ood"], **run.variant)
+    """Lines at solved, at chance and at what a memoryless agent reached, where they are known.
+
+    There are none where nothing is to be solved.
+    """
+    lines, rules = [(SOLVED, f"solved {SOLVED}")], rules_of(run)
+    if rules is None or nothing_to_solve(rules):
+        return [] if rules else lines
     chance = trials.chance(rules)
     if chance is not None:
         lines.append((chance, f"chance (best shortcut) {chance:.2f}"))
@@ -239,6 +270,8 @@ def _video(run: Run, make: bool, on_film: Callable[[str], None]) -> tuple[bytes 
     if ends[0]["success"] is None:
         returns = ", ".join(f"{end['returns']:.2f}" for end in ends)
         return path.read_bytes(), f"returns {returns}"
+    if nothing_to_solve(rules_of(run)):
+        return path.read_bytes(), f"{len(ends)} episodes"
     wins = sum(bool(end["success"]) for end in ends)
     return path.read_bytes(), f"success in {wins} of {len(ends)} episodes"
 

@@ -41,6 +41,22 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_where_nothing_is_asked_for_nothing_is_called_unsolved(study: Path, tmp_path: Path) -> None:
+    """PlayRoom's phase without reward: the page says what its score01 is of."""
+    out = tmp_path / "play"
+    shutil.copytree(study / "home" / "matched0", out)
+    config = read_json(out / "config.json")
+    for phase, said in ((1, "attention, the share of the second half"), (2, "does not solve it")):
+        changed = config | {"task": "PlayRoom", "level": 2, "variant": {"phase": phase}}
+        write_json(out / "config.json", changed)
+        rewrite_eval(out, [0.1, 0.2, 0.3])
+        text = text_of(write(tmp_path, video=False))
+        assert said in text
+        for word in ("Solved", "solve it", "steps to solved", "success", "chance (best"):
+            assert (word in text) == (phase == 2), word
+        assert "0.30" in text
+
+
 def rewrite_eval(folder: Path, scores: list[float]) -> None:
     """Give a run other scores."""
     rows = [
