@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,10 +23,12 @@ class ReadOuts(NamedTuple):
         make: their means by name, with units in the names, from a trace.
         reads: names of the arrays that this looks at; those of the clock and the ends are in every
             trace. All others are left out of what `motley evaluate` records.
+        unknown: by the name of a mean, what these episodes lack where it is NaN.
     """
 
     make: Callable[[Trace], Summary]
     reads: tuple[str, ...] = ()
+    unknown: Mapping[str, str] = MappingProxyType({})
 
 
 def summary(trace: Trace) -> Summary:
@@ -268,19 +271,45 @@ def recalls(trace: Trace) -> tuple[readouts.Float, readouts.Float]:
     return delay.astype(np.float64), (trace["reward"][ends + 1] > 0).astype(np.float64)
 
 
+NO_WAY_HOME = "in no episode were all foods found"
+NO_ARRIVAL = "in no episode was home reached"
+NO_SWITCH = "in no episode is the rotation switched"
+
 SUMMARIES: dict[str, ReadOuts] = {
     "DarkHome": ReadOuts(
-        dark_home, ("light", "hidden/home", "position", "heading", "displacement")
+        dark_home,
+        ("light", "hidden/home", "position", "heading", "displacement"),
+        {
+            "ways home that arrive": NO_WAY_HOME,
+            "latency home (s)": NO_ARRIVAL,
+            "path efficiency home": NO_WAY_HOME,
+            "homing error (m)": NO_WAY_HOME,
+            "homing error per metre out": "in fewer than three episodes were all foods found",
+        },
     ),
-    "CacheRecall": ReadOuts(cache_recall, ("hidden/asked", "hidden/target", "hidden/order")),
+    "CacheRecall": ReadOuts(
+        cache_recall,
+        ("hidden/asked", "hidden/target", "hidden/order"),
+        {"queries right": "in no episode was a query answered"},
+    ),
     "ManyNeeds": ReadOuts(many_needs, ("hidden/need", "hidden/burden", "hidden/dead")),
-    "OccluderHunt": ReadOuts(occluder_hunt, ("position", "hidden/run", "hidden/hidden")),
+    "OccluderHunt": ReadOuts(
+        occluder_hunt,
+        ("position", "hidden/run", "hidden/hidden"),
+        {"distance to where the prey comes out (m)": "in no episode did the prey come out again"},
+    ),
     "DelayReach": ReadOuts(
         delay_reach,
         (
             *("free", "hidden/reach", "hidden/hand", "hidden/rotation", "hidden/push"),
             *("hidden/target", "hidden/hit"),
         ),
+        {
+            "error after a switch (deg)": NO_SWITCH,
+            "error before a switch (deg)": NO_SWITCH,
+            "reaches to readapt": NO_SWITCH,
+            "after-effect (deg)": "in no episode is a rotation taken away",
+        },
     ),
     "PlayRoom": ReadOuts(play_room, (*readouts.LOOKED_AT, "sense/vision", "sense/egomotion")),
     "Homestead": ReadOuts(
@@ -292,6 +321,10 @@ SUMMARIES: dict[str, ReadOuts] = {
             *("free", "hidden/right", "hidden/clock", "hidden/gaze"),
             *("area/appearance", "area/gaze", *readouts.LOOKED_AT),
         ),
+        {
+            "hand precision, still frames": "nothing was taken for a hand",
+            "hand recall, still frames": "no hand was in sight",
+        },
     ),
 }
 """By name of the task; a plug-in task adds its own."""

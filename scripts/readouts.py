@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
-from motley.envs.summaries import summary
+from motley.envs.summaries import SUMMARIES, summary
 from motley.envs.trace import Trace
 from motley.studies.evaluate import Episodes
 from motley.studies.statistics import standard_error
@@ -41,7 +41,9 @@ def told(found: Episodes | Trace, lesion: Sequence[str] = ()) -> str:
         lesion: areas that were held.
     """
     ends = outcomes(found)
-    means = summary(found) if isinstance(found, Trace) else {}
+    means, lacking = dict[str, float](), dict[str, str]()
+    if isinstance(found, Trace) and found.task in SUMMARIES:
+        means, lacking = summary(found), dict(SUMMARIES[found.task].unknown)
     width = max(map(len, (*ends, *means)))
     count = len(ends["return"])
     lines = [f"{count} episodes" + "".join(f", without {area}" for area in lesion)]
@@ -49,8 +51,20 @@ def told(found: Episodes | Trace, lesion: Sequence[str] = ()) -> str:
         error = f"{standard_error(values):.3f}" if count > 1 else "unknown"
         lines.append(f"  {name:{width}}  {values.mean():.3f} (standard error {error})")
     for name, value in means.items():
-        lines.append(f"  {name:{width}}  {'-' if np.isnan(value) else format(value, '.3g')}")
+        lines.append(f"  {name:{width}}  {in_words(name, value, lacking)}")
     return "\n".join(lines)
+
+
+def in_words(name: str, value: float, lacking: Mapping[str, str]) -> str:
+    """A read-out's mean; where it is NaN, what the episodes lack, and of an R2 not how bad it is.
+
+    An R2 has no lower bound: a learner that has seen little may guess off by any amount.
+    """
+    if np.isnan(value):
+        return f"not known: {lacking.get(name, 'nothing here to measure it by')}"
+    if name.startswith("R2 ") and value < -1:
+        return "below -1: what these episodes teach is worse than to say the mean"
+    return f"{value:.3g}"
 
 
 def tell(found: Episodes | Trace, lesion: Sequence[str] = ()) -> None:

@@ -15,6 +15,7 @@ from motley.envs.tasks.caregiver import Caregiver
 from motley.envs.tasks.delay_reach import DelayReach
 from motley.envs.tasks.play_room import PlayRoom
 from motley.envs.trace import Trace
+from motley.scripts.readouts import in_words, told
 
 SEED = 41
 
@@ -238,6 +239,21 @@ class TestReaching:
         still = summary(played("DelayReach", "oracle", 4, level=0))  # nothing switches
         assert still["hit rate"] > 0.95
         assert np.isnan(still["after-effect (deg)"])
+
+
+def test_what_is_not_known_is_told_with_the_reason() -> None:
+    still = told(played("DelayReach", "oracle", 1, level=0))
+    assert "after-effect (deg)           not known: in no episode is a rotation taken away" in still
+    assert "reaches to readapt           not known: in no episode is the rotation switched" in still
+    lost = told(played("DarkHome", "stay", 1))
+    assert lost.count("not known: in no episode were all foods found") == 3
+    for name in ("DarkHome", "DelayReach", "CacheRecall", "OccluderHunt"):
+        assert set(SUMMARIES[name].unknown) <= set(summary(played(name, "random", 1)))
+    name = "R2 of a learner on held-out steps"
+    assert in_words(name, -1.01, {}) == in_words(name, -np.inf, {})
+    assert in_words(name, -888.0, {}).startswith("below -1: what these episodes teach is worse")
+    assert [in_words(name, x, {}) for x in (-0.99, 0.5)] == ["-0.99", "0.5"]
+    assert in_words("drive", -888.0, {}) == "-888"
 
 
 def test_play_of_one_who_stays_by_a_thing_and_of_one_who_roams() -> None:
