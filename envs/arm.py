@@ -51,8 +51,8 @@ class Arm(Body):
     def fields(self) -> dict[str, tuple[tuple[int, ...], npt.DTypeLike]]:
         """Fields of a world with such a body.
 
-        joint: angles of shoulder and elbow (rad). joint_speed: rad a step. hand: metres from the
-        shoulder. felt: sine and cosine of each joint.
+        joint: angles of shoulder and elbow (rad). joint_speed: theirs (rad a step). hand: from the
+        shoulder (m). felt: sine and cosine of each joint.
         """
         pair, four = ((2,), np.float32), ((4,), np.float32)
         return {"joint": pair, "joint_speed": pair, "hand": pair, "felt": four}

@@ -322,12 +322,16 @@ def join(parts: Sequence[Trace]) -> Trace:
 
 
 def units(task: Task, arrays: Mapping[str, Array]) -> dict[str, tuple[str, str]]:
-    """(unit, meaning) of everything that `record` records of a task."""
+    """(unit, meaning) of everything that `record` records of a task.
+
+    Of the task's own state both are what the docstring of its fields says, see `field_notes`.
+    """
     found = {**CLOCK, **WORLD, **ENDS}
     for sense in task.senses:
         found[f"sense/{sense.name}"] = (sense.unit, sense.description)
-    for name in task.fields():
-        found[f"hidden/{name}"] = ("task's own", "state of the task; see `fields` below")
+    notes = field_entries(field_notes(task))
+    for name, (_, kind) in task.fields().items():
+        found[f"hidden/{name}"] = of_field(np.dtype(kind), notes.get(name, ""))
     for name in arrays:
         if name.startswith("area/"):
             found[name] = ("activity", "output of the area, held at a constant if it is lesioned")
@@ -357,6 +361,34 @@ def field_notes(task: Task) -> str:
         if re.search(rf"\b{name}\b", own):
             said.append(f"{name}: {inspect.getdoc(other.fields)}")
     return "\n\n".join(said)
+
+
+def field_entries(notes: str) -> dict[str, str]:
+    """What is said of each field, from notes such as ``foot: of the pendulum (m). goes, comes:``.
+
+    An entry begins a paragraph or a sentence with one or more names and a colon.
+    """
+    found: dict[str, str] = {}
+    for paragraph in notes.split("\n\n"):
+        for entry in re.split(r"(?<=\.)\s+(?=(?:\w+, )*\w+: )", " ".join(paragraph.split())):
+            names, colon, text = entry.partition(": ")
+            for name in names.split(", ") if colon else ():
+                found.setdefault(name, text.removesuffix("."))
+    return found
+
+
+def of_field(kind: np.dtype[Any], note: str) -> tuple[str, str]:
+    """Unit and meaning of a field from its type and what is said of it.
+
+    The unit of numbers that are no integers stands in brackets at the end, as in ``heading (rad)``;
+    one of which none is said is a pure number.
+    """
+    if not note:
+        return "task's own", "state of the task, of which its `fields` say nothing"
+    if kind.kind in "biu":
+        return ("bool" if kind.kind == "b" else "count"), note
+    stated = re.fullmatch(r"(.+) \(([^()]+)\)", note)
+    return (stated[2], stated[1]) if stated else ("1", note)
 
 
 def policy(task: Task, name: str, seed: int = 0) -> Act:

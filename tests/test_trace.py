@@ -15,7 +15,7 @@ import pytest
 from motley.agents import Agent
 from motley.envs import TASKS, Task, World, trace
 from motley.envs.sb3 import WorldVecEnv
-from motley.envs.trace import Trace
+from motley.envs.trace import Trace, field_entries, field_notes, of_field
 from motley.studies.record import record
 
 SEED = 31
@@ -76,7 +76,41 @@ def test_a_file_says_what_every_field_is_and_how_long_a_step(name: str) -> None:
         assert re.search(rf"\b{field}\b[^.:]*:\s\w", made.about["fields"]), field
     step = "0.05" if name == "DelayReach" else "0.25"
     assert f"a step takes {step} s" in said
+    for field, (_, kind) in task.fields().items():
+        unit, meaning = made.units[f"hidden/{field}"]
+        assert f"  [{unit}]  {meaning}\n" in said  # the README says the same
+        assert meaning in " ".join(made.about["fields"].split()), field
+        assert (unit == "bool") == (np.dtype(kind) == np.bool_)
+        assert (unit == "count") == (np.dtype(kind).kind == "i")
     assert ("joint: angles of shoulder and elbow (rad)" in said) == (name == "DelayReach")
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "unit"),
+    [
+        *(
+            ("PlayRoom", "foot", "m"),
+            ("PlayRoom", "beat", "1"),
+            ("PlayRoom", "rolling", "m a step"),
+        ),
+        *(("DelayReach", "joint", "rad"), ("DelayReach", "degrees", "deg")),
+        *(("Caregiver", "goes_to", "rad"), ("Caregiver", "ball_turn", "rad a step")),
+        *(("CacheRecall", "start", "rad"), ("OccluderHunt", "run", "various")),
+        *(("Homestead", "need", "1"), ("Homestead", "kept", "count"), ("DarkHome", "home", "bool")),
+    ],
+)
+def test_a_hidden_array_has_the_unit_that_its_task_states(name: str, field: str, unit: str) -> None:
+    task = TASKS[name]()
+    noted = field_entries(field_notes(task))
+    assert of_field(np.dtype(task.fields()[field][1]), noted[field])[0] == unit
+
+
+def test_a_field_of_which_nothing_is_said_has_a_unit_of_its_own() -> None:
+    noted = field_entries("Fog.\n\nfar, near: ends of\nsight (m). left: right of it. deep: by now.")
+    kind = np.dtype(np.float32)
+    assert of_field(kind, noted["near"]) == ("m", "ends of sight")
+    assert of_field(kind, noted["deep"]) == ("1", "by now")
+    assert of_field(kind, noted.get("high", ""))[0] == "task's own"
 
 
 def test_parts_are_as_one(agent: Agent, home: Trace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -159,9 +159,9 @@ class CacheRecall(Task):
     def fields(self) -> dict[str, tuple[tuple[int, ...], npt.DTypeLike]]:
         """What is where, what is asked for when, and how it went.
 
-        item: of each site. order: of showing. query: the sites asked for. target: the present
-        one. asked: queries done. right: of these. due: step at which the showing goes on or the
-        query ends. start: heading.
+        item: of each site. order: of showing. query: the sites asked for. target: the site asked
+        for now. asked: queries done. right: queries answered rightly. due: step at which the
+        showing goes on or the query ends. start: heading (rad).
         """
         return {
             "item": ((self.sites, self.item_size), np.float32),

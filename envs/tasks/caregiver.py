@@ -179,11 +179,11 @@ class Caregiver(Task):
     def fields(self) -> dict[str, tuple[tuple[int, ...], npt.DTypeLike]]:
         """What is where, what happens in each trial, and how far the present one is.
 
-        bearing: of each object. target: the object that is looked at. moved: the one that is
-        pushed. comes_from, goes_to: hand's angle to it before and after. ball_rests: bearing.
-        ball_turn: rad a step. trial: the present one. clock: steps in it. right: trials won. start:
-        heading. way: from the start to each object, a unit vector. gaze: where the head looks, a
-        unit vector in the world.
+        bearing: of each object (rad). target: the object that is looked at. moved: the one that is
+        pushed. comes_from, goes_to: hand's angle to it before and after (rad). ball_rests: bearing
+        (rad). ball_turn: of its bearing (rad a step). trial: the present one. clock: steps in it.
+        right: trials won. start: heading (rad). way: from the start to each object, a unit vector.
+        gaze: where the head looks, a unit vector in the world.
         """
         n = (self.trials,)
         return {

@@ -176,12 +176,13 @@ class DelayReach(Task):
     def fields(self) -> dict[str, tuple[tuple[int, ...], npt.DTypeLike]]:
         """The arm's, and how far the reaches are.
 
-        targets: of all reaches, metres from the middle. target: the present one. degrees: rotation
-        before and after the switch. rotation: cosine and sine of the present one. push: share of
-        its way by which the hand is now pushed to its left. switch: reaches before it. reach:
-        reaches done. hit: of each. due: step at which the wait or the reach ends. inside: steps in
-        a row on the target. most: the most of them in this reach. past: what the senses said in
-        the last d + 1 steps: places of hand and target, cue, proprioception.
+        targets: of all reaches, from the middle (m). target: the present one, from the middle (m).
+        degrees: rotation before and after the switch (deg). rotation: cosine and sine of the
+        present one. push: share of its way by which the hand is now pushed to its left. switch:
+        reaches before the switch. reach: reaches done. hit: of each. due: step at which the wait or
+        the reach ends. inside: steps in a row on the target. most: the most steps in a row on the
+        target in this reach. past: what the senses said in the last d + 1 steps, of places of hand
+        and target, cue, proprioception (various).
         """
         return {
             **self.arm.fields(),

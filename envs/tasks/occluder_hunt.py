@@ -168,10 +168,11 @@ class OccluderHunt(Task):
         """What happens in each trial, and how far the present one is.
 
         exit: index of the exit. side: 1 where the prey first runs to the right, -1 to the left.
-        begins: x, seen along its way, at which it starts. room: depth (m). hiding: steps out of
+        begins: x, seen along its way, at which it starts (m). room: depth (m). hiding: steps out of
         sight. velocity: across and into the room (m a step). trial: the present one.
         clock: steps in it. caught: trials won. hidden: whether the prey is out of sight now. run:
-        side, begins, velocity, room, x of the exit and step of coming out of the present trial.
+        side, begins, velocity, room, x of the exit and step of coming out of the present trial
+        (various).
         """
         n = (self.trials,)
         return {

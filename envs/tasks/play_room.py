@@ -188,11 +188,11 @@ class PlayRoom(Task):
     def fields(self) -> dict[str, tuple[tuple[int, ...], npt.DTypeLike]]:
         """What rolls and swings, and what is asked for.
 
-        present: of the four things. rolling: the ball's metres a step. mass: its own. foot: of
-        the pendulum, metres. beat: cosine and sine of the swing's phase. along: its direction.
-        held: the body holds it. playing: phase 1. wanted: the thing asked for. place: where to.
-        met: it was touched. brought: it is there. over: one of the two is. attended: steps of
-        the second half near ball or pendulum.
+        present: of the four things. rolling: the ball's way (m a step). mass: the ball's. foot: of
+        the pendulum (m). beat: cosine and sine of the swing's phase. along: the swing's direction,
+        a unit vector. held: the body holds the pendulum. playing: phase 1. wanted: the thing asked
+        for. place: where to (m). met: it was touched. brought: it is there. over: one of the two
+        is. attended: steps of the second half near ball or pendulum.
         """
         pair, number = ((2,), np.float32), ((), np.float32)
         count, flag = ((), np.int64), ((), np.bool_)
