@@ -20,7 +20,7 @@ from motley.envs.files import check_place
 from motley.envs.hidden import what_is_hidden
 from motley.scripts.flags import Audit
 from motley.studies import capacity, controls
-from motley.studies.bars import SHORTCUT, Bar, bars
+from motley.studies.bars import SENSIBLE, SHORTCUT, Bar, bars
 from motley.studies.config import (
     ConfigError,
     check_task,
@@ -121,8 +121,11 @@ def main(args: Audit) -> int:
     told = f"{held} of {len(judged)} bars hold at {args.episodes:,} episodes"
     told += f"; {len(never)} undecidable" if never else ""
     if undecided:
-        all_of_them = how_many(max(one.enough for one in undecided))
-        told += f"; {len(undecided)} undecided: {all_of_them}"
+        told += f"; {len(undecided)} undecided"
+        near = sum(one.near for one in undecided)
+        told += f", {near} of them as good as on their bars" if near else ""
+        if near < len(undecided):
+            told += f": {how_many(max(one.enough for one in undecided if not one.near))}"
     console.print(told)
     return 1 if faults else 3 if doubtful else 0
 
@@ -135,12 +138,21 @@ def advice(one: Bar) -> str:
         return (
             "no number of --episodes decides it: those in which that agent was scored are too few"
         )
+    if one.near:
+        mean, low, high = one.margin
+        return (
+            f"as good as on the bar, {'cleared' if mean >= 0 else 'missed'} by {abs(mean):.4f} "
+            f"(95% interval of the difference {low:.3f} to {high:.3f})"
+        )
     return how_many(one.enough)
 
 
 def how_many(episodes: float) -> str:
-    """How many episodes would decide a bar, in words: two digits, rounded up."""
-    if math.isinf(episodes):
+    """How many episodes would decide a bar, in words: two digits, rounded up.
+
+    So many that nobody would play them are what few episodes near a bar come to, and no number.
+    """
+    if episodes > SENSIBLE:
         return "give more --episodes; how many, these do not tell"
     unit = 10 ** max(math.floor(math.log10(episodes)) - 1, 0)
     return f"give more --episodes, about {math.ceil(episodes / unit) * unit:,}"

@@ -23,6 +23,9 @@ OBSERVER, SHORTCUT = 0.9, 0.1
 """Bars: the observer's score01, and the shortcuts' score01 above chance's."""
 MOST = 10_000_000
 """Episodes that are advised at most."""
+SENSIBLE, NEAR = 20_000, 0.05
+"""Where more episodes than this would be needed, and the margin is known to within so much of the
+score to either side, a mean is as good as on its bar."""
 ALIKE = 1e-12
 """Scores that differ by less do so by rounding."""
 
@@ -81,6 +84,12 @@ class Bar(NamedTuple):
         """
         _, low, high = bounded_mean(self.cleared, self.low, self.high)
         return self.less.low <= low and high <= self.less.high
+
+    @property
+    def near(self) -> bool:
+        """Whether the mean is as good as on the bar: it is known well, and on neither side."""
+        least, most = self.margin.low, self.margin.high
+        return max(-least, most) <= NEAR and self.enough > SENSIBLE
 
     @property
     def enough(self) -> float:

@@ -188,6 +188,20 @@ def test_as_many_episodes_as_advised_decide() -> None:
     assert asked > 10
 
 
+def test_a_mean_close_to_its_bar_is_told_by_its_difference_and_no_number_of_episodes() -> None:
+    def bar(episodes: int) -> Bar:
+        return Bar("", np.resize([-0.4, 0.404], episodes), -1.0, 1.0)
+
+    many, few = bar(2000), bar(50)
+    assert many.verdict == few.verdict == "undecided"
+    assert min(many.enough, few.enough) > 100_000
+    assert advice(many).startswith("as good as on the bar, cleared by 0.0020 (95% interval")
+    assert advice(few) == "give more --episodes; how many, these do not tell"
+    missed = many._replace(cleared=-many.cleared)
+    assert "missed by 0.0020" in advice(missed)
+    assert not bar(2000)._replace(cleared=many.cleared + 0.02).near
+
+
 def test_the_advice_is_never_rounded_down() -> None:
     assert "about 92" in how_many(92)
     assert "about 490" in how_many(483)
