@@ -21,9 +21,12 @@ STOPPED = (
     "a run ends when two evaluations in a row have said that it has solved its task, so that its "
     "score01 there was picked for being high"
 )
-UNTUNED = (
-    f"untuned: fewer than one in four of the arm's trials (tuning.csv) came more than "
-    f"{trials.ABOVE} above chance, so that a comparison with it supports nothing"
+UNTUNED = "trials chose nothing"
+"""What stands after an arm's name, which may itself say that it is tuned."""
+MEANT = (
+    f"{UNTUNED}: fewer than one in four of those that the arm's settings are from (tuning.csv) "
+    f"came more than {trials.ABOVE} above chance, so that luck chose, and a comparison supports "
+    f"nothing"
 )
 
 
@@ -71,7 +74,7 @@ def _solved(
         stops |= entry.until_solved
         bad = entry.tuned and (task, entry.tuned_as or arm) in few
         marked |= bad
-        lines.append((place, f"{arm} (untuned)" if bad else arm, *cells))
+        lines.append((place, f"{arm}, {UNTUNED}" if bad else arm, *cells))
         if RunConfig(task).ours is not None:  # 0 and 1 are whatever another's environment says
             scores += map(float, NUMBER.findall(" ".join(cells[2:])))
     final = "score01 at the stop" if stops else "final score01"
@@ -80,7 +83,7 @@ def _solved(
     if stops:
         console.print(f"[dim]{STOPPED}[/]")
     if marked:
-        console.print(f"[dim]{UNTUNED}[/]")
+        console.print(f"[dim]{MEANT}[/]")
     explain_scale(scores)
 
 

@@ -73,7 +73,7 @@ def test_the_page_on_studies_does_what_it_says(tmp_path: Path) -> None:
     said = run(["-c", one_after_another, *commands], tmp_path)
     assert "1 of 1  DarkHome-0/uniform/0: score01" in said
     assert "1 of 1 runs are stored" in said
-    assert re.search(r"DarkHome level 0 +uniform \(untuned\) +0 of 1 ", said)
+    assert re.search(r"DarkHome level 0 +uniform, trials chose nothing +0 of 1 ", said)
     assert said.count("no verdict, no runs of matched") == 1
     written = {path.name for path in (tmp_path / "results" / "bends").iterdir() if path.suffix}
     assert written == set(re.findall(r"`(\w+\.(?:csv|json))`", text)) - {"left_out.csv"}

@@ -70,15 +70,15 @@ def test_fewer_than_one_trial_in_four_above_chance_is_untuned(
     assert "at the stop" not in said
     for arm in ("often", "plain"):
         assert f"{arm}  " in said
-        assert f"{arm} (untuned)" not in said
+        assert f"{arm}, trials chose nothing" not in said
     for arm in ("seldom", "borrowing"):
-        assert f"{arm} (untuned)" in said
-    assert "untuned: fewer than one in four of the arm's trials (tuning.csv) came more" in said
+        assert f"{arm}, trials chose nothing  " in said
+    assert "trials chose nothing: fewer than one in four of those that the arm's settings" in said
     # Trials of a task that has changed since tell nothing of this one; of some it is not known.
     settings = {"draws": [], "chosen": {}, "trials": {"DarkHome": {"seldom": "of another"}}}
     write_json(results / "settings.json", settings)
     assert main(["study", "table", "tried", "--results", str(tmp_path)]) == 0
-    assert "untuned" not in capsys.readouterr().out
+    assert "chose nothing" not in capsys.readouterr().out
     write_json(results / "settings.json", settings | {"trials": {}})
     assert main(["study", "table", "tried", "--results", str(tmp_path)]) == 0
-    assert "seldom (untuned)" in capsys.readouterr().out
+    assert "seldom, trials chose nothing" in capsys.readouterr().out
