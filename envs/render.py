@@ -3,8 +3,9 @@
 The picture holds more than the body perceives, and says what is what. The ground in sight is
 bright, and what stands in sight is drawn full; what is there and out of sight (in the dark,
 behind a wall or a disc, not shown yet) is an outline; what no sense ever shows (a nest) is a
-dashed ring. With the light out, all is dark. The ground's squares are one metre. A task adds to
-its picture by `Task.scene`, a dict of hints, all optional:
+dashed ring. With the light out, all is dark. A body on a visible disc sees nothing else: all ground
+is shaded then, and the picture says why. The ground's squares are one metre. A task adds to its
+picture by `Task.scene`, a dict of hints, all optional:
 
 - ``caption``: text for the status line, such as the phase.
 - ``markers``: [(label, x, y, radius)] of places that no sense shows, metres; "nest" gets a house.
@@ -46,6 +47,8 @@ __all__ = ["NoDisplayError", "Window", "WindowClosed", "render"]
 
 PATH_LENGTH = 80
 """Frames that the path goes back."""
+COVERED = "on a disc: nothing else is in sight"
+"""Said of a picture that could be taken for dusk."""
 
 
 @dataclass
@@ -124,6 +127,8 @@ def render(
     frame.blit(canvas.finish(), (0, 0))
     _letters(frame, canvas, palette, world, index, scene, seen, line)
     _wanderer(frame, canvas, palette, world, index, line)
+    if seen.covered:
+        _tell_covered(frame, canvas, palette, line)
     panel(frame, palette, task, world, index, scene, line, strip)
     return np.ascontiguousarray(pygame.surfarray.array3d(frame).swapaxes(0, 1))
 
@@ -232,3 +237,10 @@ def _wanderer(
     spot = edge - ahead * (0.7 * line + float(np.abs(ahead) @ half))
     spot = np.clip(spot, half + 2, np.array(canvas.size) - half - 2)
     write(frame, text, (float(spot[0]), float(spot[1])), line, palette.ink)
+
+
+def _tell_covered(frame: pygame.Surface, canvas: Canvas, palette: Palette, line: int) -> None:
+    """Why all is shaded by day, at the top, where there is room for it."""
+    if font(line).size(COVERED)[0] < canvas.size[0]:
+        at = (canvas.size[0] / 2, 0.3 * line)
+        write(frame, COVERED, at, line, palette.ink, (0.5, 0.0), palette.shade)

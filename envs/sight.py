@@ -29,6 +29,11 @@ class Sight(NamedTuple):
     shapes: npt.NDArray[np.bool_]
     walls: npt.NDArray[np.bool_]
 
+    @property
+    def covered(self) -> bool:
+        """Whether the body stands on a disc that it sees, and has nothing else in sight."""
+        return bool(len(self.outline)) and not np.ptp(self.outline, axis=0).any()
+
 
 def sight(world: World, index: int) -> Sight:
     """What the body of world ``index`` has in sight: nothing in the dark."""

@@ -139,6 +139,26 @@ def test_only_what_is_seen_is_drawn_full() -> None:
     assert max(hidden) < 20
 
 
+def test_that_a_body_on_a_disc_sees_nothing_else_is_said() -> None:
+    """By day all of the ground is shaded then, as if it were dusk."""
+    task = TASKS["Homestead"](level=3)
+    world = World(task, 1)
+    world.seed([3])
+    world.reset()
+    assert not sight(world, 0).covered
+    away = render(task, world, 0, 384)
+    lit = int(world.shape_visible[0].argmax())
+    world.position[0] = world.shape_position[0, lit] + 0.1
+    assert sight(world, 0).covered
+    assert sight(world, 0).shapes.tolist() == [k == lit for k in range(world.n_shapes)]
+    top = slice(0, 30)
+    inked = (render(task, world, 0, 384)[top, 100:284] == DAY.ink).all(-1).sum()
+    assert inked > 50 + (away[top, 100:284] == DAY.ink).all(-1).sum()
+    render(task, world, 0, 64)  # in which there is no room for it
+    world.light[0] = 0.0
+    assert not sight(world, 0).covered
+
+
 def test_sight_meets_what_the_bodys_own_rays_meet() -> None:
     """With the heading at 0 the 24 rays are among the fine ones; the kernel is the reference."""
     rng = np.random.default_rng(0)
