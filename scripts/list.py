@@ -13,7 +13,7 @@ from motley.agents.credit import CREDIT, TruncatedBackprop
 from motley.costs.sets import COST_SETS, COSTS
 from motley.envs import TASKS
 from motley.scripts.flags import List
-from motley.studies.config import import_plugins, variants
+from motley.studies.config import as_word, import_plugins, variants
 
 
 def main(args: List) -> None:
@@ -23,7 +23,10 @@ def main(args: List) -> None:
     tasks = {
         name: f"{about(task)} [dim]0 to {len(task.levels) - 1} ({task.default_level}), "
         f"{task.problem}: {PROBLEMS.get(task.problem, 'none yet')}"
-        + "".join(f", --variant {name}=..." for name in variants(task))
+        + "".join(
+            f", --variant {' or '.join(as_word(setting, value) for value in values)}"
+            for setting, values in variants(task).items()
+        )
         for name, task in TASKS.items()
     }
     structures = {

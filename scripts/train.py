@@ -44,8 +44,13 @@ def settle(args: Train, read: Callable[[Any], Train]) -> Train:
     default = Train(out=out, **{k: v for k, v in stored.items() if k in known})
     again = read(default)
     # What is given is appended to what was stored. Of a setting the last counts, and two
-    # equal ones are left as they are; a module would stand twice in the configuration.
-    return replace(again, out=out, imports=tuple(dict.fromkeys(again.imports)))
+    # equal ones are left as they are; a module would stand twice in the configuration, and a
+    # variant would have two values.
+    given = again.variant[len(default.variant) :]
+    names = {word.partition("=")[0] for word in given}
+    kept = (word for word in default.variant if word.partition("=")[0] not in names)
+    imports = tuple(dict.fromkeys(again.imports))
+    return replace(again, out=out, imports=imports, variant=(*kept, *given))
 
 
 def place(args: Train) -> Path:

@@ -302,16 +302,20 @@ def as_word(name: str, value: Any) -> str:
 
 
 def read_variant(task: str, words: Iterable[str]) -> dict[str, Any]:
-    """The settings of a variant by name, from words NAME=VALUE; of the same name the last counts.
+    """The settings of a variant by name, from words NAME=VALUE.
 
     Raises:
-        ConfigError: there is no such task, name or value.
+        ConfigError: there is no such task, name or value, or two values are given for a name.
     """
-    given = {}
+    given: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals:
             raise ConfigError(f"--variant {word}: write it as NAME=VALUE")
+        if as_word(name, given.get(name, value)) != as_word(name, value):
+            raise ConfigError(
+                f"--variant gives {name} two values, {given[name]} and {value}: leave one out"
+            )
         given[name] = value
     if not given:
         return {}

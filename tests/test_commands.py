@@ -154,6 +154,7 @@ def test_list_shows_tasks_structures_and_costs(
     assert "path integration: path_integration" in text
     assert "own motion. 0 to 4 (2)" in text
     assert ".lstm .mingru .attention .reservoir" in text
+    assert "--variant phase=2 or phase=1, --variant screen=false or screen=true" in text
     assert len(printed.splitlines()) < 160
 
 

@@ -56,8 +56,10 @@ def test_what_a_task_lets_be_set() -> None:
     found = variants(TASKS["PlayRoom"])
     assert found == {"phase": [2, 1], "screen": [False, True], "shuffled": [False, True]}
     assert variants(TASKS["GateMaze"]) == {}
-    words = ["phase=1", "screen=True", "screen=false"]  # of the same name the last counts
+    words = ["phase=1", "screen=False", "screen=false"]  # the same in other words
     assert read_variant("motley/PlayRoom-v0", words) == {"phase": 1, "screen": False}
+    with pytest.raises(ConfigError, match="gives screen two values, False and true: leave one out"):
+        read_variant("PlayRoom", [*words[1:2], "screen=true"])
     assert read_variant("PlayRoom", ()) == {}
 
 
@@ -258,25 +260,27 @@ def test_a_variant_has_one_folder_in_whatever_words() -> None:
         for words in (
             "--variant phase=1 --variant screen=true",
             "--variant screen=True --variant phase=1",
-            "--variant screen=false --variant phase=1 --variant screen=TRUE",
+            "--variant screen=true --variant phase=1 --variant screen=TRUE",
         )
     }
     assert found == {Path("runs/PlayRoom-phase=1-screen=true/matched-heterogeneous-0")}
 
 
-def test_of_a_setting_given_again_on_resume_the_last_counts(tmp_path: Path) -> None:
+def test_what_is_given_on_resume_counts_before_what_was_stored(tmp_path: Path) -> None:
     config = RunConfig("PlayRoom", variant={"phase": 1}, agent={"n_steps": 32})
     write_json(tmp_path / "config.json", config.to_json())
     resume = ("--resume", "--out", str(tmp_path))
     assert configuration(train_flags(*resume)) == replace(
         config, level=TASKS["PlayRoom"].default_level
     )
-    words = "--variant phase=2 --variant phase=1 --set n_steps=64 --set n_steps=32"
+    words = "--variant phase=1 --set n_steps=64 --set n_steps=32"
     again = configuration(train_flags(*resume, *words.split()))
     assert again.variant == {"phase": 1}
     assert again.agent == {"n_steps": 32}
     other = configuration(train_flags(*resume, "--variant", "phase=2"))
     assert other.variant == {"phase": 2}
+    with pytest.raises(ConfigError, match="gives phase two values, 2 and 1"):
+        configuration(train_flags(*resume, "--variant", "phase=2", "--variant", "phase=1"))
 
 
 @pytest.mark.parametrize(
