@@ -22,7 +22,7 @@ from motley.agents.surrogate import surrogate
 from motley.agents.values import ReturnNormaliser
 from motley.agents.wiring import needed_by
 from motley.costs import AreaTarget, Cost, Trace, Value, controls
-from motley.costs.base import Sizes, State, check_loss, fitting
+from motley.costs.base import Sizes, State, check_loss, fitting, unfit
 from motley.costs.development import Competence, Development, Schedule
 from motley.costs.registry import unknown
 from motley.costs.routing import Routing, routing
@@ -102,14 +102,9 @@ class Learner(nn.Module):
         sizes = Sizes({**brain.sizes, "action": distribution.features}, brain.roles)
         self.heads = nn.ModuleDict()
         for cost in costs:
-            try:
-                with seeded(seed, f"cost/{cost.name}"):
-                    head = cost.heads(sizes)
-            except KeyError as error:
-                raise ValueError(
-                    f"cost {cost.name!r} does not fit structure {brain.blueprint.name!r}: "
-                    f"{error.args[0]}"
-                ) from error
+            structure = f"structure {brain.blueprint.name!r}"
+            with fitting(cost, structure), seeded(seed, f"cost/{cost.name}"):
+                head = cost.heads(sizes)
             self.heads[cost.name] = nn.Module() if head is None else head
         self.scores = [cost for cost in costs if cost.scores]
         self.values = {cost.of: cost for cost in costs if isinstance(cost, Value)}
@@ -135,18 +130,17 @@ class Learner(nn.Module):
         }
         self.followers = self.area_parameters
         if not self.credit.exact:  # the rule sets the layers' weights, and nothing else
+            rule = f"credit rule {settings.credit!r}"
             if self.lessons:
-                raise ValueError(
-                    f"cost {next(iter(self.lessons))!r} teaches on episodes drawn anew at each "
-                    f"call, which credit rule {settings.credit!r} cannot compare; take another"
-                )
+                lack = "it teaches on episodes drawn anew at each call, which cannot be compared"
+                raise unfit(next(iter(self.lessons)), rule, f"{lack}; take another rule")
             for cost in costs:
                 if cost.has_loss and (not cost.stepwise or self._moves_its_teacher(cost)):
-                    raise ValueError(
-                        f"cost {cost.name!r} has a loss that noise in one step changes otherwise "
-                        f"than its gradient says, so that credit rule {settings.credit!r} would "
-                        f"follow something else; take another"
+                    lack = (
+                        "noise in one step changes its loss otherwise than its gradient says, so "
+                        "that the rule would follow something else"
                     )
+                    raise unfit(cost.name, rule, f"{lack}; take another rule")
             weights = {p for ls in self.layers.values() for m in ls for p in m.parameters()}
             self.followers = {
                 name: [p for p in parameters if p not in weights]

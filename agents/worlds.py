@@ -13,6 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from motley.agents.brain import NOTED, Brain
 from motley.agents.readable import Readable
 from motley.costs import Cost
+from motley.costs.base import unfit
 from motley.costs.registry import unknown
 from motley.envs.sb3 import WorldVecEnv
 from motley.envs.task import Task
@@ -105,16 +106,17 @@ def check_truths(costs: Iterable[Cost], env: VecEnv, brain: Brain) -> None:
     asked = [(cost.name, truth) for cost in costs for truth in cost.truths]
     told = tuple(env.get_attr("truths", 0)[0]) if asked and env.has_attr("truths") else ()
     for cost, truth in asked:
-        what = f"cost {cost!r} asks of the worlds {truth!r}, which no body senses, and "
+        what = f"it asks of the worlds {truth!r}, which no body senses, and "
         if truth in {*brain.sizes, *brain.roles, *NOTED}:
-            raise ValueError(
-                f"{what}the agent has something else of that name: rename that sense or area"
-            )
+            lack = f"{what}the agent has something else of that name"
+            raise unfit(cost, "this agent", f"{lack}; rename that sense or area")
         if truth not in told:
-            raise ValueError(
-                f"{what}this environment tells {', '.join(told) or 'nothing'}: train it in a task "
+            raise unfit(
+                cost,
+                "this task",
+                f"{what}this environment tells {', '.join(told) or 'nothing'}; train it in a task "
                 f"that tells it, as Motley's tell position and heading, or leave that cost out; an "
-                f"environment of your own tells it by `truths`, the names, and `truth(name)`"
+                f"environment of your own tells it by `truths`, the names, and `truth(name)`",
             )
 
 

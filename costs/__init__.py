@@ -7,6 +7,7 @@ from motley.costs.base import Cost as Cost
 from motley.costs.base import Sizes as Sizes
 from motley.costs.base import State as State
 from motley.costs.base import Trace as Trace
+from motley.costs.base import UnfitError as UnfitError
 from motley.costs.base import masked_mean_square as masked_mean_square
 from motley.costs.behavioural_cloning import BehaviouralCloning as BehaviouralCloning
 from motley.costs.controls import fade_to_reward as fade_to_reward

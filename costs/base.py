@@ -24,6 +24,11 @@ State = dict[str, Tensor]
 
 EVERY = "*"
 """Stands among :attr:`Cost.problems` for every problem."""
+MEND = "take a structure or a task that has it, or leave that cost out"
+
+
+class UnfitError(ValueError):
+    """What a cost lacks in an agent or its environment, and what to do."""
 
 
 class Trace:
@@ -72,8 +77,8 @@ class Trace:
             if key in self.tensors:
                 return key
         raise KeyError(
-            f"nothing in this trace is called {name!r}; it has {', '.join(self.tensors)}, "
-            f"and the roles {', '.join(self.roles) or 'none'}"
+            f"nothing in this trace is called {name!r} (it has {', '.join(self.tensors)}, and the "
+            f"roles {', '.join(self.roles) or 'none'}); {MEND}"
         )
 
     def __contains__(self, name: object) -> bool:
@@ -311,7 +316,7 @@ class Cost:
             TypeError: the cost reads no area.
         """
         if "reads" not in {f.name for f in fields(self)}:
-            raise TypeError(f"the cost {self.name} reads no area, and cannot be given another")
+            raise TypeError(f"cost {self.name!r} reads no area, and cannot be given another")
         change: dict[str, Any] = {"reads": area, "trains": tuple(sorted(trains))}
         return replace(self, **change)
 
@@ -352,7 +357,7 @@ class Cost:
 
     def score(self, trace: Trace) -> Tensor:
         """Return the reward of each step of a rollout, (time, worlds), without gradient."""
-        raise TypeError(f"the cost {self.name} gives no score")
+        raise TypeError(f"cost {self.name!r} gives no score")
 
     def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
         """Return what to minimise, (time, worlds).
@@ -361,7 +366,7 @@ class Cost:
             trace: part of a rollout, (time, worlds, ...), areas' outputs with their graph.
             heads: what :meth:`heads` returned.
         """
-        raise TypeError(f"the cost {self.name} gives no loss")
+        raise TypeError(f"cost {self.name!r} gives no loss")
 
 
 class Sizes(Mapping[str, int]):
@@ -376,8 +381,8 @@ class Sizes(Mapping[str, int]):
             if key in self._sizes:
                 return self._sizes[key]
         raise KeyError(
-            f"no sense or area is called {name!r}; there are {', '.join(self._sizes)}, "
-            f"and the roles {', '.join(self._roles)}"
+            f"no sense or area is called {name!r} (there are {', '.join(self._sizes)}, and the "
+            f"roles {', '.join(self._roles) or 'none'}); {MEND}"
         )
 
     def __iter__(self):  # type: ignore[no-untyped-def]
@@ -456,16 +461,27 @@ def masked_mean_square(error: Tensor, mask: Tensor) -> Tensor:
 
 
 @contextmanager
-def fitting(cost: Cost) -> Iterator[None]:
-    """Name the cost where it reads what this agent or its environment does not have.
+def fitting(cost: Cost, what: str = "this structure and task") -> Iterator[None]:
+    """Name the cost, and what it does not fit, where it raises `UnfitError` or a KeyError.
+
+    The latter is where it reads what an agent or its environment does not have.
+
+    Args:
+        cost: works within.
+        what: it may not fit.
 
     Raises:
-        ValueError: the cost, what it looked for, and what there is.
+        UnfitError: as ``cost 'name' does not fit what: what it lacks; what to do``.
     """
     try:
         yield
-    except KeyError as error:
-        raise ValueError(f"cost {cost.name!r} does not fit here: {error.args[0]}") from error
+    except (KeyError, UnfitError) as error:
+        raise unfit(cost.name, what, str(error.args[0])) from error
+
+
+def unfit(cost: str, what: str, lack: str) -> UnfitError:
+    """Return the error of a cost that does not fit something: what it lacks, and what to do."""
+    return UnfitError(f"cost {cost!r} does not fit {what}: {lack}")
 
 
 def check_loss(cost: Cost, loss: Tensor, shape: tuple[int, int]) -> None:
@@ -476,7 +492,7 @@ def check_loss(cost: Cost, loss: Tensor, shape: tuple[int, int]) -> None:
     """
     if tuple(loss.shape) != shape:
         raise ValueError(
-            f"cost {cost.name}: loss must be (time, worlds) = {shape}, not {tuple(loss.shape)}"
+            f"cost {cost.name!r}: loss must be (time, worlds) = {shape}, not {tuple(loss.shape)}"
         )
 
 
@@ -486,10 +502,12 @@ __all__ = [
     "Sizes",
     "State",
     "Trace",
+    "UnfitError",
     "carried_back",
     "check_loss",
     "fitting",
     "latest",
     "masked_mean_square",
     "return_unit",
+    "unfit",
 ]

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from motley.costs.base import Cost, Trace
+from motley.costs.base import Cost, Trace, UnfitError
 from motley.costs.routing import ROLES
 
 MOST = 8
@@ -84,10 +84,13 @@ class DriveReduction(Cost):
         """Return None; see :class:`Cost`.
 
         Raises:
-            KeyError: the sense has no such need.
+            UnfitError: the sense has no such need.
         """
         if self.need is not None and self.need >= sizes[self.sense]:
-            raise KeyError(f"{self.sense!r} has {sizes[self.sense]} needs, and none {self.need}")
+            needs = sizes[self.sense]
+            raise UnfitError(
+                f"{self.sense!r} has {needs} needs, and none {self.need}; give one below {needs}"
+            )
 
     def drive(self, level: Tensor) -> Tensor:
         """Return the drive, (time, worlds), of levels (time, worlds, needs); 0 where absent."""

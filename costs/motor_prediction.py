@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from torch import Tensor, nn
 
-from motley.costs.base import State, Trace
+from motley.costs.base import State, Trace, UnfitError
 from motley.costs.prediction import Prediction
 from motley.costs.sensory_prediction import check_length
 
@@ -52,15 +52,15 @@ class MotorPrediction(Prediction):
         """Return the linear read-out.
 
         Raises:
-            ValueError: an inverse model's output is no two commands.
+            UnfitError: an inverse model's output is no two commands.
         """
         features = sizes[self.reads]
         if not self.reads_a("inverse_model", sizes):
             return nn.Linear(features, self.size(sizes))
         if features % 2:
-            raise ValueError(
-                f"the inverse model's output has {features} features: it must be two commands of "
-                f"one length, for the way left and for the way covered"
+            raise UnfitError(
+                f"the inverse model's output has {features} features, which are no two commands of "
+                f"one length, for the way left and for the way covered; give it an even number"
             )
         return nn.Linear(features // 2, self.size(sizes))
 
@@ -78,7 +78,7 @@ class MotorPrediction(Prediction):
         self, trace: Trace, state: State, heads: nn.Module
     ) -> tuple[dict[str, Tensor], State]:
         """Refuse a rollout in which no step has one so long before: it could never count."""
-        check_length(self, self.ago, trace)
+        check_length(self.ago, trace)
         return {}, state
 
     def target(self, trace: Trace) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from motley.costs import sighting
-from motley.costs.base import Trace
+from motley.costs.base import Trace, UnfitError
 from motley.costs.prediction import Prediction
 
 
@@ -60,14 +60,14 @@ class Reconstruction(Prediction):
         """Return the sense's features, or a ray's.
 
         Raises:
-            ValueError: the sense has no rays of so many channels.
+            UnfitError: the sense has no rays of so many channels.
         """
         size = sizes[self.sense]
         if self.channels is None:
             return size
         if size % self.channels:
-            raise ValueError(
-                f"{self.name}: {self.sense!r} has {size} features, which are no rays of "
+            raise UnfitError(
+                f"{self.sense!r} has {size} features, which are no rays of "
                 f"{self.channels} channels each; give channels=None"
             )
         return self.channels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from motley.costs.base import Cost
+from motley.costs.base import Cost, unfit
 from motley.costs.registry import Registry
 
 ROLES: Registry[str] = Registry("role")
@@ -50,7 +50,7 @@ def trained_areas(cost: Cost, areas: Mapping[str, str]) -> frozenset[str]:
         areas: the role of each area, by the area's name.
 
     Raises:
-        ValueError: a name is no area, no role and not ``all``.
+        UnfitError: a name is no area, no role and not ``all``.
     """
     trained: set[str] = set()
     # What is left out comes last.
@@ -63,10 +63,9 @@ def trained_areas(cost: Cost, areas: Mapping[str, str]) -> frozenset[str]:
             else:
                 found = {name for name, role in areas.items() if role == option}
                 if not found and option not in ROLES:
-                    raise ValueError(
-                        f"cost {cost.name!r} trains {option!r}, which is no area "
-                        f"({', '.join(areas)}), no role ({', '.join(ROLES)}) and not 'all'"
-                    )
+                    lack = f"it trains {option!r}, which is no area and no role"
+                    known = f"{', '.join(areas)}, or a role, {', '.join(ROLES)}, or all"
+                    raise unfit(cost.name, "this structure", f"{lack}; give an area, {known}")
             if found:
                 trained = trained - found if entry.startswith("-") else trained | found
                 break

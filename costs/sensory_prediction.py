@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from torch import Tensor, nn
 
-from motley.costs.base import Cost, State, Trace
+from motley.costs.base import State, Trace, UnfitError
 from motley.costs.prediction import Prediction
 
 
@@ -63,7 +63,7 @@ class SensoryPrediction(Prediction):
         self, trace: Trace, state: State, heads: nn.Module
     ) -> tuple[dict[str, Tensor], State]:
         """Refuse a rollout in which no step has one so far on: it could never count."""
-        check_length(self, self.ahead, trace)
+        check_length(self.ahead, trace)
         return {}, state
 
     def target(self, trace: Trace) -> Tensor:
@@ -75,15 +75,15 @@ class SensoryPrediction(Prediction):
         return trace.same_episode(self.ahead)
 
 
-def check_length(cost: Cost, steps: int, trace: Trace) -> None:
+def check_length(steps: int, trace: Trace) -> None:
     """Raise where a rollout has no two steps that are so far apart.
 
     Raises:
-        ValueError: the message says how long it must be.
+        UnfitError: the message says how long it must be.
     """
     length = len(trace.episode_start)
     if length <= steps:
-        raise ValueError(
-            f"the cost {cost.name} compares steps {steps} apart, and a rollout has {length}: "
-            f"give n_steps above {steps}, or the cost fewer steps"
+        raise UnfitError(
+            f"it compares steps {steps} apart, and a rollout has {length}; give n_steps above "
+            f"{steps}, or the cost fewer steps"
         )

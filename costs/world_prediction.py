@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from motley.costs import sighting
-from motley.costs.base import Cost, State, Trace, masked_mean_square, next_draw
+from motley.costs.base import Cost, State, Trace, UnfitError, masked_mean_square, next_draw
 
 
 def surprise(output: Tensor, view: Tensor) -> Tensor:
@@ -20,7 +20,7 @@ def surprise(output: Tensor, view: Tensor) -> Tensor:
         view: (time, worlds, rays x 4), what the world model predicts.
 
     Raises:
-        ValueError: see `error_rays`.
+        UnfitError: see `error_rays`.
     """
     return output[..., -error_rays(output.shape[-1], view.shape[-1]) :]
 
@@ -33,12 +33,12 @@ def error_rays(output: int, view: int) -> int:
         view: those of what it predicts, rays x 4.
 
     Raises:
-        ValueError: the output is too small to carry an error for each ray, or there is part of one.
+        UnfitError: the output is too small to carry an error for each ray, or there is part of one.
     """
     rays, rest = divmod(view, sighting.CHANNELS)
     if rest or output <= rays:
-        raise ValueError(
-            f"the world model's output has {output} features: it must be a code and an error for "
+        raise UnfitError(
+            f"the world model's output has {output} features, which are no code and an error for "
             f"each of {view / sighting.CHANNELS:g} rays; give the cost the sense that the area "
             f"predicts"
         )

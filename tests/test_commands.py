@@ -379,7 +379,7 @@ def test_what_cannot_be_trained_is_refused(
     )
     assert main([str(word) for word in ("train", *small, *blind, "--out", tmp_path / "c")]) == 2
     message = said(capsys)
-    assert "cost 'self_localisation' does not fit here" in message
+    assert "cost 'self_localisation' does not fit this structure and task: " in message
     assert "egomotion" in message
 
 

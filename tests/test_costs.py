@@ -43,7 +43,7 @@ from motley.costs import (
     register,
     unexplained,
 )
-from motley.costs.base import Sizes
+from motley.costs.base import Sizes, UnfitError
 from motley.costs.prediction import FLOOR
 from motley.costs.routing import ROLES, routing
 from motley.costs.sets import from_json, to_json
@@ -308,7 +308,7 @@ class Summed(Cost):
 def test_a_bad_loss_stops_the_run_by_the_costs_name() -> None:
     with pytest.raises(FloatingPointError, match="'broken' is not finite"):
         Agent("uniform", "DarkHome", ["reward", Broken()], n_envs=2, n_steps=8).learn(16)
-    with pytest.raises(ValueError, match=r"cost summed: loss must be \(time, worlds\)"):
+    with pytest.raises(ValueError, match=r"cost 'summed': loss must be \(time, worlds\)"):
         Agent("uniform", "DarkHome", ["reward", Summed()], n_envs=2, n_steps=8).learn(16)
 
 
@@ -637,8 +637,24 @@ def test_a_cost_that_does_not_fit_is_named(costs: Any, said: str) -> None:
         Agent("uniform", "ManyNeeds", costs, n_envs=2)
 
 
+UNFIT = "cost '{}' does not fit structure 'uniform': {}"
+
+
+@pytest.mark.parametrize(
+    ("cost", "lack"),
+    [
+        (Reconstruction(channels=5), r"'vision' has 96 features, which are no .*; give channels"),
+        (NextObservation(reads="hunger"), r"no sense or area is called 'hunger' \(.*\); take a "),
+    ],
+)
+def test_what_a_cost_lacks_is_told_in_one_form(cost: Cost, lack: str) -> None:
+    """Whatever it is, and what to do."""
+    with pytest.raises(ValueError, match=UNFIT.format(cost.name, lack)):
+        Agent("uniform", "ManyNeeds", ["reward", cost], n_envs=2)
+
+
 def test_a_need_that_a_body_lacks_is_named() -> None:
-    with pytest.raises(KeyError, match="'interoception' has 4 needs, and none 7"):
+    with pytest.raises(UnfitError, match="'interoception' has 4 needs, and none 7; give one below"):
         DriveReduction(need=7).heads(SIZES)
 
 

@@ -292,7 +292,7 @@ def test_an_agent_tells_perturbation_how_far_its_costs_look_ahead(
     ids=str,
 )
 def test_perturbation_refuses_a_cost_whose_gradient_it_would_not_follow(cost: Cost) -> None:
-    with pytest.raises(ValueError, match=f"cost '{cost.name}' has a loss that noise.*'node_pertu"):
+    with pytest.raises(ValueError, match=f"cost '{cost.name}' does not fit .*'node_pert.*: noise"):
         small("node_perturbation", costs=[ExtrinsicReward(), cost])
     small("backprop", costs=[ExtrinsicReward(), cost])
 

@@ -326,7 +326,7 @@ def test_motor_prediction_reads_a_core_whole_and_counts_all_where_nothing_is_hel
     trace = Trace({"core": torch.randn(5, 2, 8), "episode_start": start})
     assert heads(cost.inputs(trace)).shape == (5, 2, 2)
     assert torch.equal(cost.mask(trace), trace.same_episode(-1))
-    with pytest.raises(ValueError, match="has 5 features: it must be two commands"):
+    with pytest.raises(ValueError, match="has 5 features, which are no two commands"):
         cost.heads(Sizes({"inverse_model": 5, "action": 2}, {}))
 
 
@@ -552,12 +552,12 @@ def test_models_and_their_costs_refuse_what_makes_no_sense() -> None:
         MotorPrediction(steps=3),
         NoiseTarget.like(MotorPrediction(steps=3)),
     ):
-        with pytest.raises(ValueError, match="4 apart, and a rollout has 4: give n_steps above 4"):
+        with pytest.raises(ValueError, match="4 apart, and a rollout has 4; give n_steps above 4"):
             cost.annotate(late, {}, nn.Module())
-    with pytest.raises(ValueError, match=r"has 24 features: .* each of 24 rays"):
+    with pytest.raises(ValueError, match=r"has 24 features, .* each of 24 rays"):
         surprise(torch.zeros(4, 2, 24), torch.zeros(4, 2, 96))
     for width, words in ((96, "each of 24 rays"), (99, r"each of 24.75 rays")):
-        with pytest.raises(ValueError, match=f"has 24 features: .* {words}"):
+        with pytest.raises(ValueError, match=f"has 24 features, .* {words}"):
             AdversarialCuriosity().heads({"world_model": 24, "vision": width})
     with pytest.raises(ValueError, match=r"SelfPrediction\(hidden=0\): give None, or at least 1"):
         SelfPrediction(hidden=0)

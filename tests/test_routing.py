@@ -278,7 +278,7 @@ def test_routing_goes_by_name_and_role(trains: tuple[str, ...], expected: set[st
 
 
 def test_an_unknown_role_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="'entropy' trains 'cortex'"):
+    with pytest.raises(ValueError, match=r"'entropy' does not fit .*: it trains 'cortex'"):
         trained_areas(Entropy(trains=("cortex",)), ROLES)
 
 

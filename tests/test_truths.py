@@ -239,8 +239,8 @@ class Facing(Cost):
 
 def test_worlds_that_cannot_tell_are_refused_by_name() -> None:
     words = (
-        r"cost 'self_localisation' asks of the worlds 'position', .* tells nothing: "
-        r"train it in a task that tells it"
+        r"cost 'self_localisation' does not fit this task: it asks of the worlds 'position', "
+        r".* tells nothing; train it in a task that tells it"
     )
     for cost in (TRUE, NoiseTarget.like(TRUE)):
         named = words.replace("self_localisation", cost.name)
