@@ -260,7 +260,7 @@ def test_other_worlds_must_tell_it_too() -> None:
 
     agent = small([TRUE])
     before = agent.env
-    with pytest.raises(ValueError, match=r"'position', .* tells heading: train it in a task"):
+    with pytest.raises(ValueError, match=r"'position', .* tells heading; train it in a task"):
         agent.set_env(Mute("DarkHome", 4, **LEVEL))
     assert agent.env is before
     agent.set_env(VecCheckNan(WorldVecEnv("DarkHome", 4, seed=1, **LEVEL)))
