@@ -154,9 +154,9 @@ class ManyNeeds(Task):
     def fields(self) -> dict[str, tuple[tuple[int, ...], npt.DTypeLike]]:
         """Levels, patches, and how it went.
 
-        need: level of each. rate: what it loses in a step. age: steps since its patch was eaten.
-        ripens: steps that the patch takes. drive: now. burden: sum of the drive so far. dead: a
-        need was at 0.
+        need: level of each. rate: what it loses in a step. age: since its patch was eaten (steps).
+        ripens: time that its patch takes (steps). drive: now. burden: sum of the drive so far.
+        dead: a need was at 0.
         """
         each = ((self.needs,), np.float32)
         return {
