@@ -1,14 +1,22 @@
-"""`motley evaluate`: how well a trained agent does, whole or lesioned."""
+"""`motley evaluate`: how well a trained agent does, whole or lesioned, before and after more."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
+from rich.console import Console
+from rich.progress import Progress
+
+from motley.agents import Agent
+from motley.envs import Task
 from motley.envs.summaries import is_read
+from motley.envs.trace import Trace
 from motley.scripts.flags import Evaluate
-from motley.scripts.readouts import tell
-from motley.studies.config import ConfigError, build_worlds
+from motley.scripts.readouts import in_short, outcomes, tell
+from motley.studies.config import ConfigError, RunConfig, build_worlds
 from motley.studies.evaluate import OTHERS_WORLDS, play
+from motley.studies.plastic import adapt
 from motley.studies.record import open_lesioned, record, rules
 
 
@@ -16,21 +24,55 @@ def main(args: Evaluate) -> None:
     """Play and print.
 
     Raises:
-        ConfigError: no episodes, no such level, variant or area.
+        ConfigError: no episodes, no such level, variant or area, or a number of steps below 0.
     """
     if args.episodes < 1:
         raise ConfigError(f"--episodes must be at least 1, not {args.episodes}")
+    if args.plastic < 0:
+        raise ConfigError(f"--plastic is a number of steps, not {args.plastic}")
     config, agent = open_lesioned(args.run, args.lesion)
     deterministic = not args.sample
-    if config.ours is not None:
-        task = rules(config, args.level, args.ood, args.variant)
-        keep = partial(is_read, task.name)
-        made = record(agent, task, args.episodes, args.seed, deterministic, keep)
-        tell(made, args.lesion)
+    if config.ours is None:
+        if args.plastic:
+            raise ConfigError(f"--plastic is for Motley's tasks, and {config.task} is none of them")
+        config = config.at(args.level, args.ood, args.variant)
+        worlds = build_worlds(config, min(args.episodes, OTHERS_WORLDS), args.seed, config.ood)
+        try:
+            tell(play(agent, worlds, args.episodes, deterministic), args.lesion)
+        finally:
+            worlds.close()
         return
-    config = config.at(args.level, args.ood, args.variant)
-    worlds = build_worlds(config, min(args.episodes, OTHERS_WORLDS), args.seed, config.ood)
-    try:
-        tell(play(agent, worlds, args.episodes, deterministic), args.lesion)
-    finally:
-        worlds.close()
+
+    def trace(task: Task) -> Trace:
+        keep = partial(is_read, task.name)
+        return record(agent, task, args.episodes, args.seed, deterministic, keep)
+
+    if args.plastic:
+        learn_between(args, config, agent, trace)
+    else:
+        tell(trace(rules(config, args.level, args.ood, args.variant)), args.lesion)
+
+
+def learn_between(
+    args: Evaluate, config: RunConfig, agent: Agent, trace: Callable[[Task], Trace]
+) -> None:
+    """Evaluate, let the agent learn there, and evaluate again, also where it was trained."""
+    there = config.at(args.level, args.ood, args.variant)
+    moves = there.to_json() != config.to_json()
+    first = score(trace(config.rules())) if moves else ""
+    print("as it is")
+    tell(trace(there.rules()), args.lesion)
+    begun = agent.num_timesteps
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        shown = progress.add_task("learning there", total=args.plastic)
+        adapt(agent, there, args.plastic, args.seed, lambda n: progress.update(shown, completed=n))
+    print(f"after {agent.num_timesteps - begun:,} more steps of learning there")
+    tell(trace(there.rules()), args.lesion)
+    if moves:
+        print(f"where it was trained\n  before  {first}\n  after   {score(trace(config.rules()))}")
+
+
+def score(trace: Trace) -> str:
+    """The mean score01 in words, or of a task that is not calibrated the next best there is."""
+    name, values = next(iter(outcomes(trace).items()))
+    return f"{name} {in_short(values)}"

@@ -190,7 +190,10 @@ class Record:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Play episodes with the agent of a run and print how they went, as `motley record` does."""
+    """Play episodes with the agent of a run and print how they went, as `motley record` does.
+
+    With --plastic it goes on learning in between; the run stays as it was.
+    """
 
     run: Annotated[Path, tyro.conf.Positional]
     """The run folder."""
@@ -208,6 +211,8 @@ class Evaluate:
     """Draw actions as in training, instead of the mean action."""
     lesion: Lesions = ()
     """An area whose output is held at zero; may be given again for more."""
+    plastic: int = 0
+    """So many steps it learns on where it is evaluated, and is then evaluated once more."""
 
 
 @dataclass(frozen=True)

@@ -47,12 +47,16 @@ def told(found: Episodes | Trace, lesion: Sequence[str] = ()) -> str:
     width = max(map(len, (*ends, *means)))
     count = len(ends["return"])
     lines = [f"{count} episodes" + "".join(f", without {area}" for area in lesion)]
-    for name, values in ends.items():
-        error = f"{standard_error(values):.3f}" if count > 1 else "unknown"
-        lines.append(f"  {name:{width}}  {values.mean():.3f} (standard error {error})")
+    lines += [f"  {name:{width}}  {in_short(values)}" for name, values in ends.items()]
     for name, value in means.items():
         lines.append(f"  {name:{width}}  {in_words(name, value, lacking)}")
     return "\n".join(lines)
+
+
+def in_short(values: npt.NDArray[np.float64]) -> str:
+    """A mean and its standard error."""
+    error = f"{standard_error(values):.3f}" if len(values) > 1 else "unknown"
+    return f"{values.mean():.3f} (standard error {error})"
 
 
 def in_words(name: str, value: float, lacking: Mapping[str, str]) -> str:

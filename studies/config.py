@@ -26,7 +26,7 @@ from motley.costs.sets import check_names
 from motley.envs import TASKS, Task, calibration
 from motley.envs.sb3 import WorldVecEnv
 
-TRAINING, EVALUATION = 0, 1
+TRAINING, EVALUATION, PLASTIC = 0, 1, 2
 GIVEN_BY_RUN = (
     *("self", "structure", "env", "costs", "routing", "credit"),
     *("n_envs", "seed", "device", "env_kwargs"),

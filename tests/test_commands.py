@@ -22,14 +22,16 @@ from PIL import Image, ImageSequence
 
 from motley.envs import calibration
 from motley.envs.calibration import Scores, UncalibratedWarning
+from motley.envs.sb3 import WorldVecEnv
 from motley.envs.summaries import SUMMARIES, ReadOuts
 from motley.scripts import audit, evaluate, flags, new, study, watch
 from motley.scripts.main import COMMANDS, main
 from motley.scripts.readouts import BEYOND, explain_scale
-from motley.studies import spine, table
-from motley.studies.config import RunConfig
+from motley.studies import plastic, spine, table
+from motley.studies.config import EVALUATION, PLASTIC, TRAINING, RunConfig, stream
 from motley.studies.evaluate import Episodes
 from motley.studies.folder import read_csv, read_json, write_csv
+from motley.studies.model import open_run
 from motley.studies.run import run
 from motley.studies.study import STUDIES, Contrast
 from motley.studies.video import HOLD, End
@@ -512,6 +514,43 @@ def test_recording_and_lesions(
     assert "did you mean core" in fails(
         capsys, "watch", trained, "--record", film, "--lesion", "cor"
     )
+
+
+def test_an_agent_learns_on_between_two_evaluations_and_its_run_stays(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
+    words = [str(trained), "--episodes", "3"]
+    assert main(["evaluate", *words, "--ood"]) == 0
+    alone = capsys.readouterr().out
+    assert main(["evaluate", *words, "--ood", "--plastic", "300"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"as it is\n{alone}")
+    # Whole rollouts are lived: 8 worlds of 32 steps.
+    assert "\nafter 512 more steps of learning there\n3 episodes\n" in told
+    assert "\nwhere it was trained\n  before  score01 " in told
+    assert main(["evaluate", *words, "--plastic", "1"]) == 0  # there is nowhere to come back to
+    assert "where it was trained" not in capsys.readouterr().out
+    assert before == {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
+    assert "--plastic is a number of steps" in fails(capsys, "evaluate", *words, "--plastic", "-1")
+
+
+def test_an_agent_adapts_in_worlds_of_the_place_at_the_rate_it_ended_with(trained: Path) -> None:
+    config, agent = open_run(trained)
+    there, rate = config.at(None, True), agent.policy.optimizer.param_groups[0]["lr"]
+    weights = [p.detach().clone() for p in agent.brain.parameters()]
+    lived: list[int] = []
+    plastic.adapt(agent, there, 256, 0, lived.append)
+    assert isinstance(agent.env, WorldVecEnv)
+    assert agent.env.task.ood
+    assert agent.env.num_envs == config.n_envs
+    assert lived == [256]
+    assert agent.num_timesteps == 512 + 256
+    assert agent.policy.optimizer.param_groups[0]["lr"] == rate
+    after = zip(agent.brain.parameters(), weights, strict=True)
+    assert not all(torch.equal(now, then) for now, then in after)
+    seeds = {stream(config, use) for use in (TRAINING, PLASTIC)} | {stream(config, EVALUATION, 0)}
+    assert len(seeds) == 3
 
 
 def test_a_read_out_of_any_sense_or_area_is_in_both_lists(
