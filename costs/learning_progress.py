@@ -11,13 +11,51 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from motley.costs.base import State, Trace, masked_mean_square
+from motley.costs.base import State, Trace, masked_mean_square, next_draw
 from motley.costs.intrinsic import Intrinsic
 from motley.costs.models import ForwardModel, Standardiser
 
 
+class Reservoir(nn.Module):
+    """A uniform sample of all rows that it was ever given (Vitter 1985, algorithm R).
+
+    Args:
+        rows: how many are kept.
+        size: numbers of a row.
+    """
+
+    kept: Tensor
+    count: Tensor
+
+    def __init__(self, rows: int, size: int):
+        super().__init__()
+        self.register_buffer("kept", torch.zeros(rows, size))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+
+    def take(self, rows: Tensor, generator: torch.Generator) -> None:
+        """Take in rows (n, size), one after the other."""
+        most, count = len(self.kept), int(self.count)
+        order = count + torch.arange(len(rows))
+        place = (
+            torch.rand(len(rows), generator=generator, dtype=torch.float64) * (order + 1)
+        ).long()
+        place = torch.where(order < most, order, place)
+        # Of several rows for one place the last stays.
+        last = {int(p): i for i, p in enumerate(place) if p < most}
+        self.kept[list(last)] = rows[list(last.values())]
+        self.count += len(rows)
+
+    def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Return rows drawn at random, (*shape, size); zeros where there are none."""
+        held = max(min(int(self.count), len(self.kept)), 1)
+        return self.kept[torch.randint(held, shape, generator=generator)]
+
+
 class Ages(nn.Module):
     """A forward model, and the moving average of its weights as it was after each late rollout.
+
+    Attributes:
+        past: what is stored to learn from, if anything.
 
     Args:
         size: features of an observation.
@@ -27,9 +65,11 @@ class Ages(nn.Module):
     """
 
     averages: Tensor
+    past: Reservoir | None
 
     def __init__(self, size: int, action: int, hidden: int, age: int):
         super().__init__()
+        self.past = None
         self.standardise = Standardiser(size)
         self.model = ForwardModel(size, action, hidden)
         self.averaged = deepcopy(self.model).requires_grad_(False)
@@ -41,6 +81,11 @@ class Ages(nn.Module):
         weights = parameters_to_vector(self.model.parameters())
         newest = self.averages[:1].lerp(weights, 1.0 - kept)
         self.averages = torch.cat((newest, self.averages[:-1]))
+
+    def wrong(self, now: Tensor, action: Tensor, later: Tensor) -> Tensor:
+        """Return what the model's prediction is off by, standardised, (..., size)."""
+        off: Tensor = self.model(self.standardise(now), action) - self.standardise(later)
+        return off
 
     def error(self, age: int, now: Tensor, action: Tensor, later: Tensor) -> Tensor:
         """Return the mean squared error of an average so many rollouts old, (time, worlds)."""
@@ -59,10 +104,15 @@ class LearningProgress(Intrinsic):
     an average that is older but smoother, as Kim et al. (2020) have it, once little is left to
     learn; to look about would then cost.
 
+    A learner that sees the newest rollout alone forgets what its agent has left, and gets better at
+    it anew whenever that comes back. With ``rehearsed`` it learns as much from a sample of all that
+    was lived, as Kim et al.'s does from what it has stored.
+
     Attributes:
         kept: share of the average kept from one rollout to the next.
         age: rollouts between the two.
         hidden: units of the model's hidden layer.
+        rehearsed: steps of the past that are stored to learn from; 0 learns from the newest alone.
     """
 
     in_time: ClassVar[bool] = True
@@ -70,15 +120,35 @@ class LearningProgress(Intrinsic):
     kept: float = 0.5
     age: int = 10
     hidden: int = 64
+    rehearsed: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check("kept", 0 <= self.kept < 1, "a share of at least 0 and below 1")
         self.check("age", self.age >= 1, "1 rollout or more")
+        self.check("rehearsed", self.rehearsed >= 0, "a number of steps, 0 or more")
 
     def heads(self, sizes: Mapping[str, int]) -> Ages:
-        """Return the model and its averages."""
-        return Ages(self.width(sizes), sizes["action"], self.hidden, self.age)
+        """Return the model, its averages, and what is stored of the past."""
+        size, action = self.width(sizes), sizes["action"]
+        made = Ages(size, action, self.hidden, self.age)
+        if self.rehearsed:
+            made.past = Reservoir(self.rehearsed, 2 * size + action)
+        return made
+
+    def annotate(
+        self, trace: Trace, state: State, heads: nn.Module
+    ) -> tuple[dict[str, Tensor], State]:
+        """Note the scores, and for each step one of the past to learn from, ``<name>/past``."""
+        notes, after = super().annotate(trace, state, heads)
+        made = cast(Ages, heads)
+        if made.past is not None:
+            generator, counted = next_draw(f"{self.name}/past", self.seed, trace, state)
+            lived = torch.cat((self.seen(trace), trace["action"], self.seen_next(trace)), -1)
+            made.past.take(lived[trace.has_next], generator)
+            notes[f"{self.name}/past"] = made.past.draw(trace.has_next.shape, generator)
+            after |= counted
+        return notes, after
 
     def judge(self, trace: Trace, state: State, heads: nn.Module) -> tuple[Tensor, State]:
         """Return the older average's mean squared error minus the newest one's."""
@@ -92,8 +162,12 @@ class LearningProgress(Intrinsic):
 
     def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
         """Return the model's squared error, (time, worlds)."""
-        made = cast(Ages, heads)
-        predicted = made.model(made.standardise(self.seen(trace)), trace["action"])
-        return masked_mean_square(
-            predicted - made.standardise(self.seen_next(trace)), trace.has_next
+        made, later = cast(Ages, heads), self.seen_next(trace)
+        new = masked_mean_square(
+            made.wrong(self.seen(trace), trace["action"], later), trace.has_next
         )
+        if made.past is None:
+            return new
+        size, action = later.shape[-1], trace["action"].shape[-1]
+        past = torch.split(trace[f"{self.name}/past"], [size, action, size], -1)
+        return 0.5 * (new + made.wrong(*past).square().mean(-1))

@@ -29,6 +29,7 @@ from motley.costs import (
     unexplained,
 )
 from motley.costs.base import Sizes
+from motley.costs.learning_progress import Reservoir
 from motley.costs.models import Standardiser
 
 NOVELTIES = [
@@ -49,11 +50,11 @@ class Lock(gym.Env[np.ndarray, Any]):
         self.observation_space = spaces.Box(0.0, 1.0, (LENGTH,), np.float32)
         self.action_space = spaces.Discrete(2)
         self.right = np.random.default_rng(0).integers(2, size=LENGTH)
-        self.visited: set[int] = set()
+        self.visited: list[set[int]] = []
         self.at = self.t = 0
 
     def _see(self) -> np.ndarray:
-        self.visited.add(self.at)
+        self.visited[-1].add(self.at)
         seen: np.ndarray = np.eye(LENGTH, dtype=np.float32)[self.at]
         return seen
 
@@ -62,6 +63,7 @@ class Lock(gym.Env[np.ndarray, Any]):
     ) -> tuple[np.ndarray, dict[str, Any]]:
         super().reset(seed=seed)
         self.at = self.t = 0
+        self.visited.append(set())
         return self._see(), {}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -297,6 +299,60 @@ def test_learning_progress_is_what_an_older_average_errs_more() -> None:
         LearningProgress(age=0)
 
 
+@pytest.mark.parametrize(("rehearsed", "forgets"), [(0, True), (2_000, False)])
+def test_what_is_rehearsed_is_not_forgotten(rehearsed: int, forgets: bool) -> None:
+    """Of two places, each with a law of its own, the one that was left is known when it is back."""
+    cost = LearningProgress(rehearsed=rehearsed)
+    torch.manual_seed(0)
+    made: Any = cost.heads(Sizes({"vision": 6, "action": 4}, {}))
+    optimizer = torch.optim.Adam(made.model.parameters(), 3e-3)
+    generator = torch.Generator().manual_seed(1)
+    laws, state = torch.randn(2, 4, 4, generator=generator), dict[str, torch.Tensor]()
+
+    def lived(place: int) -> Trace:
+        action = torch.rand(1, 200, 4, generator=generator) * 2 - 1
+        where = torch.eye(2)[place].expand(1, 200, 2)
+        before = torch.randn(1, 200, 4, generator=generator)
+        none = torch.zeros(1, 200) > 0
+        return Trace(
+            {"vision": torch.cat((where, before), -1), "action": action, "episode_start": none},
+            after={"vision": torch.cat((where, action @ laws[place]), -1), "episode_start": none},
+        )
+
+    def error(place: int) -> float:
+        seen = lived(place)
+        off = made.wrong(cost.seen(seen), seen["action"], cost.seen_next(seen))
+        return float(off.square().mean())
+
+    learnt = {}
+    for place in (0, 1):
+        for _ in range(250):
+            seen = lived(place)
+            notes, state = cost.annotate(seen, state, made)
+            optimizer.zero_grad()
+            torch.autograd.backward(cost.loss(seen.noted(notes), made).mean())
+            optimizer.step()
+        learnt[place] = error(place)
+    assert max(learnt.values()) < 0.15
+    assert (error(0) > 0.4) == forgets
+
+
+def test_a_reservoir_keeps_every_row_with_the_same_chance() -> None:
+    kept, generator = np.zeros(300), torch.Generator().manual_seed(0)
+    for _ in range(400):
+        sample = Reservoir(30, 1)
+        assert not sample.draw((2,), generator).any()
+        for part in torch.split(torch.arange(300.0), [7, 60, 133, 100]):
+            sample.take(part.unsqueeze(-1), generator)
+        rows = sample.kept.flatten().int().numpy()
+        assert len({*rows.tolist()}) == 30
+        assert np.isin(sample.draw((50,), generator), sample.kept).all()
+        kept[rows] += 1
+    # Each third's share is a tenth of 400 x 100, with a deviation of 1.5%.
+    thirds = kept.reshape(3, 100).sum(1)
+    np.testing.assert_allclose(thirds, 4_000, rtol=0.06)
+
+
 def test_learning_progress_charges_nothing_where_nothing_is_left_to_learn() -> None:
     """A learner that jitters about what it has mastered errs as much as it did, on average."""
     cost, seen = LearningProgress(), trace(5)
@@ -461,21 +517,25 @@ def live(kind: type[gym.Env[Any, Any]], costs: str, steps: int, rate: float) -> 
     return [e.unwrapped for e in env.envs]
 
 
-def covered(costs: str) -> int:
-    worlds = live(Lock, costs, 8192, 3e-3)
-    return len(set().union(*(world.visited for world in worlds)))
+def covered(costs: str) -> float:
+    """Positions of the lock that an agent comes to in an episode, on average over its life."""
+    episodes = [e for world in live(Lock, costs, 8192, 3e-3) for e in world.visited[:-1]]
+    return float(np.mean([len(positions) for positions in episodes]))
 
 
 @pytest.fixture(scope="module")
-def by_chance() -> int:
-    """Positions of the lock that an agent without a novelty score came to."""
-    return covered("reward")
+def by_chance() -> float:
+    """The same of an agent without a novelty score, which nothing leads."""
+    found = covered("reward")
+    # It does not learn: it acts at random for life. The longest of 48 throws' runs is about 5.
+    assert 5 < found < 7
+    return found
 
 
 @pytest.mark.parametrize("name", NOVELTIES)
-def test_novelty_covers_more(name: str, by_chance: int) -> None:
+def test_novelty_covers_more(name: str, by_chance: float) -> None:
     """Each further position halves the chance to get there at random."""
-    assert covered(f"reward+{name}") >= by_chance + 3
+    assert covered(f"reward+{name}") >= by_chance + 1
 
 
 def test_curiosity_is_drawn_to_noise_and_learning_progress_is_not() -> None:
