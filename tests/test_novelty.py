@@ -322,7 +322,7 @@ def test_what_is_rehearsed_is_not_forgotten(rehearsed: int, forgets: bool) -> No
     def error(place: int) -> float:
         seen = lived(place)
         off = made.wrong(cost.seen(seen), seen["action"], cost.seen_next(seen))
-        return float(off.square().mean())
+        return float(off.detach().square().mean())
 
     learnt = {}
     for place in (0, 1):
