@@ -54,14 +54,14 @@ class Reservoir(nn.Module):
 class Ages(nn.Module):
     """A forward model, and the moving average of its weights as it was after each late rollout.
 
-    Attributes:
-        past: what is stored to learn from, if anything.
-
     Args:
         size: features of an observation.
         action: features of an action.
         hidden: units of the hidden layer.
         age: rollouts that the oldest average lies back.
+
+    Attributes:
+        past: what is stored to learn from, if anything.
     """
 
     averages: Tensor
