@@ -22,7 +22,8 @@ after single runs, which are not stored, with the share at the screen over the s
 entropy, measured by its deviation, had 0.41 (901), and is not asked of. An earlier form of this
 study, with the reward among its costs, was stopped after eleven runs (seeds 71 and 72: progress in
 its own unit 0.18 and 0.22, its placebo 0.23 and 0.19, curiosity 0.89 and 0.97, the placebo with
-entropy, rescaled, 0.21 and 0.89), when what the reward did was seen.
+entropy, rescaled, 0.21 and 0.89), when what the reward did was seen. It was to be fifteen seeds and
+came to be ten when three runs of seed 106 were made, for want of time.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ FADING = Study(
             PLACEBO_UNSCALED: unscaled(alone(PLACEBO)),
         }
     },
-    seeds=tuple(range(106, 121)),
+    seeds=tuple(range(106, 116)),
     contrasts=tuple(
         replace(contrast, round=1)
         for contrast in (
