@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import threading
+from collections.abc import Collection
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -221,10 +222,13 @@ def test_a_changed_wrapper_or_task_within_changes_the_hash(
     code = calibration.code
 
     def edit(edited: str) -> str:
+        def changed_code(name: str, *without: Collection[str]) -> str:
+            return code(name, *without) + "#" * (name == edited)
+
         versions.environment.cache_clear()
         calibration._digest.cache_clear()
         with monkeypatch.context() as patch:
-            patch.setattr(calibration, "code", lambda name: code(name) + "#" * (name == edited))
+            patch.setattr(calibration, "code", changed_code)
             found = versions.environment(id)
         versions.environment.cache_clear()
         calibration._digest.cache_clear()
