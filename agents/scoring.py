@@ -73,10 +73,10 @@ def scored(learner: Learner, rollout: Rollout, age: int) -> tuple[Batch, dict[st
         check_loss(cost, score, (starts.shape[0], starts.shape[1]))
         advantage, returns, values = _advantages(learner, cost, score, rollout, trace, trace_after)
         normaliser, head = critic_of(learner, name)
-        if normaliser.silent(score):
-            # What never came is worth nothing. Normalised, the critic's error about it, all that
-            # there is, would lead the actor as strongly as any score.
-            advantage, returns = torch.zeros_like(advantage), torch.zeros_like(returns)
+        # What never came is worth nothing. Normalised, the critic's error about it, all that
+        # there is, would lead the actor as strongly as any score.
+        silent = normaliser.silent(score)
+        advantage, returns = (x.masked_fill(silent, 0.0) for x in (advantage, returns))
         normaliser.update(returns, head)
         tensors[f"value/{name}/target"] = normaliser.normalise(returns)
         if name in learner.units:

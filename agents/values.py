@@ -61,24 +61,30 @@ class ReturnNormaliser(nn.Module):
         self.register_buffer("batches", torch.zeros(()))
 
     def update(self, returns: Tensor, head: nn.Linear) -> None:
-        """Take in a batch of returns and keep the read-out's predictions as they were."""
+        """Take in a batch of returns and keep the read-out's predictions as they were.
+
+        Until returns are first not zero nothing is taken in: there is no unit to measure by.
+        """
         if not self.enabled:
             return
         with torch.no_grad():
-            self.batches += 1
-            rate = (1.0 / self.batches).clamp(min=self.rate)
+            heard = (self.square > 0) | returns.any()
+            self.batches += heard
+            rate = (1.0 / self.batches.clamp(min=1.0)).clamp(min=self.rate) * heard
             mean = torch.lerp(self.mean, returns.mean(), rate)
             self.square.lerp_(returns.square().mean(), rate)
             # The floor keeps scores that are all but constant from being blown up.
             deviation = (self.square - mean.square()).clamp(min=1e-4).sqrt()
+            deviation = torch.where(heard, deviation, self.deviation)
             head.weight *= self.deviation / deviation
             head.bias.copy_((self.deviation * head.bias + self.mean - mean) / deviation)
             self.mean.copy_(mean)
             self.deviation.copy_(deviation)
 
-    def silent(self, score: Tensor) -> bool:
-        """Whether a score is zero, (time, worlds), as it was in all batches before."""
-        return self.enabled and not self.square.any() and not score.any()
+    def silent(self, score: Tensor) -> Tensor:
+        """Return whether a score is zero, (time, worlds), as all before were: () bool."""
+        none = (self.square == 0) & ~score.any()
+        return none if self.enabled else torch.zeros_like(none)
 
     def normalise(self, returns: Tensor) -> Tensor:
         """Return returns in units of their deviation."""

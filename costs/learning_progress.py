@@ -16,7 +16,7 @@ from motley.costs.intrinsic import Intrinsic
 from motley.costs.models import ForwardModel, Standardiser
 
 
-class Reservoir(nn.Module):
+class Rehearsal(nn.Module):
     """A uniform sample of all rows that it was ever given (Vitter 1985, algorithm R).
 
     Args:
@@ -41,7 +41,7 @@ class Reservoir(nn.Module):
         ).long()
         place = torch.where(order < most, order, place)
         # Of several rows for one place the last stays.
-        last = {int(p): i for i, p in enumerate(place) if p < most}
+        last = {p: i for i, p in enumerate(place.tolist()) if p < most}
         self.kept[list(last)] = rows[list(last.values())]
         self.count += len(rows)
 
@@ -65,7 +65,7 @@ class Ages(nn.Module):
     """
 
     averages: Tensor
-    past: Reservoir | None
+    past: Rehearsal | None
 
     def __init__(self, size: int, action: int, hidden: int, age: int):
         super().__init__()
@@ -133,7 +133,7 @@ class LearningProgress(Intrinsic):
         size, action = self.width(sizes), sizes["action"]
         made = Ages(size, action, self.hidden, self.age)
         if self.rehearsed:
-            made.past = Reservoir(self.rehearsed, 2 * size + action)
+            made.past = Rehearsal(self.rehearsed, 2 * size + action)
         return made
 
     def annotate(
@@ -147,7 +147,7 @@ class LearningProgress(Intrinsic):
             lived = torch.cat((self.seen(trace), trace["action"], self.seen_next(trace)), -1)
             made.past.take(lived[trace.has_next], generator)
             notes[f"{self.name}/past"] = made.past.draw(trace.has_next.shape, generator)
-            after |= counted
+            after = {**after, **counted}
         return notes, after
 
     def judge(self, trace: Trace, state: State, heads: nn.Module) -> tuple[Tensor, State]:

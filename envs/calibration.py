@@ -285,17 +285,19 @@ def bare(source: str, without: Collection[str] = ()) -> str:
 
     That is comments, docstrings, blank lines, methods named ``scene``, and a body's
     ``control_step``, which says how many seconds a step stands for; and what is given to one of the
-    names ``without``.
+    names ``without`` in the body of a class.
     """
     dropped: set[int] = set()
     without = {"control_step", *without}
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    of_classes = {n for c in ast.walk(tree) if isinstance(c, ast.ClassDef) for n in c.body}
+    for node in ast.walk(tree):
         if (
             (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
             or (isinstance(node, ast.FunctionDef) and node.name == "scene")
-            or (isinstance(node, ast.AnnAssign) and ast.unparse(node.target) in without)
-            or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in without)
+            or (node in of_classes and _given_to(node) in without)
         ):
+            assert isinstance(node, ast.stmt)
             dropped.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     lines = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -304,3 +306,10 @@ def bare(source: str, without: Collection[str] = ()) -> str:
             lines[row - 1] = lines[row - 1][:column]
     kept = (line.rstrip() for number, line in enumerate(lines, 1) if number not in dropped)
     return "\n".join(line for line in kept if line)
+
+
+def _given_to(node: ast.AST) -> str:
+    """The name that a statement of a class gives a value to; "" where it gives none."""
+    if isinstance(node, ast.AnnAssign):
+        return ast.unparse(node.target)
+    return ast.unparse(node.targets[0]) if isinstance(node, ast.Assign) else ""

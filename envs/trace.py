@@ -380,13 +380,13 @@ def field_entries(notes: str) -> dict[str, str]:
 def of_field(kind: np.dtype[Any], note: str) -> tuple[str, str]:
     """Unit and meaning of a field from its type and what is said of it.
 
-    The unit of numbers that are no integers stands in brackets at the end, as in ``heading (rad)``;
-    one of which none is said is a pure number.
+    The unit stands in brackets at the end, as in ``heading (rad)``; where none is said it is a pure
+    number, such as a count or an index.
     """
     if not note:
         return "task's own", "state of the task, of which its `fields` say nothing"
-    if kind.kind in "biu":
-        return ("bool" if kind.kind == "b" else "count"), note
+    if kind.kind == "b":
+        return "bool", note
     stated = re.fullmatch(r"(.+) \(([^()]+)\)", note)
     return (stated[2], stated[1]) if stated else ("1", note)
 

@@ -29,12 +29,14 @@ def main(args: Evaluate) -> None:
     if args.episodes < 1:
         raise ConfigError(f"--episodes must be at least 1, not {args.episodes}")
     if args.plastic < 0:
-        raise ConfigError(f"--plastic is a number of steps, not {args.plastic}")
+        raise ConfigError(f"--plastic is a number of steps, not {args.plastic}: give 0 or more")
     config, agent = open_lesioned(args.run, args.lesion)
     deterministic = not args.sample
     if config.ours is None:
         if args.plastic:
-            raise ConfigError(f"--plastic is for Motley's tasks, and {config.task} is none of them")
+            raise ConfigError(
+                f"--plastic is for Motley's tasks, and {config.task} is none of them: leave it out"
+            )
         config = config.at(args.level, args.ood, args.variant)
         worlds = build_worlds(config, min(args.episodes, OTHERS_WORLDS), args.seed, config.ood)
         try:

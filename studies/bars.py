@@ -22,7 +22,7 @@ from motley.studies.statistics import Interval, bounded_interval, bounded_mean
 OBSERVER, SHORTCUT = 0.9, 0.1
 """Bars: the observer's score01, and the shortcuts' score01 above chance's."""
 MOST = 10_000_000
-"""Episodes that are advised at most."""
+"""Episodes up to which it is looked how many decide a bar."""
 SENSIBLE, NEAR = 20_000, 0.05
 """Where more episodes than this would be needed, and the margin is known to within so much of the
 score to either side, a mean is as good as on its bar."""

@@ -97,9 +97,10 @@ def refuse_other_runs(runs: Mapping[str, RunConfig], out: Path, flag: str) -> No
     begun = {arm: config for arm, config in runs.items() if (out / arm / "config.json").exists()}
     found = [why for arm, config in begun.items() if (why := mismatch(config, out / arm))]
     if found:
-        more = f"; so were {len(found) - 1} more below {out}" if len(found) > 1 else ""
-        which = "those" if more else "that one"
-        raise FolderError(f"{found[0]}{more}: give {flag} another folder, or delete {which}")
+        more = len(found) - 1
+        others = f"; the same holds of {more} more below {out}" if more else ""
+        which = f"all {more + 1}" if more else "that one"
+        raise FolderError(f"{found[0]}{others}: give {flag} another folder, or delete {which}")
 
 
 def _context() -> ForkServerContext | SpawnContext:

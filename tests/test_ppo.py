@@ -389,12 +389,21 @@ def test_normalised_returns_have_mean_zero_and_deviation_one() -> None:
 
 def test_a_score_is_silent_until_it_is_first_not_zero() -> None:
     normaliser, head, none = ReturnNormaliser(), nn.Linear(4, 1), torch.zeros(16, 4)
+    fresh, first = ReturnNormaliser(), nn.Linear(4, 1)
+    first.load_state_dict(head.state_dict())
     once = none.index_put((torch.tensor(3), torch.tensor(1)), torch.tensor(1.0))
     for _ in range(3):
         assert normaliser.silent(none)
         assert not normaliser.silent(once)
         normaliser.update(none, head)
+    # Nothing was measured yet: what comes first is measured as if it had come at once.
+    for one, other in ((normaliser, fresh), (head, first)):
+        for name, value in one.state_dict().items():
+            assert torch.equal(value, other.state_dict()[name])
     normaliser.update(once, head)
+    fresh.update(once, first)
+    assert normaliser.deviation == fresh.deviation == once.std(correction=0)
+    assert torch.equal(head.weight, first.weight)
     for _ in range(500):
         normaliser.update(none, head)
     assert not normaliser.silent(none)

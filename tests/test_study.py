@@ -216,7 +216,7 @@ def test_folders_of_other_runs_are_refused_before_anything_is_trained(
     assert told.count("\n") == 1
     assert "ours/0 was begun with another configuration (" in told
     assert "steps was 99, is now 512" in told
-    below = f"2 more below {tmp_path}/small: give --runs another folder, or delete those"
+    below = f"2 more below {tmp_path}/small: give --runs another folder, or delete all 3"
     assert below in told
     assert main(["study", "run", "small", *where, "--seeds", "1"]) == 2
     told = capsys.readouterr().err

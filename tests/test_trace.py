@@ -81,7 +81,6 @@ def test_a_file_says_what_every_field_is_and_how_long_a_step(name: str) -> None:
         assert f"  [{unit}]  {meaning}\n" in said  # the README says the same
         assert meaning in " ".join(made.about["fields"].split()), field
         assert (unit == "bool") == (np.dtype(kind) == np.bool_)
-        assert (unit == "count") == (np.dtype(kind).kind == "i")
     assert ("joint: angles of shoulder and elbow (rad)" in said) == (name == "DelayReach")
 
 
@@ -96,7 +95,7 @@ def test_a_file_says_what_every_field_is_and_how_long_a_step(name: str) -> None:
         *(("DelayReach", "joint", "rad"), ("DelayReach", "degrees", "deg")),
         *(("Caregiver", "goes_to", "rad"), ("Caregiver", "ball_turn", "rad a step")),
         *(("CacheRecall", "start", "rad"), ("OccluderHunt", "run", "various")),
-        *(("Homestead", "need", "1"), ("Homestead", "kept", "count"), ("DarkHome", "home", "bool")),
+        *(("Homestead", "need", "1"), ("Homestead", "kept", "1"), ("DarkHome", "home", "bool")),
     ],
 )
 def test_a_hidden_array_has_the_unit_that_its_task_states(name: str, field: str, unit: str) -> None:
@@ -110,6 +109,7 @@ def test_a_field_of_which_nothing_is_said_has_a_unit_of_its_own() -> None:
     kind = np.dtype(np.float32)
     assert of_field(kind, noted["near"]) == ("m", "ends of sight")
     assert of_field(kind, noted["deep"]) == ("1", "by now")
+    assert of_field(np.dtype(np.int64), "since (steps)") == ("steps", "since")
     assert of_field(kind, noted.get("high", ""))[0] == "task's own"
 
 
