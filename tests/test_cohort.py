@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from motley.agents import Agent, Blueprint, Cohort, Node
 from motley.agents.areas import AREAS, Actor, Area, Perceptron, State
-from motley.costs import COSTS, Cost, Trace
+from motley.costs import COSTS, Cost, LearningProgress, Trace
 from motley.envs.tasks import TASKS
 
 SEEDS = (3, 8)
@@ -101,6 +101,23 @@ def test_settings_count(settings: dict[str, Any]) -> None:
     for one, other in zip(alone, together, strict=True):
         torch.testing.assert_close(weights(other), weights(one), atol=5e-6, rtol=0)
     assert (weights(together[0]) - weights(plain)).abs().max() > 1e-4
+
+
+def test_what_is_rehearsed_is_each_ones_own_and_is_saved(tmp_path: Path) -> None:
+    costs = ("reward", LearningProgress(rehearsed=50))
+    alone, together = both_ways(3, "uniform", "DarkHome", costs)
+    for one, other in zip(alone, together, strict=True):
+        torch.testing.assert_close(weights(other), weights(one), atol=5e-6, rtol=0)
+        mine, theirs = (a.learner.heads["learning_progress"].state_dict() for a in (one, other))
+        torch.testing.assert_close(theirs["past.kept"], mine["past.kept"], atol=1e-4, rtol=0)
+        assert mine["past.kept"].any()
+    [first, *_] = alone
+    first.checkpoint(tmp_path / "x.zip")
+    [again, *_] = make("uniform", "DarkHome", costs)
+    again.restore(tmp_path / "x.zip")
+    for agent in (first, again):
+        agent.learn(64, reset_num_timesteps=False)
+    assert torch.equal(weights(again), weights(first))
 
 
 @pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1"])
