@@ -82,7 +82,7 @@ class ManyNeeds(Task):
         level needs share of time walked ring             chance
         ===== ===== ==================== ================ ======
         0     2     0.46                 1.4 to 2.2 m     0.78
-        1     4     0.76                 1.4 to 3.0 m     0.53
+        1     4     0.72                 1.4 to 3.0 m     0.58
         2     6     0.62                 1.9 to 2.4 m     0.55
         3     8     0.57                 2.2 to 2.6 m     0.60
         ===== ===== ==================== ================ ======
@@ -122,7 +122,7 @@ class ManyNeeds(Task):
     problem: ClassVar[str] = "competing drives"
     levels: ClassVar[tuple[Needs, ...]] = (
         Needs(chance=0.78, needs=2, load=0.46, ring=(1.4, 2.2, 0.2)),
-        Needs(chance=0.53, needs=4, load=0.76, ring=(1.4, 3.0, 0.2)),
+        Needs(chance=0.58, needs=4, load=0.72, ring=(1.4, 3.0, 0.2)),
         Needs(chance=0.55, needs=6, load=0.62, ring=(1.9, 2.4, 0.15)),
         Needs(chance=0.60, needs=8, load=0.57, ring=(2.2, 2.6, 0.1)),
     )
