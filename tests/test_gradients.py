@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import nn
 
+from fits import rewarded
 from motley.agents import Agent
 from motley.agents.gradients import Tape, clip
 from motley.costs import BehaviouralCloning, Cost
 from motley.envs import TASKS
 from motley.envs.senses import BODY
-from motley.studies.bench_roof import experience
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has no calibration")
 
@@ -25,7 +25,7 @@ def gradients(
 ) -> dict[str, torch.Tensor]:
     """Of one batch, by parameter; and a second time over the same graph, which must not differ."""
     learner = agent.learner
-    batch = experience(agent)
+    batch = rewarded(agent)
     tape = Tape(agent.brain.inputs) if swept else None
     losses, _ = learner.losses(batch, learner.weights(0), 0.2, tape)
     found = []
@@ -135,7 +135,7 @@ def test_clipping_scales_a_gradient_once_that_two_parameters_share() -> None:
 
 def test_what_learning_cannot_change_is_run_once_a_rollout() -> None:
     agent = Agent("matched", "motley/Caregiver-v0", "heterogeneous", n_envs=4, n_steps=8, seed=0)
-    brain, batch = agent.brain, experience(agent)
+    brain, batch = agent.brain, rewarded(agent)
     assert brain.fixed == ("detector",)
     again, _ = brain(batch.tensors, batch.state, batch.tensors["episode_start"])
     assert torch.equal(again["detector"], batch.tensors["detector"])

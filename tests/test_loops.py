@@ -162,9 +162,9 @@ def test_routing_is_exact_round_a_loop() -> None:
     cost = NextObservation(reads="critic", trains=("encoder",))
     agent = Agent(
         looped({}), "motley/DarkHome-v0", ["reward", cost],
-        n_envs=4, n_steps=16, budget=None, width=12, seed=0, log_gradients_every=1,
+        n_envs=16, n_steps=32, budget=None, width=12, seed=0, log_gradients_every=1,
     )  # fmt: skip
-    agent.learn(256)
+    agent.learn(1024)  # in fewer steps no food is found, and reward leads nobody
     told = agent.diagnostics()
     for area in agent.blueprint:
         assert (told[f"grad/next_observation/{area}"] > 0) == (area == "encoder")
