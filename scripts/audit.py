@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from rich.console import Console
-from rich.progress import Progress, track
+from rich.progress import track
 from rich.table import Table
 
 from motley.envs import TASKS, Task, calibration, contract
@@ -19,6 +18,7 @@ from motley.envs.calibration import Scores
 from motley.envs.files import check_place
 from motley.envs.hidden import what_is_hidden
 from motley.scripts.flags import Audit
+from motley.scripts.progress import bar
 from motley.studies import capacity, controls
 from motley.studies.bars import SENSIBLE, SHORTCUT, Bar, bars
 from motley.studies.config import (
@@ -178,17 +178,9 @@ def keeps_contract(task: type[Task], level: int | None, variant: Mapping[str, An
     return 1 if failed else 0
 
 
-@contextmanager
-def bar(task: type[Task], level: int, doing: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar that moves; gives what is to be told of the steps so far."""
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        shown = progress.add_task(f"{task.__name__} level {level}, {doing}", total=total)
-        yield lambda done: progress.update(shown, completed=done)
-
-
 def train(task: type[Task], level: int, steps: int, seed: int) -> controls.Control:
     """Train the control that has no memory."""
-    with bar(task, level, "memoryless", steps) as on_steps:
+    with bar(f"{task.__name__} level {level}, memoryless", steps) as on_steps:
         return controls.measure(task(level=level), steps, seed, on_steps)
 
 
@@ -199,7 +191,7 @@ def taught(task: type[Task], level: int, steps: int, seed: int) -> capacity.Capa
         ConfigError: this level hides nothing.
     """
     try:
-        with bar(task, level, "taught", steps) as on_steps:
+        with bar(f"{task.__name__} level {level}, taught", steps) as on_steps:
             return capacity.measure(task(level=level), steps, seed, on_steps)
     except ValueError as error:
         raise ConfigError(f"--capacity: {error}") from error

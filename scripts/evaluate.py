@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from rich.console import Console
-from rich.progress import Progress
-
 from motley.agents import Agent
 from motley.envs import Task
 from motley.envs.summaries import is_read
 from motley.envs.trace import Trace
 from motley.scripts.flags import Evaluate
+from motley.scripts.progress import bar
 from motley.scripts.readouts import in_short, outcomes, tell
 from motley.studies.config import ConfigError, RunConfig, build_worlds
 from motley.studies.evaluate import OTHERS_WORLDS, play
@@ -65,9 +63,8 @@ def learn_between(
     print("as it is")
     tell(trace(there.rules()), args.lesion)
     begun = agent.num_timesteps
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        shown = progress.add_task("learning there", total=args.plastic)
-        adapt(agent, there, args.plastic, args.seed, lambda n: progress.update(shown, completed=n))
+    with bar("learning there", args.plastic) as on_steps:
+        adapt(agent, there, args.plastic, args.seed, on_steps)
     print(f"after {agent.num_timesteps - begun:,} more steps of learning there")
     tell(trace(there.rules()), args.lesion)
     if moves:

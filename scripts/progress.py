@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from math import isnan
 from pathlib import Path
 
@@ -26,6 +27,14 @@ def bars(console: Console, measured: str = "score01") -> Progress:
         TimeRemainingColumn(elapsed_when_finished=True),
         console=console,
     )
+
+
+@contextmanager
+def bar(doing: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar that moves and goes; gives what is to be told of the steps so far."""
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        shown = progress.add_task(doing, total=total)
+        yield lambda done: progress.update(shown, completed=done)
 
 
 def outcome(row: Mapping[str, float]) -> str:

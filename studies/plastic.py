@@ -9,28 +9,10 @@ after-effect (for a visuomotor rotation, Krakauer et al. 2000).
 from __future__ import annotations
 
 from collections.abc import Callable
-
-from stable_baselines3.common.callbacks import BaseCallback
+from typing import Any
 
 from motley.agents import Agent
 from motley.studies.config import PLASTIC, RunConfig, build_worlds, stream
-
-
-class _Told(BaseCallback):
-    """Tells how many steps were lived since learning began."""
-
-    def __init__(self, on_steps: Callable[[int], None]) -> None:
-        super().__init__()
-        self.on_steps, self._begun = on_steps, 0
-
-    def _on_training_start(self) -> None:
-        self._begun = self.model.num_timesteps
-
-    def _on_step(self) -> bool:
-        return True
-
-    def _on_rollout_end(self) -> None:
-        self.on_steps(self.model.num_timesteps - self._begun)
 
 
 def adapt(
@@ -38,7 +20,7 @@ def adapt(
     there: RunConfig,
     steps: int,
     seed: int,
-    on_steps: Callable[[int], None] = lambda done: None,
+    on_steps: Callable[[int], None] = lambda steps: None,
 ) -> None:
     """Let an agent go on learning, in as many worlds as it learnt in.
 
@@ -47,11 +29,17 @@ def adapt(
         there: in which task; at its level, in its distribution and variant.
         steps: environment steps, at least; whole rollouts are lived.
         seed: of the worlds, which are others than those of training and of evaluations.
-        on_steps: told after each rollout how many steps were lived.
+        on_steps: is told of the steps so far.
     """
+    begun = agent.num_timesteps
+
+    def tell(*facts: Any) -> bool:
+        on_steps(agent.num_timesteps - begun)
+        return True
+
     worlds = build_worlds(there, agent.n_envs, stream(there, PLASTIC, seed), there.ood)
     try:
         agent.set_env(worlds)
-        agent.learn(steps, _Told(on_steps), log_interval=None, reset_num_timesteps=False)
+        agent.learn(steps, tell, log_interval=None, reset_num_timesteps=False)
     finally:
         worlds.close()
