@@ -12,11 +12,14 @@ import pytest
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.vec_env import VecEnvWrapper
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 from torch import Tensor, nn
 
 from motley.agents import Agent, Blueprint, Cohort, Node
 from motley.agents.areas import AREAS, Actor, Area, Perceptron, State
 from motley.costs import COSTS, Cost, LearningProgress, Trace
+from motley.envs.sb3 import WorldVecEnv
 from motley.envs.tasks import TASKS
 
 SEEDS = (3, 8)
@@ -30,6 +33,22 @@ def make(
         return env(seed) if callable(env) else env
 
     return [Agent(structure, worlds(s), costs, seed=s, **{**SMALL, **settings}) for s in seeds]
+
+
+class Paid(VecEnvWrapper):
+    """A task's worlds with rewards drawn at random: in a few steps they seldom give one."""
+
+    def __init__(self, task: str, seed: int) -> None:
+        super().__init__(WorldVecEnv(task, SMALL["n_envs"], seed=seed))
+        self.draws = np.random.default_rng(seed)
+
+    def reset(self) -> Any:
+        return self.venv.reset()
+
+    def step_wait(self) -> VecEnvStepReturn:
+        observations, rewards, dones, infos = self.venv.step_wait()
+        drawn = self.draws.normal(size=rewards.shape).astype(np.float32)
+        return observations, drawn, dones, infos
 
 
 def cored(core: Node) -> Blueprint:
@@ -57,8 +76,11 @@ def both_ways(updates: int, *args: Any, **settings: Any) -> tuple[list[Agent], l
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.filterwarnings("ignore:.*has no calibration")
 def test_an_update_together_equals_one_alone(task: str) -> None:
-    alone, together = both_ways(1, "matched", task, "heterogeneous")
-    before = make("matched", task, "heterogeneous")
+    def worlds(seed: int) -> Paid:
+        return Paid(task, seed)
+
+    alone, together = both_ways(1, "matched", worlds, "heterogeneous")
+    before = make("matched", worlds, "heterogeneous")
     for one, other, untrained in zip(alone, together, before, strict=True):
         assert not torch.equal(weights(other), weights(untrained))
         # 1e-6 but for a weight in 10,000, whose gradient is so small that Adam blows up rounding.
@@ -70,6 +92,7 @@ def test_an_update_together_equals_one_alone(task: str) -> None:
             torch.testing.assert_close(theirs, head, atol=1e-5, rtol=1e-3)
         facts, found = one.diagnostics(), other.diagnostics()
         assert facts.keys() == found.keys()
+        assert facts["grad/reward/actor"] > 0
         for name, value in facts.items():
             if not name.startswith(("grad/value", "cost/value", "value/")):
                 assert found[name] == pytest.approx(value, abs=1e-4, rel=1e-3, nan_ok=True), name
