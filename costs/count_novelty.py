@@ -11,10 +11,14 @@ from torch import Tensor, nn
 
 from motley.costs.base import State, Trace
 from motley.costs.intrinsic import Intrinsic
+from motley.costs.models import Standardiser
 
 
 class Hashed(nn.Module):
     """Counts of observations by the signs of random projections (Charikar 2002).
+
+    Observations are standardised first. Features that are above zero throughout would set the
+    signs between them: of 4,096 codes, moments in PlayRoom had ten.
 
     Args:
         size: features of an observation.
@@ -26,13 +30,15 @@ class Hashed(nn.Module):
 
     def __init__(self, size: int, bits: int):
         super().__init__()
+        self.standardise = Standardiser(size)
         self.register_buffer("projection", torch.randn(size + 1, bits))
         self.register_buffer("counts", torch.zeros(2**bits))
 
     def codes(self, x: Tensor) -> Tensor:
         """Return the index of each observation (..., size)."""
+        z = self.standardise(x)
         # The constant keeps scaled copies of one observation apart.
-        with_one = torch.cat((x, torch.ones_like(x[..., :1])), -1)
+        with_one = torch.cat((z, torch.ones_like(z[..., :1])), -1)
         bits = with_one @ self.projection > 0
         powers = 2 ** torch.arange(bits.shape[-1], device=x.device)
         return (bits * powers).sum(-1)
@@ -42,7 +48,8 @@ class Hashed(nn.Module):
 class CountNovelty(Intrinsic):
     """One over the root of how often what a step leads to was seen (Tang et al. 2017, SimHash).
 
-    A rollout is counted before it is scored.
+    A rollout is counted before it is scored. Codes move a little while the running mean and
+    deviation of observations do.
 
     Attributes:
         bits: of the hash; fewer take more observations for one.
@@ -62,6 +69,7 @@ class CountNovelty(Intrinsic):
     def judge(self, trace: Trace, state: State, heads: nn.Module) -> tuple[Tensor, State]:
         """Count the next observations and return one over the roots of their counts."""
         made = cast(Hashed, heads)
+        made.standardise.update(self.seen(trace))
         codes, known = made.codes(self.seen_next(trace)), trace.has_next
         made.counts.index_add_(0, codes.flatten(), known.flatten().to(made.counts))
         return made.counts[codes].clamp(min=1.0).rsqrt(), state

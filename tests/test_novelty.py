@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from copy import deepcopy
 from typing import Any
 
@@ -473,17 +474,36 @@ def test_samples_that_learners_disagree_on_teach_more_than_random_ones() -> None
 
 
 def test_counts_are_counted() -> None:
+    """By the signs of projections of what was standardised by all that was seen so far."""
     cost = CountNovelty(bits=12)
     made, generator = heads_of(cost), torch.Generator().manual_seed(0)
-    kinds, counts = torch.randn(5, 6, generator=generator), np.zeros(5)
-    for seed in (7, 8):
+    projection = made.get_buffer("projection").numpy()
+    kinds = torch.randn(5, 6, generator=generator)
+    counts: Counter[bytes] = Counter()
+    so_far: list[np.ndarray] = []
+    for seed in (7, 8, 9):
         which = torch.randint(5, (10, 4), generator=generator)
         seen = trace(seed).noted({"vision": kinds[which[:9]]})
         seen = Trace(seen.tensors, after={**seen.after, "vision": kinds[which[9:]]})
         score, _ = scored(cost, seen, made)
-        following, known = which[1:].numpy(), seen.has_next.numpy()
-        counts += np.bincount(following[known], minlength=5)
-        np.testing.assert_allclose(score, known / np.sqrt(counts[following]), rtol=1e-6)
+        so_far.append(kinds[which[:9]].flatten(0, 1).numpy())
+        everything = np.concatenate(so_far).astype(np.float64)
+        z = (kinds[which[1:]].numpy() - everything.mean(0)) / everything.std(0)
+        codes = np.concatenate((z, np.ones_like(z[..., :1])), -1) @ projection > 0
+        known = seen.has_next.numpy()
+        counts.update(code.tobytes() for code in codes[known])
+        expected = [counts[code.tobytes()] ** -0.5 for code in codes[known]]
+        np.testing.assert_allclose(score[known], expected, rtol=1e-6)
+        assert not score[~known].any()
+
+
+def test_counts_tell_apart_what_lies_far_from_zero() -> None:
+    """Senses are seldom centred, and signs of projections are told by where zero is."""
+    generator = torch.Generator().manual_seed(0)
+    seen = trace(7).noted({"vision": 3.0 + torch.rand(9, 4, 6, generator=generator)})
+    cost = CountNovelty(bits=12)
+    score, _ = scored(cost, seen, heads_of(cost))
+    assert (score[seen.has_next.numpy()] > 0.7).mean() > 0.6  # counted once or twice
 
 
 @pytest.mark.parametrize("name", NOVELTIES)
