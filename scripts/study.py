@@ -14,6 +14,7 @@ from motley.studies import (
     baselines,
     exploration,
     fading,
+    novelty,
     parity,
     screen,
     solvers,
@@ -28,6 +29,7 @@ from motley.studies.verdict import LEAST_SEEDS, verdict
 SHIPPED = (
     *(spine.SPINE, solvers.SOLVERS, baselines.BASELINES),
     *(parity.PARITY, exploration.EXPLORATION, screen.SCREEN, fading.FADING),
+    novelty.NOVELTY,
 )
 """Studies that come with Motley; each registers itself where it is written."""
 WORDS = {"equivalent": "≈", "at least": "≥", "at most": "≤", "more": ">", "faster": "faster than"}

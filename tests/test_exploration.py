@@ -20,13 +20,15 @@ from motley.costs.rnd import RND
 from motley.costs.sets import cost_set
 from motley.envs.tasks.play_room import BALL, SCREEN
 from motley.scripts.main import main
-from motley.studies import exploration, known_room, screen, study
+from motley.studies import exploration, known_room, novelty, screen, study
 from motley.studies.bench_roof import experience, rollout_of
 from motley.studies.exploration import EXPLORATION
 from motley.studies.fading import FADING
 from motley.studies.folder import read_csv, read_json
 from motley.studies.known_room import KNOWN
-from motley.studies.measured import NOISE, PLAY, ROOMS
+from motley.studies.measured import NOISE, PLAY, ROOMS, reachable
+from motley.studies.novelty import NOVELTY
+from motley.studies.same_rooms import SAME
 
 pytest.importorskip("minigrid")
 
@@ -76,6 +78,21 @@ def test_cells_that_were_visited() -> None:
         assert turning == pytest.approx(1 / (inside + len(rooms.rooms) - 1))
     rng = np.random.default_rng(0)
     assert end(env, lambda env: int(rng.choice([0, 1, 2, 2]))) > 2 * turning
+
+
+def test_rooms_that_stay() -> None:
+    env, drawn = gym.make(SAME), gym.make(ROOMS)
+
+    def layout(env: gym.Env[Any, Any], seed: int | None) -> bytes:
+        env.reset(seed=seed)
+        rooms: Any = env.unwrapped
+        return bytes(rooms.grid.encode()) + bytes([*rooms.agent_pos, rooms.agent_dir])
+
+    assert len({layout(env, seed) for seed in (None, 0, 1, 2, None)}) == 1
+    assert len({layout(drawn, seed) for seed in range(5)}) == 5
+    rooms: Any = env.unwrapped
+    cells = len(reachable(rooms.grid, tuple(rooms.agent_pos)))
+    assert end(env, lambda env: 0) == pytest.approx(1 / cells)
 
 
 @pytest.mark.parametrize("reward", [0.0, 1.0])
@@ -164,6 +181,22 @@ def test_scores_alone_are_asked_as_they_were_beside_a_reward() -> None:
             settings={"normalise_returns": False, "normalise_advantages": False},
         )
     assert arms["chance"] is before["chance"]
+
+
+def test_novelty_is_asked_of_agents_that_differ_in_their_score_alone() -> None:
+    assert not {*NOVELTY.seeds} & {*EXPLORATION.seeds, *screen.SCREEN.seeds, *FADING.seeds, 100}
+    for task, _ in NOVELTY.tasks:
+        arms = NOVELTY.arms[task]
+        asked = {c.first: c.second for c in NOVELTY.contrasts if c.tasks == (task,)}
+        assert asked == dict.fromkeys(arms.keys() - {"chance"}, "chance")
+        for name in novelty.NOVELTIES:
+            assert arms[name] == replace(arms["rnd"], costs=f"{name}+entropy")
+    placebo, paid = (
+        cost_set(arms[name].costs, {"vision": 3, "touch": 1}) for name in ("placebo", "rnd")
+    )
+    assert [a for a, b in zip(placebo, paid, strict=True) if a != b] == [
+        replace(RND(senses=("vision", "touch")), meaningless=True)
+    ]
 
 
 def test_runs_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
