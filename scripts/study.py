@@ -16,6 +16,7 @@ from motley.studies import (
     fading,
     novelty,
     parity,
+    rehearsal,
     screen,
     solvers,
     spine,
@@ -29,7 +30,7 @@ from motley.studies.verdict import LEAST_SEEDS, verdict
 SHIPPED = (
     *(spine.SPINE, solvers.SOLVERS, baselines.BASELINES),
     *(parity.PARITY, exploration.EXPLORATION, screen.SCREEN, fading.FADING),
-    novelty.NOVELTY,
+    *(novelty.NOVELTY, rehearsal.REHEARSAL),
 )
 """Studies that come with Motley; each registers itself where it is written."""
 WORDS = {"equivalent": "≈", "at least": "≥", "at most": "≤", "more": ">", "faster": "faster than"}

@@ -15,12 +15,12 @@ from gymnasium.utils.env_checker import check_env
 
 from motley.agents import Agent
 from motley.agents.scoring import scored
-from motley.costs import Value
+from motley.costs import LearningProgress, Value
 from motley.costs.rnd import RND
 from motley.costs.sets import cost_set
 from motley.envs.tasks.play_room import BALL, SCREEN
 from motley.scripts.main import main
-from motley.studies import exploration, known_room, novelty, screen, study
+from motley.studies import exploration, known_room, novelty, rehearsal, screen, study
 from motley.studies.bench_roof import experience, rollout_of
 from motley.studies.exploration import EXPLORATION
 from motley.studies.fading import FADING
@@ -28,6 +28,7 @@ from motley.studies.folder import read_csv, read_json
 from motley.studies.known_room import KNOWN
 from motley.studies.measured import NOISE, PLAY, ROOMS, reachable
 from motley.studies.novelty import NOVELTY
+from motley.studies.rehearsal import REHEARSAL
 from motley.studies.same_rooms import SAME
 
 pytest.importorskip("minigrid")
@@ -197,6 +198,26 @@ def test_novelty_is_asked_of_agents_that_differ_in_their_score_alone() -> None:
     assert [a for a, b in zip(placebo, paid, strict=True) if a != b] == [
         replace(RND(senses=("vision", "touch")), meaningless=True)
     ]
+
+
+def test_rehearsed_progress_is_asked_as_the_unrehearsed_was() -> None:
+    known = {*EXPLORATION.seeds, *screen.SCREEN.seeds, *FADING.seeds, *NOVELTY.seeds}
+    assert not {*REHEARSAL.seeds} & {*known, 100, *range(901, 905)}
+    arms, before = REHEARSAL.arms[KNOWN], FADING.arms[KNOWN]["placebo in its own unit"]
+    for name in arms.keys() - {"chance"}:
+        assert replace(arms[name], costs=before.costs, control=before.control) == replace(
+            before, steps=rehearsal.STEPS
+        )
+    senses = {"observation": 3}
+    progress, placebo = (
+        next(c for c in cost_set(arms[name].costs, senses) if c.name == exploration.FREE)
+        for name in (rehearsal.FREE, "placebo")
+    )
+    plain = next(c for c in cost_set(exploration.FREE, senses) if c.name == exploration.FREE)
+    assert isinstance(plain, LearningProgress)
+    assert isinstance(progress, LearningProgress)
+    assert progress == replace(plain, rehearsed=rehearsal.REHEARSED)
+    assert placebo == replace(progress, meaningless=True)
 
 
 def test_runs_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

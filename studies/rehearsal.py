@@ -1,0 +1,90 @@
+"""Rehearsal: learning progress before noise, of a learner that does not forget.
+
+In `motley.studies.fading` learning progress left a screen of noise, to what chance has on average,
+and single agents differed by more than three times the margin. Two things were likely to blame.
+Returns and advantages that are measured by their deviation blow up what is left of a score that
+has dwindled; its placebo was at chance in every agent once scores kept their own unit and there was
+entropy. Progress in its own unit came back all the same: a learner that is taught the newest
+rollout alone forgets what its agent has left, and gets better at it anew.
+
+Here the learner rehearses what was lived (`LearningProgress.rehearsed`, as Kim et al. 2020 have
+it), and scores keep their own unit, with entropy. An agent led by it is expected to spend no more
+time at the screen than one that does not learn, over the second half of training; before, while
+what the noise is like on average is learnt, it spends more. Curiosity, set alike, is expected to
+stay, and the placebo to do as chance does.
+
+Room, measure and margin are those of the third round of `motley.studies.exploration`; training is
+a quarter longer, seeds are others. Written before the run, after single runs of 250,000 steps,
+which are not stored, with the share at the screen over their second half: progress 0.24, 0.20, 0.16
+and 0.10 (seeds 901 to 904), its placebo 0.20 and curiosity 0.78 (901; the latter of 150,000 steps).
+With returns measured by their deviation rehearsed progress had 0.00 and 0.30, and at a smaller
+rate of learning (901, 902) the unrehearsed kind was still at the screen after 200,000 steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from motley.costs.base import Cost
+from motley.costs.learning_progress import LearningProgress
+from motley.costs.sets import COST_SETS, Sizes
+from motley.studies import known_room
+from motley.studies.exploration import ARMS, CAUGHT, CHANCE, MORE, late
+from motley.studies.fading import DIFFERS, alone, unscaled
+from motley.studies.known_room import KNOWN
+from motley.studies.study import STUDIES, Arm, Study
+
+STEPS = 250_000
+REHEARSED = 20_000
+"""Steps of the past that are kept."""
+
+
+def rehearsed_progress(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
+    """Learning progress of a learner that rehearses."""
+    return (replace(LearningProgress.fitted(senses), rehearsed=REHEARSED),)
+
+
+def shuffled_rehearsed_progress(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
+    """The same, scored at random steps."""
+    progress = LearningProgress.fitted(senses)
+    return (replace(progress, rehearsed=REHEARSED, meaningless=True),)
+
+
+for _made in (rehearsed_progress, shuffled_rehearsed_progress):
+    COST_SETS[_made.__name__] = _made
+
+
+def led_by(costs: str, control: str = "") -> Arm:
+    """Return the arm of these costs with entropy, its scores in their own unit."""
+    return replace(
+        unscaled(alone(ARMS[CAUGHT])), costs=f"{costs}+entropy", steps=STEPS, control=control
+    )
+
+
+FREE = rehearsed_progress.__name__
+REHEARSAL = Study(
+    name="rehearsal",
+    claim="Progress of a learner that rehearses lets go of noise, and curiosity stays.",
+    tasks=((KNOWN, None),),
+    arms={
+        KNOWN: {
+            "chance": replace(CHANCE, steps=STEPS),
+            FREE: led_by(FREE),
+            CAUGHT: led_by(CAUGHT),
+            "placebo": led_by(shuffled_rehearsed_progress.__name__, "placebo cost"),
+        }
+    },
+    seeds=tuple(range(140, 160)),
+    contrasts=tuple(
+        replace(contrast, round=1)
+        for contrast in (
+            late(FREE, kind="at most", refuter=MORE),
+            late(CAUGHT, predicts=0.3),
+            late("placebo", kind="equivalent", refuter=DIFFERS),
+        )
+    ),
+    imports=(known_room.__name__, __name__),
+    scored=False,
+    eval_episodes=50,
+)
+STUDIES["rehearsal"] = REHEARSAL
