@@ -213,8 +213,9 @@ class NodePerturbation(CreditRule):
     weights (L' - L) xi x / scale^2, whose mean is the gradient (Werfel et al. 2005, equation 6).
     L' - L is taken world by world, from the step of the noise to the end of the episode, and from
     as many steps before it as a loss looks ahead: noise changes nothing else. Costs of which that
-    is not true (``Cost.stepwise``) are refused, as is an `AreaTarget` that trains its teacher or an
-    area that this depends on: such a target, taken without gradient, is changed by the noise.
+    is not true (``Cost.stepwise``) are refused, as is one that trains an area that it follows
+    (``Cost.follows``) or one that this depends on: such a target, taken without gradient, is
+    changed by the noise.
 
     Args:
         scale: standard deviation of the noise.

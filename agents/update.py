@@ -21,7 +21,7 @@ from motley.agents.lessons import Lessons
 from motley.agents.surrogate import surrogate
 from motley.agents.values import ReturnNormaliser
 from motley.agents.wiring import needed_by
-from motley.costs import AreaTarget, Cost, Trace, Value, controls
+from motley.costs import Cost, Trace, Value, controls
 from motley.costs.base import Sizes, State, check_loss, fitting, unfit
 from motley.costs.development import Competence, Development, Schedule
 from motley.costs.registry import unknown
@@ -135,7 +135,7 @@ class Learner(nn.Module):
                 lack = "it teaches on episodes drawn anew at each call, which cannot be compared"
                 raise unfit(next(iter(self.lessons)), rule, f"{lack}; take another rule")
             for cost in costs:
-                if cost.has_loss and (not cost.stepwise or self._moves_its_teacher(cost)):
+                if cost.has_loss and (not cost.stepwise or self._moves_its_target(cost)):
                     lack = (
                         "noise in one step changes its loss otherwise than its gradient says, so "
                         "that the rule would follow something else"
@@ -154,14 +154,14 @@ class Learner(nn.Module):
             self._parameter_groups(), lr=learning_rate, eps=1e-5, fused=True
         )
 
-    def _moves_its_teacher(self, cost: Cost) -> bool:
-        """Whether a cost trains the area that is its teacher, or one that this depends on."""
-        if not isinstance(cost, AreaTarget):
-            return False
+    def _moves_its_target(self, cost: Cost) -> bool:
+        """Whether a cost trains an area that it follows, or one that such an area depends on."""
         brain = self.brain
-        named = (brain.roles.get(name, name) for name in cost.teacher.split("|"))
-        teacher = next(name for name in named if name in brain.sizes)
-        behind = needed_by([teacher], brain.inputs) if teacher in brain.areas else set()
+        followed = set[str]()
+        for names in cost.follows:
+            named = (brain.roles.get(name, name) for name in names.split("|"))
+            followed.add(next(name for name in named if name in brain.sizes))
+        behind = needed_by(followed & set(brain.areas), brain.inputs)
         return bool(self.routes[cost.name] & behind)
 
     def _gates(self, roles: Mapping[str, str]) -> dict[str, Schedule]:

@@ -27,6 +27,11 @@ class AreaTarget(Prediction):
     trains: tuple[str, ...] = ("core",)
     teacher: str = "encoder"
 
+    @property
+    def follows(self) -> tuple[str, ...]:
+        """Return the teacher."""
+        return (self.teacher,)
+
     def size(self, sizes: Mapping[str, int]) -> int:
         """Return the teacher's features."""
         return sizes[self.teacher]

@@ -305,6 +305,15 @@ class Cost:
         """How many steps on a step's loss may read areas' outputs; more by a subclass that does."""
         return int(self.in_time)
 
+    @property
+    def follows(self) -> tuple[str, ...]:
+        """Areas, as :attr:`trains` names them, whose output the loss takes as its target.
+
+        Without a gradient: what trains such an area changes the target. Node perturbation refuses
+        a cost that trains what it follows.
+        """
+        return ()
+
     def late(self, delay: int) -> Self:
         """Return the cost for senses that come ``delay`` steps late, where that is its business."""
         return self
