@@ -145,7 +145,11 @@ class Schedule:
             raise ValueError(
                 f"a schedule is a number, a list of [age, value], or points and since, not {data!r}"
             ) from error
-        return cls(made, None if since is None else Trigger(**since))
+        try:
+            return cls(made, None if since is None else Trigger(**since))
+        except TypeError as error:
+            names = ", ".join(Trigger.__dataclass_fields__)
+            raise ValueError(f"since is null or has {names}, not {since!r}") from error
 
 
 def constant(value: float) -> Schedule:
@@ -187,14 +191,28 @@ def once(trigger: Trigger, before: float, after: float, within: int = 0) -> Sche
 class Development:
     """What changes with age.
 
+    Schedules may be given as the JSON values that :meth:`Schedule.from_json` takes: a number, or a
+    list of points.
+
     Attributes:
         weights: by cost, its weight, in place of the cost's own.
         plasticity: by area or role, how plastic it is: 1 learns as usual, 0 not at all, between
             them its learning rate shrinks in proportion. Others are plastic throughout.
+
+    Raises:
+        ValueError: something else is given for a schedule; the message names what it is for.
     """
 
     weights: Mapping[str, Schedule] = field(default_factory=dict)
     plasticity: Mapping[str, Schedule] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for part in ("weights", "plasticity"):
+            given: Any = getattr(self, part)
+            if not isinstance(given, Mapping):
+                raise ValueError(f"{part} of a development is a dict of schedules, not {given!r}")
+            made = {name: _schedule(part, name, value) for name, value in given.items()}
+            object.__setattr__(self, part, made)
 
     @property
     def triggers(self) -> set[Trigger]:
@@ -218,11 +236,7 @@ class Development:
         """
         if not isinstance(data, Mapping) or set(data) - {"weights", "plasticity"}:
             raise ValueError(f"a development has 'weights' and 'plasticity', not {data!r}")
-        weights, plasticity = (
-            {name: Schedule.from_json(s) for name, s in data.get(part, {}).items()}
-            for part in ("weights", "plasticity")
-        )
-        return cls(weights, plasticity)
+        return cls(**data)
 
     @classmethod
     def replayed(cls, log: Mapping[str, Sequence[float]]) -> Self:
@@ -251,6 +265,16 @@ class Development:
             }
 
         return cls(part("weight"), part("plasticity"))
+
+
+def _schedule(part: str, name: str, given: Any) -> Schedule:
+    """Return what is given for the weight or the plasticity of something as a schedule."""
+    if isinstance(given, Schedule):
+        return given
+    try:
+        return Schedule.from_json(given)
+    except ValueError as error:
+        raise ValueError(f"{part} of {name!r}: {error}") from error
 
 
 __all__ = [

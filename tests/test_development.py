@@ -84,6 +84,15 @@ def test_what_cannot_be_is_refused() -> None:
         Development.from_json({"costs": {}})
     with pytest.raises(ValueError, match="a schedule is a number"):
         Development.from_json({"weights": {"entropy": "later"}})
+    given: Any
+    for given, message in (
+        ({"core": "later"}, "plasticity of 'core': a schedule is a number"),
+        ({"core": {"points": [[0, 1]], "since": {"when": 3}}}, "since is null or has measure"),
+        ({"core": {"points": [[0, 1]], "since": "grown"}}, "since is null or has measure"),
+        (["core"], "plasticity of a development is a dict"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Development(plasticity=given)
     with pytest.raises(ValueError, match="unknown cost 'next_observatio'; did you mean next"):
         small(development={"weights": {"next_observatio": 0.1}})
     with pytest.raises(ValueError, match="unknown area or role 'cortex'"):
@@ -97,7 +106,10 @@ def test_a_development_goes_through_json() -> None:
     )
     data = json.loads(json.dumps(development.to_json()))
     assert Development.from_json(data) == development
-    short = Development.from_json({"weights": {"entropy": [[5, 0.1], [9, 0]], "reward": 1}})
+    assert Development(**data) == development
+    numbers: Any = {"entropy": [[5, 0.1], [9, 0]], "reward": 1}
+    short = Development(numbers)
+    assert short == Development.from_json({"weights": numbers})
     assert short.weights == {"entropy": ramp(0.1, 0.0, 5, 9), "reward": constant(1)}
 
 
