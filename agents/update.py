@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -413,6 +413,8 @@ class Learner(nn.Module):
             ahead = max(self.costs[name].looks_ahead for name in names)
             estimate = self.credit.estimate(layers, run, starts, generator, ahead)
             for p, found in estimate.items():
+                if not p.requires_grad:  # frozen by its user
+                    continue
                 p.grad = found if p.grad is None else p.grad + found
 
     def _together(
@@ -443,15 +445,16 @@ class Learner(nn.Module):
             Share(
                 areas,
                 torch.stack([losses[name] for name in names]).sum(),
-                [p for name in names for p in self.head_parameters[name]],
+                learning(p for name in names for p in self.head_parameters[name]),
             )
             for areas, names in self._together(losses, shut).items()
         ]
+        followers = {name: learning(ps) for name, ps in self.followers.items()}
         if tape is None:
-            one_by_one(shares, self.followers, retain_graph)
+            one_by_one(shares, followers, retain_graph)
         else:
-            direct = {self.brain.roles["actor"]: [self.log_std]}
-            sweep(tape, shares, self.followers, direct, retain_graph)
+            direct = {self.brain.roles["actor"]: learning([self.log_std])}
+            sweep(tape, shares, followers, direct, retain_graph)
 
     @property
     def log_std(self) -> nn.Parameter:
@@ -493,3 +496,8 @@ class Learner(nn.Module):
         """Return the groups of parameters whose gradients are clipped to one norm."""
         groups = [*self.area_parameters.values(), *self.head_parameters.values()]
         return groups if self.settings.clip_by_area else [[p for group in groups for p in group]]
+
+
+def learning(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
+    """Return those that learn; a user may have frozen some since the agent was made."""
+    return [p for p in parameters if p.requires_grad]

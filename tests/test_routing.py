@@ -488,3 +488,23 @@ def test_every_cost_at_weight_zero_is_as_if_left_out(name: str) -> None:
     cost = replace(COSTS[name].fitted(Senses(plain.observation_space).sizes), weight=LATER)
     zero = small(structure, ["reward", cost], task, **FEW).learn(128)
     assert differing(plain, zero) == set()
+
+
+@pytest.mark.parametrize("routing", ["matched", "global"])
+@pytest.mark.parametrize("credit", ["backprop", "node_perturbation"])
+def test_what_its_user_freezes_stays(routing: str, credit: str) -> None:
+    costs = ["reward", "next_observation"]
+    agent = small("uniform", costs, n_steps=8, routing=routing, credit=credit)
+    agent.brain.areas["encoder"].requires_grad_(False)
+    before = {name: p.detach().clone() for name, p in agent.brain.named_parameters()}
+    agent.learn(64)
+    moved = {name for name, p in agent.brain.named_parameters() if not torch.equal(p, before[name])}
+    assert not any(name.startswith("areas.encoder.") for name in moved)
+    assert {
+        f"areas.core.{name}" for name, _ in agent.brain.areas["core"].named_parameters()
+    } <= moved
+    agent.brain.requires_grad_(False)
+    heads = {name: p.detach().clone() for name, p in agent.learner.heads.named_parameters()}
+    agent.learn(64)
+    later = agent.learner.heads.named_parameters()
+    assert any(not torch.equal(p, heads[name]) for name, p in later)
