@@ -64,7 +64,7 @@ def more(first: str, second: str, margin: float, task: str, refuter: str) -> Con
 def late(first: str, **changes: Any) -> Contrast:
     """Ask in the third round for a larger share at the screen of the room that is known."""
     asked = more(first, "chance", MARGIN, KNOWN, LESS)
-    return replace(asked, last=0.5, round=3, **changes)
+    return replace(asked, **{"last": 0.5, "round": 3} | changes)
 
 
 EXPLORATION = Study(

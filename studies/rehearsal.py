@@ -19,6 +19,13 @@ which are not stored, with the share at the screen over their second half: progr
 and 0.10 (seeds 901 to 904), its placebo 0.20 and curiosity 0.78 (901; the latter of 150,000 steps).
 With returns measured by their deviation rehearsed progress had 0.00 and 0.30, and at a smaller
 rate of learning (901, 902) the unrehearsed kind was still at the screen after 200,000 steps.
+
+A second round, written when six of the twenty seeds of the first were known and before its own
+runs: rehearsed progress was at the screen for 0.30 of the moments (0.17 to 0.46; chance 0.20). The
+error at a screen jitters with the learner's weights, for as many rollouts as the averages that are
+compared have in common with the last ones, and draws there while its sign lasts. Longer averages
+(`LearningProgress.kept`, nine tenths and not a half) jitter less. Single runs: 0.12, 0.03 and 0.15
+(901 to 903), and 0.40 without rehearsal (901).
 """
 
 from __future__ import annotations
@@ -37,6 +44,8 @@ from motley.studies.study import STUDIES, Arm, Study
 STEPS = 250_000
 REHEARSED = 20_000
 """Steps of the past that are kept."""
+KEPT = 0.9
+"""Of an average of weights, from one rollout to the next, in the second round."""
 
 
 def rehearsed_progress(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
@@ -50,7 +59,12 @@ def shuffled_rehearsed_progress(senses: Sizes, problem: str | None) -> tuple[Cos
     return (replace(progress, rehearsed=REHEARSED, meaningless=True),)
 
 
-for _made in (rehearsed_progress, shuffled_rehearsed_progress):
+def steady_progress(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
+    """Rehearsed learning progress between longer averages."""
+    return (replace(LearningProgress.fitted(senses), rehearsed=REHEARSED, kept=KEPT),)
+
+
+for _made in (rehearsed_progress, shuffled_rehearsed_progress, steady_progress):
     COST_SETS[_made.__name__] = _made
 
 
@@ -61,7 +75,7 @@ def led_by(costs: str, control: str = "") -> Arm:
     )
 
 
-FREE = rehearsed_progress.__name__
+FREE, STEADY = rehearsed_progress.__name__, steady_progress.__name__
 REHEARSAL = Study(
     name="rehearsal",
     claim="Progress of a learner that rehearses lets go of noise, and curiosity stays.",
@@ -72,17 +86,17 @@ REHEARSAL = Study(
             FREE: led_by(FREE),
             CAUGHT: led_by(CAUGHT),
             "placebo": led_by(shuffled_rehearsed_progress.__name__, "placebo cost"),
+            STEADY: led_by(STEADY),
         }
     },
     seeds=tuple(range(140, 160)),
-    contrasts=tuple(
-        replace(contrast, round=1)
-        for contrast in (
-            late(FREE, kind="at most", refuter=MORE),
-            late(CAUGHT, predicts=0.3),
-            late("placebo", kind="equivalent", refuter=DIFFERS),
-        )
+    contrasts=(
+        late(FREE, kind="at most", refuter=MORE, round=1),
+        late(CAUGHT, predicts=0.3, round=1),
+        late("placebo", kind="equivalent", refuter=DIFFERS, round=1),
+        late(STEADY, kind="at most", refuter=MORE, round=2),
     ),
+    round=2,
     imports=(known_room.__name__, __name__),
     scored=False,
     eval_episodes=50,

@@ -209,15 +209,16 @@ def test_rehearsed_progress_is_asked_as_the_unrehearsed_was() -> None:
             before, steps=rehearsal.STEPS
         )
     senses = {"observation": 3}
-    progress, placebo = (
+    progress, placebo, steady = (
         next(c for c in cost_set(arms[name].costs, senses) if c.name == exploration.FREE)
-        for name in (rehearsal.FREE, "placebo")
+        for name in (rehearsal.FREE, "placebo", rehearsal.STEADY)
     )
     plain = next(c for c in cost_set(exploration.FREE, senses) if c.name == exploration.FREE)
     assert isinstance(plain, LearningProgress)
     assert isinstance(progress, LearningProgress)
     assert progress == replace(plain, rehearsed=rehearsal.REHEARSED)
     assert placebo == replace(progress, meaningless=True)
+    assert steady == replace(progress, kept=rehearsal.KEPT)
 
 
 def test_runs_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
