@@ -33,7 +33,7 @@ from dataclasses import replace
 from motley.studies import known_room, screen
 from motley.studies.exploration import ARMS, CAUGHT, CHANCE, FREE, MORE, late
 from motley.studies.known_room import KNOWN
-from motley.studies.screen import PLACEBO
+from motley.studies.screen import DIFFERS, PLACEBO
 from motley.studies.study import STUDIES, Arm, Study
 
 OWN_UNIT = {"normalise_returns": False, "normalise_advantages": False}
@@ -51,7 +51,6 @@ def unscaled(arm: Arm) -> Arm:
 
 
 FREE_UNSCALED, PLACEBO_UNSCALED = f"{FREE} in its own unit", "placebo in its own unit"
-DIFFERS = "its share differs by more than the margin"
 FADING = Study(
     name="fading",
     claim="Learning progress lets go of noise, and curiosity stays.",
@@ -67,15 +66,12 @@ FADING = Study(
         }
     },
     seeds=tuple(range(106, 116)),
-    contrasts=tuple(
-        replace(contrast, round=1)
-        for contrast in (
-            late(FREE, kind="at most", refuter=MORE),
-            late(CAUGHT, predicts=0.5),
-            late("placebo", kind="equivalent", refuter=DIFFERS),
-            late(FREE_UNSCALED, kind="at most", refuter=MORE),
-            late(PLACEBO_UNSCALED, kind="equivalent", refuter=DIFFERS),
-        )
+    contrasts=(
+        late(FREE, kind="at most", refuter=MORE, round=1),
+        late(CAUGHT, predicts=0.5, round=1),
+        late("placebo", kind="equivalent", refuter=DIFFERS, round=1),
+        late(FREE_UNSCALED, kind="at most", refuter=MORE, round=1),
+        late(PLACEBO_UNSCALED, kind="equivalent", refuter=DIFFERS, round=1),
     ),
     imports=(known_room.__name__, screen.__name__),
     scored=False,

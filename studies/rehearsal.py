@@ -37,8 +37,9 @@ from motley.costs.learning_progress import LearningProgress
 from motley.costs.sets import COST_SETS, Sizes
 from motley.studies import known_room
 from motley.studies.exploration import ARMS, CAUGHT, CHANCE, MORE, late
-from motley.studies.fading import DIFFERS, alone, unscaled
+from motley.studies.fading import alone, unscaled
 from motley.studies.known_room import KNOWN
+from motley.studies.screen import DIFFERS
 from motley.studies.study import STUDIES, Arm, Study
 
 STEPS = 250_000

@@ -43,6 +43,7 @@ PLACEBO = Arm(
     control="placebo cost",
 )  # fmt: skip
 
+DIFFERS = "its share differs by more than the margin"
 SCREEN = Study(
     name="screen",
     claim="Learning progress spends no more time at a screen of noise than chance, on average.",
@@ -50,11 +51,8 @@ SCREEN = Study(
     arms={KNOWN: {"chance": CHANCE, FREE: ARMS[FREE], "placebo": PLACEBO}},
     seeds=tuple(range(11, 71)),
     contrasts=(
-        replace(late(FREE, kind="at most", refuter=MORE), round=1),
-        replace(
-            late("placebo", kind="equivalent", refuter="its share differs by more than the margin"),
-            round=1,
-        ),
+        late(FREE, kind="at most", refuter=MORE, round=1),
+        late("placebo", kind="equivalent", refuter=DIFFERS, round=1),
     ),
     imports=(known_room.__name__, __name__),
     scored=False,
