@@ -81,6 +81,8 @@ class Cohort:
             here, there = setting_of(first.env), setting_of(agent.env)
             if here != there:
                 raise ValueError(f"the agents of a cohort differ in their task: {here} and {there}")
+            if frozen(agent) != frozen(first):
+                raise ValueError("the agents of a cohort differ in which parameters are frozen")
             if any(agent.lr_schedule(x) != first.lr_schedule(x) for x in (1.0, 0.5, 0.0)):
                 raise ValueError("the agents of a cohort differ in learning_rate or final_rate")
             self._refuse(agent)
@@ -263,3 +265,8 @@ class SideBySide:
         here = slice(*self.span(i))
         told = {name: facts[name][here] for name in ("rewards", "dones", "infos")}
         return told | {"new_obs": self._seen[i]}
+
+
+def frozen(agent: Agent) -> list[str]:
+    """Return the names of an agent's parameters that do not learn."""
+    return [name for name, p in agent.learner.named_parameters() if not p.requires_grad]

@@ -156,12 +156,11 @@ class Learner(nn.Module):
 
     def _moves_its_target(self, cost: Cost) -> bool:
         """Whether a cost trains an area that it follows, or one that such an area depends on."""
-        brain = self.brain
-        followed = set[str]()
+        brain, followed = self.brain, set[str]()
         for names in cost.follows:
             named = (brain.roles.get(name, name) for name in names.split("|"))
-            followed.add(next(name for name in named if name in brain.sizes))
-        behind = needed_by(followed & set(brain.areas), brain.inputs)
+            followed |= {*[name for name in named if name in brain.sizes][:1]}
+        behind = needed_by(followed & {*brain.areas}, brain.inputs)
         return bool(self.routes[cost.name] & behind)
 
     def _gates(self, roles: Mapping[str, str]) -> dict[str, Schedule]:
@@ -403,7 +402,12 @@ class Learner(nn.Module):
         if self.credit.exact:
             return
         for areas, names in self._together(losses, shut).items():
-            layers = [layer for area in areas for layer in self.layers[area]]
+            layers = [
+                layer
+                for area in areas
+                for layer in self.layers[area]
+                if trainable(layer.parameters())
+            ]
 
             def run(names: Sequence[str] = names) -> Tensor:
                 losses, _ = self.step_losses(part, weights, clip_range)
@@ -445,15 +449,15 @@ class Learner(nn.Module):
             Share(
                 areas,
                 torch.stack([losses[name] for name in names]).sum(),
-                learning(p for name in names for p in self.head_parameters[name]),
+                trainable(p for name in names for p in self.head_parameters[name]),
             )
             for areas, names in self._together(losses, shut).items()
         ]
-        followers = {name: learning(ps) for name, ps in self.followers.items()}
+        followers = {name: trainable(ps) for name, ps in self.followers.items()}
         if tape is None:
             one_by_one(shares, followers, retain_graph)
         else:
-            direct = {self.brain.roles["actor"]: learning([self.log_std])}
+            direct = {self.brain.roles["actor"]: trainable([self.log_std])}
             sweep(tape, shares, followers, direct, retain_graph)
 
     @property
@@ -498,6 +502,6 @@ class Learner(nn.Module):
         return groups if self.settings.clip_by_area else [[p for group in groups for p in group]]
 
 
-def learning(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
+def trainable(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
     """Return those that learn; a user may have frozen some since the agent was made."""
     return [p for p in parameters if p.requires_grad]

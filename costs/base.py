@@ -307,10 +307,12 @@ class Cost:
 
     @property
     def follows(self) -> tuple[str, ...]:
-        """Areas, as :attr:`trains` names them, whose output the loss takes as its target.
+        """Names or roles of areas whose output the loss uses and sends no gradient to.
 
-        Without a gradient: what trains such an area changes the target. Node perturbation refuses
-        a cost that trains what it follows.
+        As a target, or as what a learner of this cost's own looks at; ``"a|b"`` is as in
+        :attr:`trains`, and what an agent lacks is passed over. Noise in such an area changes the
+        loss where the gradient says that it does not: node perturbation refuses a cost that trains
+        one of them, or an area behind it.
         """
         return ()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
 
 MEASURES = ("score01", "success", "return")
@@ -135,21 +135,26 @@ class Schedule:
         Raises:
             ValueError: it is none of these.
         """
-        if isinstance(data, int | float):
+        wrong = f"a schedule is a number, a list of [age, value], or points and since, not {data!r}"
+        if isinstance(data, int | float) and not isinstance(data, bool):
             return constant(data)
-        points = data.get("points", ()) if isinstance(data, Mapping) else data
-        since = data.get("since") if isinstance(data, Mapping) else None
+        given = data if isinstance(data, Mapping) else {"points": data}
+        if given.keys() - {"points", "since"}:
+            raise ValueError(wrong)
+        points, since = given.get("points", ()), given.get("since")
         try:
             made = tuple((int(age), float(value)) for age, value in points)
         except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"a schedule is a number, a list of [age, value], or points and since, not {data!r}"
-            ) from error
+            raise ValueError(wrong) from error
         try:
             return cls(made, None if since is None else Trigger(**since))
         except TypeError as error:
             names = ", ".join(Trigger.__dataclass_fields__)
             raise ValueError(f"since is null or has {names}, not {since!r}") from error
+
+
+ScheduleLike = Schedule | float | Sequence[Sequence[float]] | Mapping[str, Any]
+"""A schedule, or what :meth:`Schedule.from_json` makes one of."""
 
 
 def constant(value: float) -> Schedule:
@@ -187,7 +192,7 @@ def once(trigger: Trigger, before: float, after: float, within: int = 0) -> Sche
     return Schedule(((0, before), (within, after)), trigger)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Development:
     """What changes with age.
 
@@ -203,15 +208,19 @@ class Development:
         ValueError: something else is given for a schedule; the message names what it is for.
     """
 
-    weights: Mapping[str, Schedule] = field(default_factory=dict)
-    plasticity: Mapping[str, Schedule] = field(default_factory=dict)
+    weights: Mapping[str, Schedule]
+    plasticity: Mapping[str, Schedule]
 
-    def __post_init__(self) -> None:
-        for part in ("weights", "plasticity"):
-            given: Any = getattr(self, part)
-            if not isinstance(given, Mapping):
-                raise ValueError(f"{part} of a development is a dict of schedules, not {given!r}")
-            made = {name: _schedule(part, name, value) for name, value in given.items()}
+    def __init__(
+        self,
+        weights: Mapping[str, ScheduleLike] | None = None,
+        plasticity: Mapping[str, ScheduleLike] | None = None,
+    ) -> None:
+        given: dict[str, Any] = {"weights": weights or {}, "plasticity": plasticity or {}}
+        for part, entries in given.items():
+            if not isinstance(entries, Mapping):
+                raise ValueError(f"{part} of a development is a dict of schedules, not {entries!r}")
+            made = {name: _schedule(part, name, value) for name, value in entries.items()}
             object.__setattr__(self, part, made)
 
     @property

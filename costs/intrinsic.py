@@ -43,6 +43,11 @@ class Intrinsic(Cost):
         super().__post_init__()
         self.check("senses", bool(self.senses), "at least one sense or area")
 
+    @property
+    def follows(self) -> tuple[str, ...]:
+        """Return what is looked at, which its learner is taught of."""
+        return self.senses
+
     def width(self, sizes: Mapping[str, int]) -> int:
         """Return how many features an observation has."""
         return sum(sizes[sense] for sense in self.senses)

@@ -39,6 +39,11 @@ class SelfPrediction(Prediction):
         super().__post_init__()
         self.check("hidden", self.hidden is None or self.hidden >= 1, "None, or at least 1")
 
+    @property
+    def follows(self) -> tuple[str, ...]:
+        """Return the world model, whose error is the target."""
+        return ("world_model",)
+
     def heads(self, sizes: Mapping[str, int]) -> nn.Module:
         """Return the read-out of the self model and the action."""
         if self.hidden is None:

@@ -469,6 +469,10 @@ def test_what_changed_since_is_refused_too() -> None:
     with pytest.raises(ValueError, match="differ in num_timesteps"):
         cohort.learn(32)
     agents[0].learn(32)
+    agents[1].brain.areas["core"].requires_grad_(False)
+    with pytest.raises(ValueError, match="differ in which parameters are frozen"):
+        cohort.learn(32)
+    agents[1].brain.areas["core"].requires_grad_(True)
     agents[0].learn(32)
     with pytest.raises(ValueError, match="differ in n_updates"):
         cohort.learn(32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -281,6 +282,20 @@ def test_an_agent_tells_perturbation_how_far_its_costs_look_ahead(
     assert set(told) == {0, 1}  # the reward's areas, and the core alone
 
 
+@dataclass(frozen=True)
+class Modest(Cost):
+    """A plug-in whose loss sends no gradient to an area that it trains, nor to one that lacks."""
+
+    trains: tuple[str, ...] = ("core", "encoder")
+
+    @property
+    def follows(self) -> tuple[str, ...]:
+        return ("encoder", "absent")
+
+    def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
+        return trace["core"].square().mean(-1) * trace["encoder"].detach().square().mean(-1)
+
+
 @pytest.mark.parametrize(
     "cost",
     [
@@ -288,6 +303,7 @@ def test_an_agent_tells_perturbation_how_far_its_costs_look_ahead(
         LatentSelfPrediction(),
         AreaTarget(trains=("encoder", "core")),  # its teacher is the encoder
         AreaTarget(trains=("encoder",), reads="encoder", teacher="memory|core"),
+        Modest(),
     ],
     ids=str,
 )

@@ -89,6 +89,8 @@ def test_what_cannot_be_is_refused() -> None:
         ({"core": "later"}, "plasticity of 'core': a schedule is a number"),
         ({"core": {"points": [[0, 1]], "since": {"when": 3}}}, "since is null or has measure"),
         ({"core": {"points": [[0, 1]], "since": "grown"}}, "since is null or has measure"),
+        ({"core": {"points": [[0, 1]], "sinse": None}}, "plasticity of 'core': a schedule is a"),
+        ({"core": True}, "plasticity of 'core': a schedule is a number"),
         (["core"], "plasticity of a development is a dict"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -107,9 +109,8 @@ def test_a_development_goes_through_json() -> None:
     data = json.loads(json.dumps(development.to_json()))
     assert Development.from_json(data) == development
     assert Development(**data) == development
-    numbers: Any = {"entropy": [[5, 0.1], [9, 0]], "reward": 1}
-    short = Development(numbers)
-    assert short == Development.from_json({"weights": numbers})
+    short = Development({"entropy": [[5, 0.1], [9, 0]], "reward": 1})
+    assert short == Development.from_json({"weights": {"entropy": [[5, 0.1], [9, 0]], "reward": 1}})
     assert short.weights == {"entropy": ramp(0.1, 0.0, 5, 9), "reward": constant(1)}
 
 
