@@ -17,8 +17,8 @@ from motley.costs.models import Standardiser
 class Hashed(nn.Module):
     """Counts of observations by the signs of random projections (Charikar 2002).
 
-    Observations are standardised first. Features that are above zero throughout would set the
-    signs between them: of 4,096 codes, moments in PlayRoom had ten.
+    Observations are standardised first: features that are above zero throughout would set the
+    signs between them, whatever else is seen.
 
     Args:
         size: features of an observation.
@@ -48,8 +48,9 @@ class Hashed(nn.Module):
 class CountNovelty(Intrinsic):
     """One over the root of how often what a step leads to was seen (Tang et al. 2017, SimHash).
 
-    A rollout is counted before it is scored. Codes move a little while the running mean and
-    deviation of observations do.
+    A rollout is counted before it is scored. What is counted is standardised by running mean and
+    deviation, which the paper's features are not: while these move, as when new places come into
+    view, observations near a border between codes change theirs, and their counts with it.
 
     Attributes:
         bits: of the hash; fewer take more observations for one.

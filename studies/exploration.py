@@ -61,10 +61,10 @@ def more(first: str, second: str, margin: float, task: str, refuter: str) -> Con
     )
 
 
-def late(first: str, **changes: Any) -> Contrast:
-    """Ask in the third round for a larger share at the screen of the room that is known."""
+def late(first: str, round: int, **changes: Any) -> Contrast:
+    """Ask for a larger share at the screen of the room that is known, late in training."""
     asked = more(first, "chance", MARGIN, KNOWN, LESS)
-    return replace(asked, **{"last": 0.5, "round": 3} | changes)
+    return replace(asked, last=0.5, round=round, **changes)
 
 
 EXPLORATION = Study(
@@ -92,9 +92,9 @@ EXPLORATION = Study(
         more(CAUGHT, "chance", MARGIN, NOISE, LESS),
         replace(more(FREE, "chance", MARGIN, NOISE, MORE), kind="at most"),
         replace(more(SECOND, "chance", MARGIN, NOISE, LESS), round=2),
-        late(CAUGHT, predicts=0.5),
-        late(SECOND),
-        late(FREE, kind="at most", refuter=MORE),
+        late(CAUGHT, 3, predicts=0.5),
+        late(SECOND, 3),
+        late(FREE, 3, kind="at most", refuter=MORE),
     ),
     round=3,
     imports=(measured.__name__, known_room.__name__),

@@ -2,22 +2,39 @@
 
 `motley.studies.exploration` asked it of agents whose costs held a reward that hardly ever comes,
 and what they were led by was the error of its critic; and of rooms that were drawn anew in every
-episode, where what an agent has seen is not what it will see. Here there is no reward, and the
-rooms stay. How large a share of an episode's states is new within it, on average over the whole
-of training, actions sampled: of the cells of four small rooms behind closed doors, and of the
-moments in PlayRoom, told apart by where body and things are (`motley.studies.measured`).
+episode, where what an agent has seen is not what it will see. Here no reward is among the costs,
+and the rooms stay. Two things are measured, each an average over the whole of training, actions
+sampled: the share of the cells of four small rooms behind closed doors that an episode visits, and
+the share of an episode's moments in PlayRoom that are new in it, told apart by where body and
+things are (`motley.studies.measured`). To reach the goal in the last room ends an episode there.
 
-What novelty is held against is an agent that does not learn. Its control is a placebo, RND whose
-scores are dealt out among the steps of a rollout, which is to come to no more than that. Each agent
-has entropy among its costs: without it noise alone leads a policy to do one thing, and the placebo
-to less and less (0.04 of the cells after 60,000 steps, with entropy 0.11; tuning seed 100).
+What the scores are held against is an agent that does not learn, and in a second round a placebo,
+RND whose scores are dealt out among the steps of a rollout. Each agent has entropy among its costs,
+or noise alone leads a policy to do one thing.
 
-Nothing is tuned. Written before the run, after single runs on seed 100, which are not stored, in
-rooms drawn with another seed and for 100,000 steps: RND 0.36, prediction error 0.21 and 0.37 at
-the end, count 0.27, the placebo 0.14, no learning 0.15. In PlayRoom, where no learning has 0.23:
-RND 0.38, prediction error 0.29 and the placebo 0.17 (both for 60,000 steps); the count 0.17, at
-two settings of its learner, so that it is expected to be refuted there: it counts views, and to
-turn about on one spot shows many.
+Written before the run. Entropy and the settings, which are the defaults, were chosen from single
+runs on seed 100, which are not stored (100,000 steps, or as many thousand as stand in brackets;
+rooms drawn with another seed; means over training):
+
+| costs | rooms | PlayRoom |
+|---|---|---|
+| none: an agent that does not learn | 0.15 | 0.23 |
+| RND; with entropy | 0.43 (200); 0.36 | -; 0.38 |
+| prediction error; with entropy | 0.18 (200); 0.21 | 0.32 (120); 0.29 (60) |
+| count; with entropy | -; 0.27 | 0.17; - |
+| placebo; with entropy | 0.09 (60); 0.14 (60) | -; 0.17 (60) |
+| with entropy, rollouts of 128 steps and a learning rate of 3e-4: | | |
+| RND, prediction error, count, placebo | 0.17, 0.12, 0.14, - | -, -, 0.17, 0.27 (60) |
+
+Of episodic novelty and disagreement there was none. Counts were standardised after the count of
+what is not had failed in PlayRoom (0.09 and with entropy 0.08; 120,000 and 100,000 steps). It is
+expected to be refuted there all the same: it counts views, and to turn about on one spot shows
+many.
+
+The second round was written when two seeds of the rooms and one of PlayRoom were known, and nothing
+is run for it: each score against the placebo, and whether the placebo does as an agent does that
+does not learn. When it was written this text was put right: it had said that nothing was tuned, and
+that the count's two runs in PlayRoom, of which one had no entropy, were of two settings.
 """
 
 from __future__ import annotations
@@ -27,23 +44,17 @@ from dataclasses import replace
 from motley.costs.base import Cost
 from motley.costs.rnd import RND
 from motley.costs.sets import COST_SETS, Sizes
-from motley.studies import measured, same_rooms
+from motley.studies import exploration, measured, same_rooms
 from motley.studies.exploration import more
 from motley.studies.measured import PLAY
 from motley.studies.same_rooms import SAME
 from motley.studies.study import STUDIES, Arm, Study
 
 STEPS = 120_000
-NOVELTIES = (
-    "rnd",
-    "prediction_error_curiosity",
-    "episodic_novelty",
-    "count_novelty",
-    "ensemble_disagreement",
-)
-"""Learning progress is paid for what can be learnt and not for what is new."""
+NOVELTIES = tuple(name for name in exploration.NOVELTIES if name != exploration.FREE)
+"""All but learning progress, which is paid for what can be learnt and not for what is new."""
 MARGIN = 0.02
-"""A share of cells or moments that does not matter: half a cell of the rooms."""
+"""A share of cells or moments that does not matter: less than a cell of the rooms."""
 
 
 def shuffled_novelty(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
@@ -54,7 +65,7 @@ def shuffled_novelty(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
 COST_SETS[shuffled_novelty.__name__] = shuffled_novelty
 
 
-def agent(costs: str, control: str = "", **settings: float) -> Arm:
+def arm(costs: str, control: str = "", **settings: float) -> Arm:
     """Return an arm of the uniform structure with these costs and entropy."""
     return Arm(
         "uniform",
@@ -68,9 +79,9 @@ def agent(costs: str, control: str = "", **settings: float) -> Arm:
 
 
 ARMS = {
-    "chance": agent("rnd", control="does not learn", learning_rate=0.0),
-    "placebo": agent(shuffled_novelty.__name__, control="placebo cost"),
-    **{name: agent(name) for name in NOVELTIES},
+    "chance": arm("rnd", control="does not learn", learning_rate=0.0),
+    "placebo": arm(shuffled_novelty.__name__, control="placebo cost"),
+    **{name: arm(name) for name in NOVELTIES},
 }
 TASKS = (SAME, PLAY)
 NOVELTY = Study(
@@ -85,11 +96,23 @@ NOVELTY = Study(
         for contrast in (
             *(more(name, "chance", 0.0, task, "it comes to fewer") for name in NOVELTIES),
             replace(
-                more("placebo", "chance", MARGIN, task, "it comes to more than the margin more"),
+                more(
+                    "placebo", "chance", MARGIN, task, "it exceeds chance by more than the margin"
+                ),
                 kind="at most",
+            ),
+            *(
+                replace(more(name, "placebo", MARGIN, task, "it comes to fewer"), round=2)
+                for name in NOVELTIES
+            ),
+            replace(
+                more("placebo", "chance", MARGIN, task, "it differs by more than the margin"),
+                kind="equivalent",
+                round=2,
             ),
         )
     ),
+    round=2,
     imports=(measured.__name__, same_rooms.__name__, __name__),
     scored=False,
     eval_episodes=50,

@@ -51,8 +51,8 @@ SCREEN = Study(
     arms={KNOWN: {"chance": CHANCE, FREE: ARMS[FREE], "placebo": PLACEBO}},
     seeds=tuple(range(11, 71)),
     contrasts=(
-        late(FREE, kind="at most", refuter=MORE, round=1),
-        late("placebo", kind="equivalent", refuter=DIFFERS, round=1),
+        late(FREE, 1, kind="at most", refuter=MORE),
+        late("placebo", 1, kind="equivalent", refuter=DIFFERS),
     ),
     imports=(known_room.__name__, __name__),
     scored=False,

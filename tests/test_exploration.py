@@ -186,12 +186,22 @@ def test_scores_alone_are_asked_as_they_were_beside_a_reward() -> None:
 
 def test_novelty_is_asked_of_agents_that_differ_in_their_score_alone() -> None:
     assert not {*NOVELTY.seeds} & {*EXPLORATION.seeds, *screen.SCREEN.seeds, *FADING.seeds, 100}
+    assert {*exploration.NOVELTIES} - {*novelty.NOVELTIES} == {exploration.FREE}
     for task, _ in NOVELTY.tasks:
         arms = NOVELTY.arms[task]
-        asked = {c.first: c.second for c in NOVELTY.contrasts if c.tasks == (task,)}
-        assert asked == dict.fromkeys(arms.keys() - {"chance"}, "chance")
+        asked = [c for c in NOVELTY.contrasts if c.tasks == (task,)]
+        assert all(c.last == 1.0 and c.measure == "score01_sampled" for c in asked)
+        for other, margin, round in (("chance", 0.0, 1), ("placebo", novelty.MARGIN, 2)):
+            found = [c for c in asked if c.second == other and c.first != "placebo"]
+            assert [c.first for c in found] == [*novelty.NOVELTIES]
+            assert {(c.kind, c.margin, c.round) for c in found} == {("more", margin, round)}
+        [bounded, equal] = [c for c in asked if c.first == "placebo"]
+        assert (bounded.kind, equal.kind, equal.margin) == ("at most", "equivalent", novelty.MARGIN)
         for name in novelty.NOVELTIES:
-            assert arms[name] == replace(arms["rnd"], costs=f"{name}+entropy")
+            assert arms[name].costs == f"{name}+entropy"
+            assert replace(arms[name], costs=arms["rnd"].costs) == arms["rnd"]
+        still = replace(arms["chance"], settings={}, control="")
+        assert (still, arms["chance"].settings) == (arms["rnd"], {"learning_rate": 0.0})
     placebo, paid = (
         cost_set(arms[name].costs, {"vision": 3, "touch": 1}) for name in ("placebo", "rnd")
     )
@@ -204,6 +214,13 @@ def test_rehearsed_progress_is_asked_as_the_unrehearsed_was() -> None:
     known = {*EXPLORATION.seeds, *screen.SCREEN.seeds, *FADING.seeds, *NOVELTY.seeds}
     assert not {*REHEARSAL.seeds} & {*known, 100, *range(901, 905)}
     arms, before = REHEARSAL.arms[KNOWN], FADING.arms[KNOWN]["placebo in its own unit"]
+    assert arms["chance"] == replace(FADING.arms[KNOWN]["chance"], steps=rehearsal.STEPS)
+    assert [(c.first, c.kind, c.margin, c.last, c.round) for c in REHEARSAL.contrasts] == [
+        (rehearsal.FREE, "at most", exploration.MARGIN, 0.5, 1),
+        (exploration.CAUGHT, "more", exploration.MARGIN, 0.5, 1),
+        ("placebo", "equivalent", exploration.MARGIN, 0.5, 1),
+        (rehearsal.STEADY, "at most", exploration.MARGIN, 0.5, 2),
+    ]
     for name in arms.keys() - {"chance"}:
         assert replace(arms[name], costs=before.costs, control=before.control) == replace(
             before, steps=rehearsal.STEPS
