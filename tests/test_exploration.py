@@ -220,15 +220,20 @@ def test_rehearsed_progress_is_asked_as_the_unrehearsed_was() -> None:
         (exploration.CAUGHT, "more", exploration.MARGIN, 0.5, 1),
         ("placebo", "equivalent", exploration.MARGIN, 0.5, 1),
         (rehearsal.STEADY, "at most", exploration.MARGIN, 0.5, 2),
+        (f"{rehearsal.STEADY} varied", "at most", exploration.MARGIN, 0.5, 3),
+        (f"{exploration.CAUGHT} varied", "more", exploration.MARGIN, 0.5, 3),
+        ("placebo varied", "equivalent", exploration.MARGIN, 0.5, 3),
     ]
+    third = {"development": {"weights": {"entropy": rehearsal.ENTROPY}}, "steps": rehearsal.LONGER}
     for name in arms.keys() - {"chance"}:
+        changed = third if name.endswith("varied") else {"steps": rehearsal.STEPS}
         assert replace(arms[name], costs=before.costs, control=before.control) == replace(
-            before, steps=rehearsal.STEPS
+            before, **changed
         )
     senses = {"observation": 3}
-    progress, placebo, steady = (
+    progress, placebo, steady, shuffled = (
         next(c for c in cost_set(arms[name].costs, senses) if c.name == exploration.FREE)
-        for name in (rehearsal.FREE, "placebo", rehearsal.STEADY)
+        for name in (rehearsal.FREE, "placebo", f"{rehearsal.STEADY} varied", "placebo varied")
     )
     plain = next(c for c in cost_set(exploration.FREE, senses) if c.name == exploration.FREE)
     assert isinstance(plain, LearningProgress)
@@ -236,6 +241,7 @@ def test_rehearsed_progress_is_asked_as_the_unrehearsed_was() -> None:
     assert progress == replace(plain, rehearsed=rehearsal.REHEARSED)
     assert placebo == replace(progress, meaningless=True)
     assert steady == replace(progress, kept=rehearsal.KEPT)
+    assert shuffled == replace(steady, meaningless=True)
 
 
 def test_runs_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
