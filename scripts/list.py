@@ -39,11 +39,13 @@ def main(args: List) -> None:
             structures[family] += f" [dim].{variant}"
         else:
             structures[name] = about(builder)
+    # What studies have for themselves is there once they are imported, and is not for others.
+    sets = {n: s for n, s in COST_SETS.items() if not s.__module__.startswith("motley.studies.")}
     rules = {**CREDIT, "bptt_4 (or any number)": TruncatedBackprop}
     for title, entries in (
         ("Tasks (--task): levels (default), problem: the structure matched to it, variants", tasks),
         ("Structures (--structure), and their .variants", structures),
-        ("Cost sets (--costs)", {name: about(built) for name, built in COST_SETS.items()}),
+        ("Cost sets (--costs)", {name: about(built) for name, built in sets.items()}),
         ("Costs (--costs, joined by +)", {name: about(cost) for name, cost in COSTS.items()}),
         ("Credit rules (--credit)", {name: about(rule) for name, rule in rules.items()}),
     ):
