@@ -48,7 +48,7 @@ def main(args: StudyCommand) -> int:
     listing = args.action == "list"
     if not args.name and not listing:
         raise ConfigError(
-            f"which study? motley study {args.action} NAME, with one of {', '.join(study.STUDIES)}"
+            f"which study? motley study {args.action} NAME, with one of {', '.join(sorted(study.STUDIES))}"
         )
     if args.name not in study.STUDIES and (args.name or not listing):
         raise ConfigError(nearest("study", args.name, study.STUDIES, "motley study list"))
