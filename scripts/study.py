@@ -47,9 +47,8 @@ def main(args: StudyCommand) -> int:
     import_plugins(args.imports)
     listing = args.action == "list"
     if not args.name and not listing:
-        raise ConfigError(
-            f"which study? motley study {args.action} NAME, with one of {', '.join(sorted(study.STUDIES))}"
-        )
+        known = ", ".join(sorted(study.STUDIES))
+        raise ConfigError(f"which study? motley study {args.action} NAME, with one of {known}")
     if args.name not in study.STUDIES and (args.name or not listing):
         raise ConfigError(nearest("study", args.name, study.STUDIES, "motley study list"))
     console = Console(highlight=False, soft_wrap=True)
