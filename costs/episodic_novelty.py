@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from motley.costs.base import State, Trace
 from motley.costs.intrinsic import Intrinsic
-from motley.costs.models import ControlledFeatures
+from motley.costs.models import FELT, ControlledFeatures
 from motley.costs.prediction import unexplained
 
 
@@ -20,17 +20,22 @@ class EpisodicNovelty(Intrinsic):
     """The elliptical episodic bonus (Henaff et al. 2022, E3B).
 
     The score of a step is phi' C^-1 phi, where phi is the embedding of the observation that it
-    leads to and C = ridge I + the sum of phi phi' over the episode so far: a count of visits for
-    continuous features. It begins anew with each episode, so returns end with it. The embedding is
-    learnt by an inverse model: what actions do not change is not seen.
+    leads to and C = ridge I + the sum of phi phi' over the episode so far, that observation with
+    it: a count of visits for continuous features, between 0 and 1. The paper counts what came
+    before alone. That b is this score's b / (1 + b), and has no bound: by the ridge's size the
+    first steps of an episode, whatever they lead to, are then paid more than all that follow.
+
+    It begins anew with each episode. The embedding is learnt by an inverse model: what actions do
+    not change is not seen.
 
     Attributes:
-        ridge: of the matrix; the score of the first step is at most the square of phi over this.
+        ridge: of the matrix; the larger, the less is paid for features that are small.
         hidden: units of the hidden layers.
         features: of the embedding.
     """
 
     in_time: ClassVar[bool] = True
+    apart: ClassVar[tuple[str, ...]] = FELT
     episodic: bool = True
     ridge: float = 0.1
     hidden: int = 64
@@ -56,7 +61,8 @@ class EpisodicNovelty(Intrinsic):
             begun = torch.where(start.view(-1, 1, 1), fresh, inverse)
             # Where an episode starts, its first observation was led to by no step: it only counts.
             inverse = torch.where(start.view(-1, 1, 1), seen(begun, now[t])[0], begun)
-            inverse, bonus[t] = seen(inverse, later[t])
+            inverse, before = seen(inverse, later[t])
+            bonus[t] = before / (1.0 + before)
         return bonus, {"inverse": inverse}
 
     def loss(self, trace: Trace, heads: nn.Module) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,8 @@ class Intrinsic(Cost):
         seed: of that.
     """
 
+    apart: ClassVar[tuple[str, ...]] = ()
+    """Senses that :meth:`fitted` does not look at, unless there are no others."""
     weight: float | Schedule = 0.5
     episodic: bool = False
     senses: tuple[str, ...] = ("vision",)
@@ -36,8 +38,8 @@ class Intrinsic(Cost):
 
     @classmethod
     def fitted(cls, senses: Mapping[str, int]) -> Self:
-        """Return the cost that looks at every sense."""
-        return cls(senses=tuple(senses))
+        """Return the cost that looks at every sense that is not set :attr:`apart`."""
+        return cls(senses=tuple(s for s in senses if s not in cls.apart) or tuple(senses))
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -77,10 +77,16 @@ class ForwardModel(nn.Module):
         return predicted
 
 
+FELT = ("egomotion", "proprioception")
+"""Senses of the body's own motion and posture."""
+
+
 class ControlledFeatures(nn.Module):
     """Features of observations, learnt by telling the action between two of them.
 
     Such features have no use for what actions do not change (Pathak et al. 2017), and it fades.
+    Where a body feels its own motion (:data:`FELT`) that alone tells the action, and what the
+    action does to the world fades as well: costs that learn such features look at other senses.
 
     Args:
         size: features of an observation.

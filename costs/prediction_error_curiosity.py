@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from motley.costs.base import State, Trace, masked_mean_square
 from motley.costs.intrinsic import Intrinsic
-from motley.costs.models import ControlledFeatures, perceptron
+from motley.costs.models import FELT, ControlledFeatures, perceptron
 from motley.costs.prediction import unexplained
 
 
@@ -52,6 +52,7 @@ class PredictionErrorCuriosity(Intrinsic):
     """
 
     in_time: ClassVar[bool] = True
+    apart: ClassVar[tuple[str, ...]] = FELT
     hidden: int = 64
     features: int = 32
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 from torch import Tensor, nn
 
@@ -19,6 +19,8 @@ class RandomFeatureCuriosity(PredictionErrorCuriosity):
     The score is that of :class:`PredictionErrorCuriosity`. From features that tell the action,
     noise that comes about by itself fades; in these it stays, and pays as long as one looks at it.
     """
+
+    apart: ClassVar[tuple[str, ...]] = ()
 
     def heads(self, sizes: Mapping[str, int]) -> Curious:
         """Return the features' network, which does not learn, and the forward model."""

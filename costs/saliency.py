@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
-from motley.costs.base import State, Trace
+from motley.costs import sighting
+from motley.costs.base import State, Trace, latest
 from motley.costs.prediction import Prediction
 
 
@@ -20,7 +22,8 @@ class Saliency(Prediction):
     of any sign comes within a window of steps: what led up to it is tagged in hindsight, as a
     synaptic tag lets a later event decide what is kept (Frey & Morris 1997; the saliency-tagged
     storage of Marblestone et al. 2016, section 4.1.3). With a store smaller than a life, what is
-    not let in does not push out what was.
+    not let in does not push out what was. What changes because the body moves is no onset, as far
+    as the body feels that it does: a view changes at nearly every step of a walk.
 
     The gate is an area of that role: one number a slot, of which the most open counts. Where there
     is none the opening is a linear function of the core.
@@ -28,6 +31,8 @@ class Saliency(Prediction):
     Attributes:
         sense: whose change counts; None is no sense.
         change: sum over features of the absolute differences above which it does.
+        lasts: steps that an onset is salient for, its own among them, while the body stays at rest.
+        felt: the sense of the body's own motion; None where it does not move, or feels nothing.
         window: steps within which a reward counts, 0 for the step that is paid; None is no reward.
     """
 
@@ -35,10 +40,19 @@ class Saliency(Prediction):
     reads: str = "gate|core"
     sense: str | None = "vision"
     change: float = 1.0
+    # A gate that sees what is there, not what was, cannot tell an onset from the step after it.
+    lasts: int = 2
+    felt: str | None = None
     window: int | None = None
+
+    @classmethod
+    def fitted(cls, senses: Mapping[str, int]) -> Self:
+        """Return the cost of what comes into view, told from what comes by own motion if it can."""
+        return cls(felt="egomotion" if "egomotion" in senses else None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.check("lasts", self.lasts >= 1, "1 step or more")
         if self.sense is None and self.window is None:
             raise ValueError("Saliency: give a sense whose change counts, or a window for rewards")
         if self.window is not None and self.window < 0:
@@ -67,8 +81,17 @@ class Saliency(Prediction):
             x = trace[self.sense]
             before = torch.cat((state.get("last", torch.zeros_like(x[0])).unsqueeze(0), x[:-1]))
             before = before * ~starts.unsqueeze(-1)
-            salient = (x - before).abs().sum(-1) > self.change
-            after["last"] = x[-1]
+            still = torch.ones_like(starts)
+            if self.felt is not None:
+                still = sighting.at_rest(trace[self.felt])
+            onset = ((x - before).abs().sum(-1) > self.change) & still
+            # Where the onset was that still holds, which a motion or a new episode ends.
+            step = torch.arange(len(starts), device=starts.device).unsqueeze(-1)
+            none = torch.full_like(starts[0], -self.lasts, dtype=torch.long)
+            held = torch.where(onset, step, -self.lasts)
+            at = latest(held, onset | ~still | starts, state.get("onset", none))
+            salient = step - at < self.lasts
+            after["last"], after["onset"] = x[-1], at[-1] - len(starts)
         if self.window is not None:
             paid, episode = trace["reward"] != 0, starts.long().cumsum(0)
             for steps in range(self.window + 1):

@@ -35,6 +35,18 @@ The second round was written when two seeds of the rooms and one of PlayRoom wer
 is run for it: each score against the placebo, and whether the placebo does as an agent does that
 does not learn. When it was written this text was put right: it had said that nothing was tuned, and
 that the count's two runs in PlayRoom, of which one had no entropy, were of two settings.
+
+A third round asks again of two scores that were changed, and was written before its own runs, when
+all seeds of the rooms and two of PlayRoom were known of them as they had been. An auditor had found
+that episodic novelty had no bound, so that half of an episode's was paid for its first five steps,
+and that in PlayRoom it and prediction error were fitted to what the body feels of its own motion,
+which tells the action by itself. Episodic novelty is bounded now, and neither looks at felt motion;
+in the rooms nothing changed for prediction error. Known were 0.205 of the cells (episodic novelty,
+ten seeds) and in PlayRoom 0.39 and 0.33 of the moments (episodic novelty and prediction error, two
+seeds); as they are now, single runs on seed 100 had 0.32 of the cells and in PlayRoom, over 60,000
+steps, 0.39 and 0.28. With heads that learn ten times slower, as those of RND do, prediction error
+had 0.06 of the cells and episodic novelty 0.17: rates were left as they are. The same is asked as
+in the rounds before, of the same seeds.
 """
 
 from __future__ import annotations
@@ -42,17 +54,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from motley.costs.base import Cost
+from motley.costs.episodic_novelty import EpisodicNovelty
 from motley.costs.rnd import RND
 from motley.costs.sets import COST_SETS, Sizes
 from motley.studies import exploration, measured, same_rooms
-from motley.studies.exploration import more
+from motley.studies.exploration import CAUGHT, more
 from motley.studies.measured import PLAY
 from motley.studies.same_rooms import SAME
-from motley.studies.study import STUDIES, Arm, Study
+from motley.studies.study import STUDIES, Arm, Contrast, Study
 
 STEPS = 120_000
 NOVELTIES = tuple(name for name in exploration.NOVELTIES if name != exploration.FREE)
 """All but learning progress, which is paid for what can be learnt and not for what is new."""
+EPISODIC = EpisodicNovelty.label()
 MARGIN = 0.02
 """A share of cells or moments that does not matter: less than a cell of the rooms."""
 
@@ -84,6 +98,17 @@ ARMS = {
     **{name: arm(name) for name in NOVELTIES},
 }
 TASKS = (SAME, PLAY)
+CHANGED = {SAME: (EPISODIC,), PLAY: (EPISODIC, CAUGHT)}
+"""Scores that were changed and are asked about anew, in the third round."""
+
+
+def asked(name: str, beside: str, task: str, round: int) -> Contrast:
+    """Return that a score's agent comes to more than another does."""
+    margin = 0.0 if beside == "chance" else MARGIN
+    contrast = more(name, beside, margin, task, "it comes to fewer")
+    return replace(contrast, round=3 if name in CHANGED[task] else round)
+
+
 NOVELTY = Study(
     name="novelty",
     claim="Novelty scores bring an agent to more states than it comes to without.",
@@ -94,17 +119,14 @@ NOVELTY = Study(
         contrast
         for task in TASKS
         for contrast in (
-            *(more(name, "chance", 0.0, task, "it comes to fewer") for name in NOVELTIES),
+            *(asked(name, "chance", task, round=1) for name in NOVELTIES),
             replace(
                 more(
                     "placebo", "chance", MARGIN, task, "it exceeds chance by more than the margin"
                 ),
                 kind="at most",
             ),
-            *(
-                replace(more(name, "placebo", MARGIN, task, "it comes to fewer"), round=2)
-                for name in NOVELTIES
-            ),
+            *(asked(name, "placebo", task, round=2) for name in NOVELTIES),
             replace(
                 more("placebo", "chance", MARGIN, task, "it differs by more than the margin"),
                 kind="equivalent",
@@ -112,7 +134,7 @@ NOVELTY = Study(
             ),
         )
     ),
-    round=2,
+    round=3,
     imports=(measured.__name__, same_rooms.__name__, __name__),
     scored=False,
     eval_episodes=50,

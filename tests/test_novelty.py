@@ -249,6 +249,15 @@ def test_noise_that_no_action_sets_off_fades_from_features_that_tell_the_action(
     assert 0.1 < controlled[1] < 0.5 * random[1]
 
 
+def test_what_tells_the_action_by_itself_is_set_apart_from_features_that_are_to_tell_it() -> None:
+    senses = {"vision": 5, "egomotion": 3, "cue": 2, "proprioception": 4}
+    for kind in (PredictionErrorCuriosity, EpisodicNovelty):
+        assert kind.fitted(senses).senses == ("vision", "cue")
+        assert kind.fitted({"egomotion": 3}).senses == ("egomotion",)
+    for other in (RandomFeatureCuriosity, RND, EnsembleDisagreement, CountNovelty):
+        assert other.fitted(senses).senses == tuple(senses)
+
+
 def test_episodic_novelty_is_the_elliptical_bonus() -> None:
     """Against a matrix inverted anew at each step, through episodes and two rollouts."""
     cost = EpisodicNovelty(ridge=0.3, features=5)
@@ -267,8 +276,8 @@ def test_episodic_novelty_is_the_elliptical_bonus() -> None:
                 if seen.episode_start[t, i]:
                     matrices[i] = 0.3 * np.eye(5) + np.outer(now[t, i], now[t, i])
                 phi = later[t, i]
-                expected = phi @ np.linalg.inv(matrices[i]) @ phi * known[t, i]
                 matrices[i] += np.outer(phi, phi)
+                expected = phi @ np.linalg.inv(matrices[i]) @ phi * known[t, i]
                 assert score[t, i] == pytest.approx(expected, rel=2e-3, abs=1e-5)
 
 

@@ -37,16 +37,24 @@ def test_a_step_is_salient_by_what_changes_and_by_what_comes_of_it() -> None:
     vision = rng.random((TIME, WORLDS, 3)) * (rng.random((TIME, WORLDS, 1)) < 0.5)
     reward = rng.normal(size=(TIME, WORLDS)) * (rng.random((TIME, WORLDS)) < 0.1)
     start = rng.random((TIME, WORLDS)) < 0.1
+    forward = rng.random((TIME, WORLDS)) < 0.3
+    felt = np.stack((forward, np.zeros_like(forward), np.ones_like(forward)), -1).astype(float)
     trace = Trace({
         "vision": torch.as_tensor(vision), "reward": torch.as_tensor(reward),
-        "episode_start": torch.as_tensor(start),
+        "egomotion": torch.as_tensor(felt), "episode_start": torch.as_tensor(start),
     })  # fmt: skip
-    for window in (None, 0, 3):
+    for window, lasts, motion in ((None, 1, None), (0, 1, None), (3, 3, "egomotion"), (3, 2, None)):
         expected, known = np.zeros((2, TIME, WORLDS), np.bool_)
         for i in range(WORLDS):
+            left = 0
             for t in range(TIME):
                 before = np.zeros(3) if start[t, i] or t == 0 else vision[t - 1, i]
-                expected[t, i] = np.abs(vision[t, i] - before).sum() > 1.0
+                left = 0 if start[t, i] else max(left - 1, 0)
+                if motion and forward[t, i]:
+                    left = 0
+                elif np.abs(vision[t, i] - before).sum() > 1.0:
+                    left = lasts
+                expected[t, i] = left > 0
                 known[t, i] = True
                 for k in range(window + 1 if window is not None else 0):
                     if t + k == TIME:
@@ -55,11 +63,17 @@ def test_a_step_is_salient_by_what_changes_and_by_what_comes_of_it() -> None:
                     if k and start[t + k, i]:
                         break
                     expected[t, i] |= reward[t + k, i] != 0
-        target, mask = noted(Saliency(window=window), trace)
+        cost = Saliency(window=window, lasts=lasts, felt=motion)
+        target, mask = noted(cost, trace)
         np.testing.assert_array_equal(target.numpy(), expected)
         np.testing.assert_array_equal(mask.numpy(), known)
-    whole, pieces = noted(Saliency(), trace), noted(Saliency(), trace, (7, 8, 30))
-    assert all(map(torch.equal, whole, pieces))
+    for cost in (Saliency(lasts=1), Saliency(lasts=4, felt="egomotion")):
+        whole, pieces = noted(cost, trace), noted(cost, trace, (7, 8, 30))
+        assert all(map(torch.equal, whole, pieces))
+    assert Saliency.fitted({"vision": 96, "egomotion": 3}).felt == "egomotion"
+    assert Saliency.fitted({"vision": 96}).felt is None
+    with pytest.raises(ValueError, match=r"Saliency\(lasts=0\): give 1 step or more"):
+        Saliency(lasts=0)
     with pytest.raises(ValueError, match="give a sense whose change counts"):
         Saliency(sense=None)
     with pytest.raises(ValueError, match="window=-1"):
