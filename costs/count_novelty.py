@@ -51,6 +51,7 @@ class CountNovelty(Intrinsic):
     A rollout is counted before it is scored. What is counted is standardised by running mean and
     deviation, which the paper's features are not: while these move, as when new places come into
     view, observations near a border between codes change theirs, and their counts with it.
+    Observations are counted, not places: a body that sees all round has many of one spot.
 
     Attributes:
         bits: of the hash; fewer take more observations for one.

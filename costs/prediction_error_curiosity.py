@@ -44,7 +44,8 @@ class PredictionErrorCuriosity(Intrinsic):
     tells the action from the features before and after it (as in Burda et al. 2019, where
     the forward model's error does not shape them), by squared error also where actions are
     one-hot. Noise that its actions set off draws it, noise that comes about by itself pays less;
-    in :class:`RandomFeatureCuriosity` both pay.
+    in :class:`RandomFeatureCuriosity` both pay. Features have no fixed size (Burda et al. 2019
+    normalise them by batch): a score is in the units that its features have by then.
 
     Attributes:
         hidden: units of each hidden layer.

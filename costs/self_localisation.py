@@ -38,7 +38,9 @@ class SelfLocalisation(Prediction):
 
     Of ``felt`` and ``true``, steps before the first start of an episode do not count: what an area
     carries into a sequence was integrated with older weights, and early in learning it would bury
-    the gradient in noise.
+    the gradient in noise. So nothing is taught of places later in an episode than a rollout is
+    long: an integrator goes on beyond that by its form, while another core may have to be given
+    longer rollouts to be held against it.
 
     Attributes:
         rung: where the label comes from, see above.
