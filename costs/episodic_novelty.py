@@ -20,16 +20,16 @@ class EpisodicNovelty(Intrinsic):
     """The elliptical episodic bonus (Henaff et al. 2022, E3B).
 
     The score of a step is phi' C^-1 phi, where phi is the embedding of the observation that it
-    leads to and C = ridge I + the sum of phi phi' over the episode so far, that observation with
-    it: a count of visits for continuous features, between 0 and 1. The paper counts what came
-    before alone. That b is this score's b / (1 + b), and has no bound: by the ridge's size the
-    first steps of an episode, whatever they lead to, are then paid more than all that follow.
+    leads to and C = ridge I + the sum of phi phi' over the episode so far: a count of visits for
+    continuous features. It begins anew with each episode. The embedding is learnt by an inverse
+    model: what actions do not change is not seen.
 
-    It begins anew with each episode. The embedding is learnt by an inverse model: what actions do
-    not change is not seen.
+    The score has no bound: the first steps of an episode, whatever they lead to, are paid about as
+    much as all that follow. With b / (1 + b) in its place, which counts the step's own observation,
+    agents came to fewer new cells (`results/novelty`).
 
     Attributes:
-        ridge: of the matrix; the larger, the less is paid for features that are small.
+        ridge: of the matrix; the score of the first step is at most the square of phi over this.
         hidden: units of the hidden layers.
         features: of the embedding.
     """
@@ -61,8 +61,7 @@ class EpisodicNovelty(Intrinsic):
             begun = torch.where(start.view(-1, 1, 1), fresh, inverse)
             # Where an episode starts, its first observation was led to by no step: it only counts.
             inverse = torch.where(start.view(-1, 1, 1), seen(begun, now[t])[0], begun)
-            inverse, before = seen(inverse, later[t])
-            bonus[t] = before / (1.0 + before)
+            inverse, bonus[t] = seen(inverse, later[t])
         return bonus, {"inverse": inverse}
 
     def loss(self, trace: Trace, heads: nn.Module) -> Tensor:

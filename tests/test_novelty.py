@@ -276,8 +276,8 @@ def test_episodic_novelty_is_the_elliptical_bonus() -> None:
                 if seen.episode_start[t, i]:
                     matrices[i] = 0.3 * np.eye(5) + np.outer(now[t, i], now[t, i])
                 phi = later[t, i]
-                matrices[i] += np.outer(phi, phi)
                 expected = phi @ np.linalg.inv(matrices[i]) @ phi * known[t, i]
+                matrices[i] += np.outer(phi, phi)
                 assert score[t, i] == pytest.approx(expected, rel=2e-3, abs=1e-5)
 
 
