@@ -125,6 +125,9 @@ class FeedbackAlignment(CreditRule):
     """Errors go back through fixed random weights instead of the transposed ones.
 
     Values and each layer's own gradient, given its error, are backprop's (Lillicrap et al. 2016).
+    Feedback weights are drawn with the gain of the layer's first weights, so that at first an error
+    is as large as in backprop: else layers that begin small, such as an actor's last, would send
+    back many times what others do, and one score would drown the others.
     """
 
     kind: ClassVar[str | None] = "feedback"
@@ -150,7 +153,8 @@ class FeedbackAlignment(CreditRule):
 
     def take(self, area: Area, layer: Linear) -> None:
         """Draw the layer's feedback weights, which are saved with the agent."""
-        layer.register_buffer("feedback", nn.init.orthogonal_(torch.empty_like(layer.weight)))
+        feedback = nn.init.orthogonal_(torch.empty_like(layer.weight), layer.gain)
+        layer.register_buffer("feedback", feedback)
         layer.rule = self.forward
 
     def forward(self, layer: Linear, x: Tensor) -> Tensor:

@@ -33,13 +33,16 @@ class HeadingIntegration(Prediction):
     It is for rings of head-direction cells and trains nothing else; without one it is zero. No
     set of costs has it, since those are the same for all structures, so it is added by name to
     the structures that have a ring: ``heterogeneous+heading_integration`` for
-    ``path_integration.place``. Without it reward alone trains a learnt ring.
+    ``path_integration.place``. Reward and its value then spare the ring, as they do an integrator.
+    Without this cost they alone train a learnt ring.
 
     Attributes:
         reads: the ring: cells whose preferred headings are spread evenly, from 0 to the left.
     """
 
     in_time: ClassVar[bool] = True
+    # Reward and value, whose gradients are larger, were seen to keep three rings of eight untaught.
+    alone: ClassVar[tuple[str, ...]] = ("head_direction",)
     trains: tuple[str, ...] = ("head_direction",)
     reads: str = "head_direction"
 

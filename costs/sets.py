@@ -138,16 +138,27 @@ def heterogeneous(senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
     the one core.
     """
     own = own_costs(senses, problem)
-    trains = ("all", *sorted({f"-{role}" for cost in own for role in cost.alone}))
-    own = tuple(_sparing(cost, trains) for cost in own)
-    return (ExtrinsicReward(trains=trains), Value(trains=trains), *own)
+    return _sparing((*reward(senses, problem), *own), own)
 
 
-def _sparing(cost: Cost, trains: tuple[str, ...]) -> Cost:
-    """Return the cost with what trains all, itself or its value, held to ``trains``."""
-    if isinstance(cost, DriveReduction) and cost.need is not None:
-        return replace(cost, valued_by=trains)
-    return replace(cost, trains=trains) if cost.trains == ("all",) else cost
+def _sparing(costs: Sequence[Cost], own: Sequence[Cost]) -> tuple[Cost, ...]:
+    """Return costs of which those that train all, themselves or by their value, spare some areas.
+
+    Args:
+        costs: any.
+        own: those whose areas (`Cost.alone`) are spared.
+    """
+    spared = {f"-{role}" for cost in own if cost.trains != ("all",) for role in cost.alone}
+
+    def but(trains: tuple[str, ...]) -> tuple[str, ...]:
+        return ("all", *sorted({*trains[1:], *spared})) if trains[:1] == ("all",) else trains
+
+    return tuple(
+        replace(cost, valued_by=but(cost.valued_by))
+        if isinstance(cost, DriveReduction) and cost.need is not None
+        else replace(cost, trains=but(cost.trains))
+        for cost in costs
+    )
 
 
 def homogeneous(
@@ -253,18 +264,12 @@ def cost_set(
     if isinstance(names, str):
         check_names(names)  # as it was given, so that the message has it
     entries = names.split("+") if isinstance(names, str) else list(names)
+    parts = [_named(e, senses, problem) if isinstance(e, str) else (e,) for e in entries]
+    both = [*zip(entries, parts, strict=True)]
+    own = [cost for entry, part in both if isinstance(entry, str) for cost in part]
     costs: list[Cost] = []
-    for entry in entries:
-        if isinstance(entry, Cost):
-            costs.append(entry)
-            continue
-        check_names(entry)
-        if entry in COST_SETS:
-            costs += COST_SETS[entry](senses, problem)
-        elif entry in COSTS:
-            costs += COSTS[entry].family(senses)
-        else:
-            costs += homogeneous(senses, problem, entry.partition(".")[2])
+    for entry, part in both:
+        costs += _sparing(part, own) if isinstance(entry, str) else part
     for cost in costs:
         if isinstance(cost, Value):
             cost.check("weight", cost.weight != 0, "a weight above 0: every score has its value")
@@ -289,6 +294,16 @@ def cost_set(
     ]
     scored = {cost.name for cost in costs if cost.scores}
     return tuple(c.late(delay) for c in costs if not isinstance(c, Value) or c.of in scored)
+
+
+def _named(name: str, senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
+    """Return the costs of one name: of a set, of a cost, or of a member of ``homogeneous``."""
+    check_names(name)
+    if name in COST_SETS:
+        return COST_SETS[name](senses, problem)
+    if name in COSTS:
+        return COSTS[name].family(senses)
+    return homogeneous(senses, problem, name.partition(".")[2])
 
 
 def to_json(costs: Sequence[Cost]) -> list[dict[str, Any]]:

@@ -26,9 +26,10 @@ class FoodFinder(Area):
 
     The attention of need k to a ray is a softmax of sharpness x (cosine of the ray's colour and
     the food's looks - threshold), beside 0 for none in view; a cosine does not care how bright a
-    colour is. While none is in view, a need's food is where what was looked for was last seen from
-    the body, which serves for the few steps that it slips between rays. A need's rate is the
-    mean of what it lost in the steps of the episode so far in which it sank.
+    colour is. It has to be sharp, since hues of neighbouring foods have cosines of 0.9 and a patch
+    at hand fills many rays. While none is in view, a need's food is where what was looked for was
+    last seen from the body, which serves for the few steps that it slips between rays. A need's
+    rate is the mean of what it lost in the steps of the episode so far in which it sank.
 
     A third input is what a memory recalls. Then what a need's food looks like is the sum of a look
     that stays and a linear function of what is recalled, so that a food that is now here and
@@ -52,8 +53,8 @@ class FoodFinder(Area):
         self,
         sizes: tuple[int, ...],
         setpoint: float = 0.8,
-        sharpness: float = 30.0,
-        threshold: float = 0.9,
+        sharpness: float = 120.0,
+        threshold: float = 0.95,
     ):
         if len(sizes) not in (2, 3) or sizes[1] % sighting.CHANNELS:
             raise ValueError(
