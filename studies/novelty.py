@@ -27,9 +27,9 @@ rooms drawn with another seed; means over training):
 | RND, prediction error, count, placebo | 0.17, 0.12, 0.14, - | -, -, 0.17, 0.27 (60) |
 
 Of episodic novelty and disagreement there was none. Counts are of standardised observations since
-those of raw ones had failed in PlayRoom (0.09 and with entropy 0.08; 120,000 and 100,000 steps). It is
-expected to be refuted there all the same: it counts views, and to turn about on one spot shows
-many.
+those of raw ones had failed in PlayRoom (0.09 and with entropy 0.08; 120,000 and 100,000 steps).
+It is expected to be refuted there all the same: it counts views, and to turn about on one spot
+shows many.
 
 The second round was written when two seeds of the rooms and one of PlayRoom were known, and nothing
 is run for it: each score against the placebo, and whether the placebo does as an agent does that
