@@ -125,9 +125,9 @@ class FeedbackAlignment(CreditRule):
     """Errors go back through fixed random weights instead of the transposed ones.
 
     Values and each layer's own gradient, given its error, are backprop's (Lillicrap et al. 2016).
-    Feedback weights are drawn with the gain of the layer's first weights, so that at first an error
-    is as large as in backprop: else layers that begin small, such as an actor's last, would send
-    back many times what others do, and one score would drown the others.
+    Feedback weights are orthogonal, as large as a layer's weights come to be. A layer that begins
+    small, as an actor's last does, so sends back more at first than in backprop (reward's error to
+    the core is some 70 times as large there), while a critic's is as large in both.
     """
 
     kind: ClassVar[str | None] = "feedback"
@@ -153,8 +153,7 @@ class FeedbackAlignment(CreditRule):
 
     def take(self, area: Area, layer: Linear) -> None:
         """Draw the layer's feedback weights, which are saved with the agent."""
-        feedback = nn.init.orthogonal_(torch.empty_like(layer.weight), layer.gain)
-        layer.register_buffer("feedback", feedback)
+        layer.register_buffer("feedback", nn.init.orthogonal_(torch.empty_like(layer.weight)))
         layer.rule = self.forward
 
     def forward(self, layer: Linear, x: Tensor) -> Tensor:
