@@ -114,13 +114,13 @@ class DelayReach(Task):
         adapting runs through the agent's state.
 
     Shortcuts:
-        Chance is what the best of them reaches: standing still; going by the late senses as if
-        they were of now, at several speeds, with the rotation known; predicting with no regard
-        to the rotation, which hits only while there is none. A slow, careful reach is stopped by
-        the time limit, and a sweep across the target by the 4 steps. The rotation shows only when
-        the hand is away from the middle, so that it must be kept from one reach to the next. At
-        level 0 there is nothing to predict, and the late senses are not late: it serves to see
-        whether an agent learns to reach at all.
+        Chance is about what the best of them reaches, or above: standing still; going by the
+        late senses as if they were of now, at several speeds, with the rotation known;
+        predicting with no regard to the rotation, which hits only while there is none. A slow,
+        careful reach is stopped by the time limit, and a sweep across the target by the 4
+        steps. The rotation shows only when the hand is away from the middle, so that it must be
+        kept from one reach to the next. At level 0 there is nothing to predict, and the late
+        senses are not late: it serves to see whether an agent learns to reach at all.
 
     Source:
         Miall, Weir, Wolpert & Stein 1993, Is the cerebellum a Smith predictor?; Wolpert, Miall &

@@ -108,9 +108,10 @@ class ManyNeeds(Task):
         Rules that leave most of these out: standing still, living off the nearest patch, the
         nearest patch whose need is below its setpoint, the lowest need (at every step, or until
         reached), the need that is empty first, round the ring, and the ripest patch. They eat
-        the patches before these are ripe, and starve. Chance is about the best rule of two
-        of the four: the lowest need whose patch is four fifths ripe, with waiting. At level 0 it
-        comes near to the oracle, so that level 0 shows whether an agent learns to wait at all.
+        the patches before these are ripe, and starve. Chance is about the best of these and of
+        rules of two of the four, such as the lowest need whose patch is four fifths ripe, with
+        waiting. At level 0 it comes near to the oracle, so that level 0 shows whether an agent
+        learns to wait at all.
 
     Source:
         Keramati & Gutkin 2014, Homeostatic reinforcement learning for integrating reward
