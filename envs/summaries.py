@@ -212,9 +212,9 @@ def held_out(
 def caregiver(trace: Trace) -> Summary:
     """Objects handed over; and of an agent with such areas, what they know of hands and of gaze.
 
-    A hand is found on a ray where the area ``appearance`` gives it more than even odds. Still
-    frames are those in which nothing has moved since the one before, the body included, so that no
-    rule for motion tells the hand: out of distribution those in which the body is held, but for the
+    A hand is found on a ray where the area ``appearance`` gives it even odds or more. Still frames
+    are those in which nothing has moved since the one before, the body included, so that no rule
+    for motion tells the hand: out of distribution those in which the body is held, but for the
     first of a trial; and the one in which it is set free, which in distribution is all.
     """
     task = rules(trace)
@@ -223,7 +223,7 @@ def caregiver(trace: Trace) -> Summary:
     if "area/appearance" in trace:
         begins = 1 if trace.about["ood"] else task.held_steps
         still = (clock >= begins) & (clock <= task.held_steps)
-        says, hand = trace["area/appearance"] > 0, readouts.looked_at(trace) == task.hand
+        says, hand = trace["area/appearance"] >= 0, readouts.looked_at(trace) == task.hand
         found = readouts.precision_recall(says[still], hand[still])
         made |= {
             "hand precision, still frames": found.precision,

@@ -15,8 +15,7 @@ class Appearance(Area):
 
     Which kind of thing that is, is up to the cost that trains it (hands, taught by mover events);
     place and motion are not among its inputs, so that it says the same of a still view. Rays that
-    meet nothing get 0, which says neither: most rays of a view are such, and what is sure of all of
-    them drowns the other inputs of who reads this.
+    meet nothing get -8.
 
     Args:
         sizes: features of ``vision``.
@@ -38,4 +37,4 @@ class Appearance(Area):
         """See :class:`Area`; the output is a logit a ray, (time, worlds, rays)."""
         view = sighting.rays(inputs[0])
         logit = self.last(torch.tanh(self.layer(2 * view[..., 1:] - 1))).squeeze(-1)
-        return torch.where(view[..., 0] > sighting.NOTHING, logit, 0.0), state
+        return torch.where(view[..., 0] > sighting.NOTHING, logit, -8.0), state
