@@ -55,7 +55,8 @@ class Agent(BaseAlgorithm):
         structure: a name (``uniform``, ``matched``, ``mismatched``, ``path_integration`` ...)
             or a Blueprint.
         env: an id, an environment or a VecEnv.
-        costs: a cost set's name, names joined by ``+``, or a list of names and costs.
+        costs: a cost set's name, names joined by ``+``, or a list of names and costs; a cost's name
+            may have its weight, as in ``"reward+rnd=0.1"``.
         learning_rate: of Adam; a number, or a function of the remaining share of training.
         final_rate: what share of a numeric ``learning_rate`` is left when :meth:`learn` ends; it
             falls linearly, since agents that had solved a task were seen to lose it again at

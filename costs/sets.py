@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -225,18 +226,29 @@ for _set in (reward, homogeneous, heterogeneous, placebo, mixed_drives):
 
 
 def check_names(names: str) -> None:
-    """Raise where names joined by ``+`` are not all of sets or costs.
+    """Raise where names joined by ``+`` are not all of sets, or of costs with or without a weight.
 
     Raises:
-        ValueError: the message has the nearest.
+        ValueError: the message has the nearest name, or the weight that cannot be.
     """
     for entry in names.split("+"):
-        if not entry:
+        name, given, weight = entry.partition("=")
+        if not name:
             raise ValueError(f"there is an empty name among the costs {names!r}")
-        if entry in COST_SETS or entry in COSTS:
-            continue
-        if entry.partition(".")[0] != "homogeneous":  # whose member its set knows
-            raise ValueError(unknown("cost set or cost", entry, (*COST_SETS, *COSTS)))
+        a_set = name in COST_SETS or name.partition(".")[0] == "homogeneous"  # and its members
+        if not a_set and name not in COSTS:
+            raise ValueError(unknown("cost set or cost", name, (*COST_SETS, *COSTS)))
+        if given and a_set:
+            raise ValueError(f"{entry!r}: {name} is a set of costs; a cost alone takes a weight")
+        if given and not _is_weight(weight):
+            raise ValueError(f"{entry!r}: a weight is a number >= 0, as in {name}=0.5")
+
+
+def _is_weight(text: str) -> bool:
+    try:
+        return 0 <= float(text) < math.inf
+    except ValueError:
+        return False
 
 
 def cost_set(
@@ -246,14 +258,14 @@ def cost_set(
 
     Args:
         names: a set's or a cost's name, several joined by ``+`` ("reward+noise_target"), or a
-            list of names and costs.
+            list of names and costs. A cost's name may have its weight: "reward+rnd=0.1".
         senses: size of each sense.
         problem: what the task poses; None where the environment does not say.
         delay: steps by which the environment's senses come late.
 
     Raises:
-        ValueError: a name is unknown, what is given is neither name nor cost, or nothing scores, so
-            that there is nothing to act for.
+        ValueError: a name is unknown, what is given is neither name nor cost, a weight cannot be,
+            or nothing scores, so that there is nothing to act for.
     """
     given: Any = names
     if not isinstance(given, Sequence) or not all(isinstance(e, str | Cost) for e in given):
@@ -266,7 +278,8 @@ def cost_set(
     entries = names.split("+") if isinstance(names, str) else list(names)
     parts = [_named(e, senses, problem) if isinstance(e, str) else (e,) for e in entries]
     both = [*zip(entries, parts, strict=True)]
-    own = [cost for entry, part in both if isinstance(entry, str) for cost in part]
+    named = [cost for entry, part in both if isinstance(entry, str) for cost in part]
+    own = [cost for cost in named if cost.weight != 0]
     costs: list[Cost] = []
     for entry, part in both:
         costs += _sparing(part, own) if isinstance(entry, str) else part
@@ -301,8 +314,10 @@ def _named(name: str, senses: Sizes, problem: str | None) -> tuple[Cost, ...]:
     check_names(name)
     if name in COST_SETS:
         return COST_SETS[name](senses, problem)
-    if name in COSTS:
-        return COSTS[name].family(senses)
+    kind, given, weight = name.partition("=")
+    if kind in COSTS:
+        costs = COSTS[kind].family(senses)
+        return tuple(replace(c, weight=float(weight)) for c in costs) if given else costs
     return homogeneous(senses, problem, name.partition(".")[2])
 
 

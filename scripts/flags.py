@@ -100,7 +100,10 @@ class Train:
     structure: str = "matched"
     """Which areas, wired how: a structure of `motley list`."""
     costs: str = "heterogeneous"
-    """What the areas are trained for: a cost set of `motley list`, several joined by +."""
+    """What the areas are trained for: cost sets and costs of `motley list`, several joined by +.
+
+    A cost may be given its weight, as in reward+rnd=0.1.
+    """
     routing: str = "matched"
     """Which cost trains which area: matched, shuffled or global."""
     time: str = "staged"

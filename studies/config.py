@@ -47,7 +47,8 @@ class RunConfig:
         level: rung of the task's ladder; None is its default, and what others' tasks take.
         ood: train in the out-of-distribution variant.
         variant: further settings of the task, such as ``{"stop": True}``; the rest is as usual.
-        structure: a blueprint's name. costs: cost sets or costs, joined by ``+``.
+        structure: a blueprint's name.
+        costs: cost sets or costs, joined by ``+``; a cost may have its weight, ``rnd=0.1``.
         routing: which cost trains which area: ``matched``, ``shuffled`` or ``global``.
         time: what becomes of the agent's ``development`` over the run's steps: ``staged`` as
             written, ``reversed``, ``permuted`` or ``simultaneous``.

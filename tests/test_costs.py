@@ -51,6 +51,10 @@ from motley.envs import TASKS, World
 from motley.envs.sb3 import WorldVecEnv
 from motley.envs.tasks.dark_home import DarkHome
 from motley.scripts.main import main
+from motley.studies.config import ConfigError, RunConfig, check
+from motley.studies.folder import read_csv, read_json
+from motley.studies.model import open_run
+from motley.studies.run import run
 
 TIME, WORLDS = 12, 5
 SIZES = {"vision": 8, "egomotion": 3, "go": 1, "cue": 4, "interoception": 4}
@@ -537,6 +541,52 @@ def test_unknown_and_useless_costs_are_refused() -> None:
         Entropy(weight=-1.0)
     with pytest.raises(KeyError, match="nothing in this trace is called 'smell'"):
         trace()["smell"]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ("reward+rdn=0.5", "unknown cost set or cost 'rdn'; did you mean rnd"),
+        ("reward+rnd=much", "'rnd=much': a weight is a number >= 0, as in rnd=0.5"),
+        ("reward+rnd=", "'rnd=': a weight is a number >= 0"),
+        ("reward+rnd=-1", "'rnd=-1': a weight is a number >= 0"),
+        ("reward+rnd=nan", "'rnd=nan': a weight is a number >= 0"),
+        ("reward+rnd=inf", "'rnd=inf': a weight is a number >= 0"),
+        ("reward=0.5", "'reward=0.5': reward is a set of costs; a cost alone takes a weight"),
+        ("homogeneous.rnd=0.5", r"homogeneous\.rnd is a set of costs"),
+    ],
+)
+def test_a_weight_that_cannot_be_is_named(names: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        cost_set(names, SIZES)
+    with pytest.raises(ConfigError, match=said):
+        check(RunConfig(costs=names))
+
+
+def test_a_cost_may_have_its_weight_by_its_name() -> None:
+    plain, weighted = cost_set("reward+rnd", SIZES), cost_set("reward+rnd=0.1", SIZES)
+    expected = [replace(c, weight=0.1) if c.name == "rnd" else c for c in plain]
+    assert list(weighted) == expected
+    assert cost_set(["reward", "rnd=0.1"], SIZES) == weighted
+    # Without weight it is absent, and spares no area that it would have had to itself.
+    assert cost_set("reward+world_prediction=0", SIZES) == cost_set("reward", SIZES)
+    assert cost_set("reward+world_prediction=0.1", SIZES)[0].trains != ("all",)
+
+
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+def test_a_run_keeps_a_weight_and_goes_on_with_it(tmp_path: Path) -> None:
+    config = RunConfig(
+        structure="uniform", costs="reward+entropy=0.25", steps=128, n_envs=4, eval_episodes=2,
+        agent={"budget": None, "width": 8},
+    )  # fmt: skip
+    run(config, tmp_path)
+    assert read_json(tmp_path / "config.json")["costs"] == "reward+entropy=0.25"
+    assert read_csv(tmp_path / "progress.csv")["weight/entropy"].tolist() == [0.25]
+    (tmp_path / "done").unlink()
+    run(config, tmp_path, resume=True)
+    opened, agent = open_run(tmp_path)
+    assert opened.to_json() == config.to_json()
+    assert agent.learner.weights(0)["entropy"] == 0.25
 
 
 def test_a_score_brings_its_value() -> None:
