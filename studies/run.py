@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
@@ -39,6 +40,8 @@ from motley.studies.listener import Listener
 from motley.studies.model import refuse_foreign
 from motley.studies.statistics import steps_to_solved
 
+TRIED = 8
+"""Worlds at most of the update that is tried out before a run begins."""
 PROGRESS = ("steps", "wall_s", "return", "score01", "success")
 
 
@@ -69,14 +72,18 @@ def run(
 
     Raises:
         ConfigError: the configuration cannot be.
+        ValueError: a cost does not fit the task, or what it gives has the wrong shape.
+        FloatingPointError: a cost, or what the environment gives, is not finite.
         FolderError: the folder holds something else, its checkpoint is another run's or broken,
             its evaluations are missing, or another process trains in it.
         InterruptedRunError: ctrl-C was pressed.
     """
     peer = config.structure in peers.PEERS
     (peers.check if peer else check)(config)
-    # What cannot be built is refused before there is a folder.
+    # What cannot be built, or learn, is refused before there is a folder.
     agent = None if peer or _finished(config, out) else _build(config)
+    if agent is not None and not (out / "config.json").exists():
+        _try_out(config)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -169,6 +176,19 @@ def mismatch(config: RunConfig, out: Path) -> str:
 def _build(config: RunConfig) -> Agent:
     torch.set_num_threads(1)  # two threads on a busy machine are many times slower than one
     return build_agent(config)
+
+
+def _try_out(config: RunConfig) -> None:
+    """Take an update of a throw-away agent in a few worlds of its own, which disturbs nothing.
+
+    So a cost that cannot be computed fails here, by the error that the run would end with.
+    """
+    settings = {**config.agent, "n_epochs": 1, "n_minibatches": 1}
+    with undisturbed():
+        agent = _build(replace(config, n_envs=min(config.n_envs, TRIED), agent=settings))
+        agent.learn(agent.n_steps * agent.n_envs)
+        assert agent.env is not None
+        agent.env.close()
 
 
 def _train(agent: Agent, config: RunConfig, out: Path, listeners: Sequence[Listener]) -> None:

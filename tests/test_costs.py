@@ -344,6 +344,31 @@ def test_the_command_line_says_so_in_one_line(
     assert "Traceback" not in said
 
 
+@dataclass(frozen=True)
+class Smelling(Cost):
+    """Asks for a sense that there is not."""
+
+    def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
+        return trace["odour"].mean(-1)
+
+
+@pytest.mark.parametrize("kind", [Endless, Broken, Summed, Smelling])
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+def test_a_run_whose_cost_cannot_be_computed_leaves_no_folder(
+    kind: type[Cost], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the command, once it is put right, finds nothing in its way."""
+    monkeypatch.setitem(COSTS, kind.label(), kind)
+    out = tmp_path / "run"
+    config = RunConfig(costs=f"reward+{kind.label()}", steps=512, n_envs=4, eval_episodes=2)
+    with pytest.raises((ValueError, FloatingPointError), match=f"cost '{kind.label()}'"):
+        run(config, out)
+    assert not out.exists()
+    with pytest.raises(ValueError, match=r"cost 'saliency' does not fit .*called 'vision'"):
+        run(replace(config, task="CartPole-v1", structure="uniform", costs="reward+saliency"), out)
+    assert not out.exists()
+
+
 class Unpaid(DarkHome):
     """A task whose reward is not a number in its second step."""
 
