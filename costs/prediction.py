@@ -68,8 +68,17 @@ class Prediction(Cost):
         return nn.Linear(sizes[self.reads] + self.extra(sizes), self.size(sizes))
 
     def loss(self, trace: Trace, heads: nn.Module) -> Tensor:
-        """Return the squared error in units of the target's variance, (time, worlds)."""
+        """Return the squared error in units of the target's variance, (time, worlds).
+
+        Raises:
+            ValueError: the target has another size than is predicted.
+        """
         predicted, target = heads(self.inputs(trace)), self.target(trace)
+        if predicted.shape != target.shape:  # they would be stretched to each other's
+            raise ValueError(
+                f"cost {self.name!r}: target() gives {tuple(target.shape)}, and (time, worlds, "
+                f"size) is {tuple(predicted.shape)} by size(); let them agree"
+            )
         return unexplained(predicted, target, self.mask(trace), self.floor)
 
 

@@ -156,6 +156,25 @@ def test_a_prediction_is_judged_in_units_of_its_targets_variance() -> None:
     assert torch.equal(nothing, torch.zeros(50, 8))
 
 
+@dataclass(frozen=True)
+class Stretched(Prediction):
+    """Says two numbers, and its target is one."""
+
+    def size(self, sizes: Any) -> int:
+        return 2
+
+    def target(self, trace: Trace) -> Tensor:
+        return trace["go"]
+
+
+def test_a_target_of_another_size_than_stated_is_refused() -> None:
+    """Broadcast, it would be learnt as if each of the numbers were that one."""
+    cost, seen = Stretched(), trace()
+    said = rf"'stretched': target\(\) gives \({TIME}, {WORLDS}, 1\), .* \({TIME}, {WORLDS}, 2\)"
+    with pytest.raises(ValueError, match=said):
+        cost.loss(seen, cost.heads(SIZES))
+
+
 def test_a_target_that_is_all_but_constant_is_not_counted_in_its_own_variance() -> None:
     """Reward before any came, and a single one: an untrained read-out is off by a few units."""
     generator = torch.Generator().manual_seed(1)
