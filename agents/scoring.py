@@ -70,7 +70,7 @@ def scored(learner: Learner, rollout: Rollout, age: int) -> tuple[Batch, dict[st
     for cost in learner.scores:
         with fitting(cost):
             name, score = cost.name, cost.score(trace)
-        check_loss(cost, score, (starts.shape[0], starts.shape[1]))
+        check_loss(cost, score, (starts.shape[0], starts.shape[1]), "score")
         advantage, returns, values = _advantages(learner, cost, score, rollout, trace, trace_after)
         normaliser, head = critic_of(learner, name)
         # What never came is worth nothing. Normalised, the critic's error about it, all that

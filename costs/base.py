@@ -496,15 +496,23 @@ def unfit(cost: str, what: str, lack: str) -> UnfitError:
     return UnfitError(f"cost {cost!r} does not fit {what}: {lack}")
 
 
-def check_loss(cost: Cost, loss: Tensor, shape: tuple[int, int]) -> None:
-    """Raise where a cost's loss has the wrong shape.
+def check_loss(cost: Cost, loss: Tensor, shape: tuple[int, int], what: str = "loss") -> None:
+    """Raise where a cost's loss, or its score, is no tensor or has the wrong shape.
+
+    Args:
+        cost: whose it is.
+        loss: what it returned.
+        shape: (time, worlds).
+        what: which of the two it is.
 
     Raises:
         ValueError: names the cost and what it returned.
     """
+    if not isinstance(loss, Tensor):
+        raise ValueError(f"cost {cost.name!r}: {what} gave {loss!r}, not a tensor (time, worlds)")
     if tuple(loss.shape) != shape:
         raise ValueError(
-            f"cost {cost.name!r}: loss must be (time, worlds) = {shape}, not {tuple(loss.shape)}"
+            f"cost {cost.name!r}: {what} must be (time, worlds) = {shape}, not {tuple(loss.shape)}"
         )
 
 

@@ -335,6 +335,21 @@ def test_a_bad_loss_stops_the_run_by_the_costs_name() -> None:
         Agent("uniform", "DarkHome", ["reward", Summed()], n_envs=2, n_steps=8).learn(16)
 
 
+@pytest.mark.parametrize("form", ["loss", "score"])
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+def test_a_loss_or_score_of_another_form_is_named(form: str) -> None:
+    def nothing(*given: Any) -> None:
+        """A plug-in's method without a return."""
+
+    def lines(cost: Cost, trace: Trace, *rest: Any) -> Tensor:
+        return trace["reward"].mean(1)
+
+    for method, said in ((nothing, "gave None, not a tensor"), (lines, "must be")):
+        cost = type("Odd", (Cost,), {form: method})()
+        with pytest.raises(ValueError, match=rf"cost 'odd': {form} {said} \(time, worlds\)"):
+            Agent("uniform", "DarkHome", ["reward", cost], n_envs=2, n_steps=8).learn(16)
+
+
 @dataclass(frozen=True)
 class Endless(Cost):
     """A score that is not a number."""
