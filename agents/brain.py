@@ -199,6 +199,9 @@ class Brain(nn.Module):
         Returns:
             The outputs of the areas that ran, each (time, worlds, size), and the state after the
             last step (as it was for areas that did not run).
+
+        Raises:
+            ValueError: an area's output has another size than it states.
         """
         outputs: Outputs = {}
         after = dict(state)
@@ -233,6 +236,11 @@ class Brain(nn.Module):
     ) -> tuple[Tensor, State]:
         """Run one area; the output of a lesioned one is what it is held at."""
         output, after = self.credit.run(self.areas[name], inputs, state, episode_start)
+        if output.shape[-1] != self.sizes[name]:
+            raise ValueError(
+                f"area {name!r} gave {output.shape[-1]} numbers a step, and its size says "
+                f"{self.sizes[name]}: let them agree"
+            )
         if self.lesions and name in self.held:
             output = self.held[name].expand_as(output)
         return output, after

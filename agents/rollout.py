@@ -168,8 +168,8 @@ def collect(
         The rollout, or None where ``on_step`` stopped it.
 
     Raises:
-        FloatingPointError: the worlds refused an action that came of a sense that is not finite;
-            the message names the sense.
+        FloatingPointError: the worlds refused an action that came of a sense, or of an area's
+            output, that is not finite; the message names the first.
     """
     n_steps, n, device = len(noise), env.num_envs, present.start.device
     first_state, first_start = present.state, present.start.unsqueeze(0).clone()
@@ -207,6 +207,12 @@ def collect(
                 if not x.isfinite().all():
                     raise FloatingPointError(
                         f"the environment's {name} is not finite before step {t + 1} of a rollout"
+                    ) from None
+            for name, x in output.items():
+                if not x.isfinite().all():
+                    raise FloatingPointError(
+                        f"the output of area {name!r} is not finite in step {t + 1} of a rollout; "
+                        f"look for a root, a logarithm or a division by zero in it"
                     ) from None
             raise
         rewards[t], ends[t] = reward, done

@@ -18,6 +18,7 @@ from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback,
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import DummyVecEnv
+from torch import Tensor
 
 from motley.agents import BLUEPRINTS, WIDTH, Agent, Blueprint, Node, make_worlds
 from motley.agents.actions import action_distribution
@@ -414,6 +415,43 @@ def test_matched_and_mismatched_follow_the_task(task: str) -> None:
     matched = small(task, "matched").blueprint.name
     assert matched == {"DarkHome": "path_integration", "CacheRecall": "episodic_memory"}[task]
     assert small(task, "mismatched").blueprint.name not in (matched, "uniform")
+
+
+class Wider(Perceptron):
+    """Gives a number more than it states."""
+
+    def forward(self, inputs: Any, state: Any, episode_start: Tensor) -> Any:
+        output, after = super().forward(inputs, state, episode_start)
+        return torch.cat((output, output[..., :1]), -1), after
+
+
+class Rooted(Perceptron):
+    """Has a root of what is negative."""
+
+    def forward(self, inputs: Any, state: Any, episode_start: Tensor) -> Any:
+        output, after = super().forward(inputs, state, episode_start)
+        return (output - 2.0).sqrt(), after
+
+
+@pytest.mark.parametrize(
+    ("area", "error", "said"),
+    [
+        (Wider, ValueError, "area 'middle' gave 9 numbers a step, and its size says 8"),
+        (Rooted, FloatingPointError, "output of area 'middle' is not finite in step 1 of a rollo"),
+    ],
+)
+def test_an_area_whose_output_cannot_be_is_named(
+    area: type[Perceptron], error: type[Exception], said: str
+) -> None:
+    areas = {
+        "first": Node(Perceptron, ("vision",), "encoder", {"size": 8}),
+        "middle": Node(area, ("first",), "core", {"size": 8}),
+        "actor": Node(Actor, ("middle",), "actor"),
+        "critic": Node(Perceptron, ("middle",), "critic", {"size": 8}),
+    }
+    agent = Agent(Blueprint(areas), "DarkHome", n_envs=2, n_steps=8, budget=None)
+    with pytest.raises(error, match=said):
+        agent.learn(16)
 
 
 def test_describing_says_what_may_not_work_here() -> None:
