@@ -22,8 +22,8 @@ class Saliency(Prediction):
     of any sign comes within a window of steps: what led up to it is tagged in hindsight, as a
     synaptic tag lets a later event decide what is kept (Frey & Morris 1997; the saliency-tagged
     storage of Marblestone et al. 2016, section 4.1.3). With a store smaller than a life, what is
-    not let in does not push out what was. What changes because the body moves is no onset, as far
-    as the body feels that it does: a view changes at nearly every step of a walk.
+    not let in does not push out what was. What changes while the body feels itself move is taken
+    for its own doing and is no onset, so that what appears during a walk is missed.
 
     The gate is an area of that role: one number a slot, of which the most open counts. Where there
     is none the opening is a linear function of the core.
@@ -32,7 +32,8 @@ class Saliency(Prediction):
         sense: whose change counts; None is no sense.
         change: sum over features of the absolute differences above which it does.
         lasts: steps that an onset is salient for, its own among them, while the body stays at rest.
-        felt: the sense of the body's own motion; None where it does not move, or feels nothing.
+        felt: the sense of the body's own motion since the step before, [forward, sine, cosine of
+            the turn]: ``"egomotion"``, or None where the body does not move, or feels nothing.
         window: steps within which a reward counts, 0 for the step that is paid; None is no reward.
     """
 
@@ -40,7 +41,8 @@ class Saliency(Prediction):
     reads: str = "gate|core"
     sense: str | None = "vision"
     change: float = 1.0
-    # A gate that sees what is there, not what was, cannot tell an onset from the step after it.
+    # As long as CacheRecall lights an item; a gate without memory cannot tell its first step from
+    # its second.
     lasts: int = 2
     felt: str | None = None
     window: int | None = None
@@ -53,6 +55,7 @@ class Saliency(Prediction):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check("lasts", self.lasts >= 1, "1 step or more")
+        self.check("felt", self.felt in ("egomotion", None), "'egomotion', or None")
         if self.sense is None and self.window is None:
             raise ValueError("Saliency: give a sense whose change counts, or a window for rewards")
         if self.window is not None and self.window < 0:

@@ -14,6 +14,7 @@ from motley.agents import Agent
 from motley.agents.areas import BasalGangliaGate, EpisodicMemory
 from motley.costs import NoiseTarget, Saliency, Trace
 from motley.costs.base import Sizes
+from motley.envs.sb3 import WorldVecEnv
 
 TIME, WORLDS = 40, 6
 
@@ -38,7 +39,8 @@ def test_a_step_is_salient_by_what_changes_and_by_what_comes_of_it() -> None:
     reward = rng.normal(size=(TIME, WORLDS)) * (rng.random((TIME, WORLDS)) < 0.1)
     start = rng.random((TIME, WORLDS)) < 0.1
     forward = rng.random((TIME, WORLDS)) < 0.3
-    felt = np.stack((forward, np.zeros_like(forward), np.ones_like(forward)), -1).astype(float)
+    turn = ~forward & (rng.random((TIME, WORLDS)) < 0.2)  # on the spot
+    felt = np.stack((forward, 0.5 * turn, np.where(turn, 0.75**0.5, 1.0)), -1).astype(float)
     trace = Trace({
         "vision": torch.as_tensor(vision), "reward": torch.as_tensor(reward),
         "egomotion": torch.as_tensor(felt), "episode_start": torch.as_tensor(start),
@@ -50,7 +52,7 @@ def test_a_step_is_salient_by_what_changes_and_by_what_comes_of_it() -> None:
             for t in range(TIME):
                 before = np.zeros(3) if start[t, i] or t == 0 else vision[t - 1, i]
                 left = 0 if start[t, i] else max(left - 1, 0)
-                if motion and forward[t, i]:
+                if motion and (forward[t, i] or turn[t, i]):
                     left = 0
                 elif np.abs(vision[t, i] - before).sum() > 1.0:
                     left = lasts
@@ -78,6 +80,27 @@ def test_a_step_is_salient_by_what_changes_and_by_what_comes_of_it() -> None:
         Saliency(sense=None)
     with pytest.raises(ValueError, match="window=-1"):
         Saliency(window=-1)
+    for other in ("vision", "go"):
+        said = rf"Saliency\(felt='{other}'\): give 'egomotion', or None"
+        with pytest.raises(ValueError, match=said):
+            Saliency(felt=other)
+
+
+def test_in_cache_recall_a_lit_item_is_salient_and_a_walk_is_not() -> None:
+    worlds, rng = WorldVecEnv("CacheRecall", 64, seed=0), np.random.default_rng(0)
+    seen, start = [worlds.reset()], [np.ones(64, np.bool_)]
+    for _ in range(100):
+        sensed, _, done, _ = worlds.step(rng.uniform(-1, 1, (64, 2)).astype(np.float32))
+        seen.append(sensed)
+        start.append(done)
+    tensors = {name: torch.as_tensor(np.stack([x[name] for x in seen])) for name in seen[0]}
+    reward = torch.zeros(101, 64)
+    cost = Saliency.fitted({name: x.shape[-1] for name, x in tensors.items()})
+    starts = torch.as_tensor(np.stack(start))
+    target, _ = noted(cost, Trace({**tensors, "reward": reward, "episode_start": starts}))
+    free = tensors["go"][..., 0] > 0
+    assert float(target[free].float().mean()) < 0.1
+    assert float(target[~free].float().mean()) > 0.95
 
 
 def test_it_reads_the_most_open_slot_of_a_gate_and_else_the_core() -> None:
