@@ -216,7 +216,10 @@ class Development:
         weights: Mapping[str, ScheduleLike] | None = None,
         plasticity: Mapping[str, ScheduleLike] | None = None,
     ) -> None:
-        given: dict[str, Any] = {"weights": weights or {}, "plasticity": plasticity or {}}
+        given: dict[str, Any] = {
+            "weights": {} if weights is None else weights,
+            "plasticity": {} if plasticity is None else plasticity,
+        }
         for part, entries in given.items():
             if not isinstance(entries, Mapping):
                 raise ValueError(f"{part} of a development is a dict of schedules, not {entries!r}")

@@ -95,6 +95,11 @@ def test_what_cannot_be_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             Development(plasticity=given)
+    for given in ([], (), 0, "", False):
+        with pytest.raises(ValueError, match="weights of a development is a dict of schedules"):
+            Development(weights=given)
+        with pytest.raises(ValueError, match="plasticity of a development is a dict of schedules"):
+            Development(plasticity=given)
     with pytest.raises(ValueError, match="unknown cost 'next_observatio'; did you mean next"):
         small(development={"weights": {"next_observatio": 0.1}})
     with pytest.raises(ValueError, match="unknown area or role 'cortex'"):
