@@ -237,6 +237,8 @@ class Cost:
                 self.check(field.name, False, ", or ".join(words for _, words in kinds))
             if field.name in ("hidden", "features") and kinds == [KINDS["int"]]:
                 self.check(field.name, value >= 1, "a whole number of at least 1")
+        given_one = isinstance(self.trains, str)
+        self.check("trains", not given_one, f"a tuple of names: {(self.trains,)!r}")
         self.check("rate", self.rate >= 0, "a number >= 0")
         self.check("gamma", self.gamma is None or 0 <= self.gamma <= 1, "None, or 0 to 1")
         if not isinstance(self.weight, Schedule):

@@ -64,7 +64,8 @@ def trained_areas(cost: Cost, areas: Mapping[str, str]) -> frozenset[str]:
                 found = {name for name, role in areas.items() if role == option}
                 if not found and option not in ROLES:
                     lack = f"it trains {option!r}, which is no area and no role"
-                    known = f"{', '.join(areas)}, or a role, {', '.join(ROLES)}, or all"
+                    roles = ", ".join(dict.fromkeys(areas.values()))
+                    known = f"{', '.join(areas)}, or a role, {roles}, or all"
                     raise unfit(cost.name, "this structure", f"{lack}; give an area, {known}")
             if found:
                 trained = trained - found if entry.startswith("-") else trained | found

@@ -717,6 +717,13 @@ def test_a_plug_ins_own_default_is_right_whatever_its_annotation() -> None:
         Lenient(limit="1")  # type: ignore[arg-type]
 
     @dataclass(frozen=True)
+    class Letters(Entropy):
+        trains: Any = "core"
+
+    with pytest.raises(ValueError, match=r"Letters\(trains='core'\): .* names: \('core',\)"):
+        Letters()
+
+    @dataclass(frozen=True)
     class Deep(Entropy):
         hidden: tuple[int, ...] = (64, 64)
         features: int | None = None

@@ -278,8 +278,10 @@ def test_routing_goes_by_name_and_role(trains: tuple[str, ...], expected: set[st
 
 
 def test_an_unknown_role_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match=r"'entropy' does not fit .*: it trains 'cortex'"):
+    with pytest.raises(ValueError, match=r"'entropy' does not fit .*: it trains 'cortex'") as said:
         trained_areas(Entropy(trains=("cortex",)), ROLES)
+    roles = ", ".join(dict.fromkeys(ROLES.values()))
+    assert str(said.value).endswith(f"or a role, {roles}, or all")  # those that are here
 
 
 def test_two_costs_of_one_name_are_refused() -> None:
