@@ -81,8 +81,11 @@ class Cohort:
             here, there = setting_of(first.env), setting_of(agent.env)
             if here != there:
                 raise ValueError(f"the agents of a cohort differ in their task: {here} and {there}")
-            if frozen(agent) != frozen(first):
-                raise ValueError("the agents of a cohort differ in which parameters are frozen")
+            if odd := sorted({*frozen(agent)} ^ {*frozen(first)}):
+                raise ValueError(
+                    f"the agents of a cohort differ in whether {odd[0]!r} is frozen; freeze the "
+                    f"same in each"
+                )
             if any(agent.lr_schedule(x) != first.lr_schedule(x) for x in (1.0, 0.5, 0.0)):
                 raise ValueError("the agents of a cohort differ in learning_rate or final_rate")
             self._refuse(agent)
