@@ -159,7 +159,9 @@ class Learner(nn.Module):
         brain, followed = self.brain, set[str]()
         for names in cost.follows:
             named = (brain.roles.get(name, name) for name in names.split("|"))
-            followed |= {*[name for name in named if name in brain.sizes][:1]}
+            found = next((name for name in named if name in brain.sizes), None)
+            if found is not None:
+                followed.add(found)
         behind = needed_by(followed & {*brain.areas}, brain.inputs)
         return bool(self.routes[cost.name] & behind)
 

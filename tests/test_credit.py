@@ -39,6 +39,7 @@ from motley.agents.credit import (
     credit_rule,
 )
 from motley.costs import (
+    RND,
     AreaTarget,
     Cost,
     ExtrinsicReward,
@@ -46,6 +47,7 @@ from motley.costs import (
     LatentSelfPrediction,
     NextObservation,
     RewardPrediction,
+    SelfPrediction,
     Slowness,
     Trace,
 )
@@ -311,6 +313,30 @@ def test_perturbation_refuses_a_cost_whose_gradient_it_would_not_follow(cost: Co
     with pytest.raises(ValueError, match=f"cost '{cost.name}' does not fit .*'node_pert.*: noise"):
         small("node_perturbation", costs=[ExtrinsicReward(), cost])
     small("backprop", costs=[ExtrinsicReward(), cost])
+
+
+def test_perturbation_refuses_a_follower_by_what_the_routing_makes_of_it() -> None:
+    """Curiosity trains no area that it looks at, until everything trains everything."""
+    looking = [ExtrinsicReward(), RND(senses=("core",), trains=("actor",))]
+    small("node_perturbation", costs=looking)
+    with pytest.raises(ValueError, match=r"cost 'rnd' does not fit .*'node_pert.*: noise"):
+        small("node_perturbation", costs=looking, routing="global")
+
+
+def test_perturbation_refuses_a_self_model_that_trains_its_world_model() -> None:
+    play = Blueprint(
+        {
+            "world": Node(Perceptron, ("vision",), "world_model", {"size": 32}),
+            "self": Node(Perceptron, ("world",), "self_model", {"size": 4}),
+            "actor": Node(Actor, ("vision",), "actor"),
+            "critic": Node(Perceptron, ("vision",), "critic", {"size": 4}),
+        }
+    )
+    reward = ExtrinsicReward(trains=("actor", "critic"))
+    small("node_perturbation", play, [reward, SelfPrediction()])
+    own = SelfPrediction(trains=("world_model",))
+    with pytest.raises(ValueError, match=r"'self_prediction' does not fit .*'node_pert.*: noise"):
+        small("node_perturbation", play, [reward, own])
 
 
 @pytest.mark.parametrize("teacher", ["encoder", "vision"])
