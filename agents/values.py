@@ -42,7 +42,7 @@ class ReturnNormaliser(nn.Module):
     of its rewards; when the statistics move, the read-out's weights move with them, so that what
     it predicts does not (van Hasselt et al. 2016).
 
-    The deviation is that of the last batches taken together, as PopArt has it: of a score whose
+    The deviation is that of the last batches taken together, as PopArt has it: of returns whose
     mean moves it holds that motion too. What falls fast, as novelty does and learning progress
     more, counts less beside other scores than its differences within a batch would give it.
 

@@ -47,7 +47,7 @@ class Intrinsic(Cost):
 
     @property
     def follows(self) -> tuple[str, ...]:
-        """Return what is looked at, which its learner is taught of."""
+        """Return what is looked at: its learner's loss uses it without gradient."""
         return self.senses
 
     def width(self, sizes: Mapping[str, int]) -> int:
