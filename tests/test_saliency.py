@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -88,7 +88,8 @@ def test_a_step_is_salient_by_what_changes_and_by_what_comes_of_it() -> None:
 
 def test_in_cache_recall_a_lit_item_is_salient_and_a_walk_is_not() -> None:
     worlds, rng = WorldVecEnv("CacheRecall", 64, seed=0), np.random.default_rng(0)
-    seen, start = [worlds.reset()], [np.ones(64, np.bool_)]
+    seen: list[Any] = [worlds.reset()]
+    start = [np.ones(64, np.bool_)]
     for _ in range(100):
         sensed, _, done, _ = worlds.step(rng.uniform(-1, 1, (64, 2)).astype(np.float32))
         seen.append(sensed)
