@@ -35,6 +35,11 @@ def remarks(agent: Agent) -> list[str]:
                 f"cost {name} trains nothing here: it is for {', '.join(cost.trains)}, and "
                 f"structure {agent.blueprint.name} has {there}"
             )
+        elif cost.name in agent.learner.without_gradient:
+            found[name] = (
+                f"cost {name} may train nothing: in an update its loss depended on no area that "
+                f"learns, nor on a head of its own"
+            )
         elif problem and cost.problems and not posed & set(cost.problems):
             found[name] = (
                 f"cost {name} may train nothing here: it is for tasks that pose "

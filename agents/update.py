@@ -75,6 +75,9 @@ class Learner(nn.Module):
         learning_rate: initial; set anew by the agent's schedule.
         seed: of the heads' initial weights: each depends on it and the cost's name only.
         development: how costs' weights and areas' plasticity change with age.
+
+    Attributes:
+        without_gradient: costs whose loss depended on nothing that learns, in the newest update.
     """
 
     def __init__(
@@ -112,6 +115,7 @@ class Learner(nn.Module):
             {cost.name: ReturnNormaliser(settings.normalise_returns) for cost in self.scores}
         )
         self.cost_states: dict[str, State] = {}
+        self.without_gradient: frozenset[str] = frozenset()
         teaching = {name: cost.teaching() for name, cost in self.costs.items()}
         self.lessons = {
             name: Lessons(*found, brain, distribution)
@@ -227,6 +231,10 @@ class Learner(nn.Module):
                     stop = True
                     break
                 self._check_finite({name: found[f"cost/{name}"] for name in losses}, n_update)
+                if count == 0:
+                    self.without_gradient = frozenset(
+                        name for name, loss in losses.items() if not loss.requires_grad
+                    )
                 if count == 0 and n_update % settings.log_gradients_every == 0:
                     before = generator.get_state()
                     log |= self.gradient_norms(losses, shut, assign)

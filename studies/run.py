@@ -82,8 +82,8 @@ def run(
     (peers.check if peer else check)(config)
     # What cannot be built, or learn, is refused before there is a folder.
     agent = None if peer or _finished(config, out) else _build(config)
-    if agent is not None and not (out / "config.json").exists():
-        _try_out(config)
+    fresh = agent is not None and not (out / "config.json").exists()
+    notes = _try_out(config) if fresh else []
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -104,7 +104,8 @@ def run(
             if peer:
                 peers.train(config, out, listeners)
             else:
-                _train(agent or _build(config), config, out, listeners)
+                agent = agent or _build(config)
+                _train(agent, config, out, listeners, notes or remarks(agent))
     found = read_csv(out / "eval.csv")
     if not len(found.get("steps", ())):
         raise FolderError(
@@ -178,10 +179,11 @@ def _build(config: RunConfig) -> Agent:
     return build_agent(config)
 
 
-def _try_out(config: RunConfig) -> None:
+def _try_out(config: RunConfig) -> list[str]:
     """Take an update of a throw-away agent in a few worlds of its own, which disturbs nothing.
 
     So a cost that cannot be computed fails here, by the error that the run would end with.
+    Returns what is to be remarked of the agent, and shows in an update.
     """
     settings = {**config.agent, "n_epochs": 1, "n_minibatches": 1}
     with undisturbed():
@@ -189,9 +191,16 @@ def _try_out(config: RunConfig) -> None:
         agent.learn(agent.n_steps * agent.n_envs)
         assert agent.env is not None
         agent.env.close()
+    return remarks(agent)
 
 
-def _train(agent: Agent, config: RunConfig, out: Path, listeners: Sequence[Listener]) -> None:
+def _train(
+    agent: Agent,
+    config: RunConfig,
+    out: Path,
+    listeners: Sequence[Listener],
+    notes: Sequence[str],
+) -> None:
     if not (out / "config.json").exists():
         write_json(out / "versions.json", versions.of_run(config, agent.n_parameters))
         write_json(out / "config.json", config.to_json())
@@ -207,7 +216,7 @@ def _train(agent: Agent, config: RunConfig, out: Path, listeners: Sequence[Liste
     agent.set_logger(configure(str(out / "tensorboard"), ["tensorboard"]))
     for listener in listeners:
         listener.started(config, out, agent.num_timesteps, agent.n_parameters)
-        for text in remarks(agent):
+        for text in notes:
             listener.remarked(text)
     try:
         with _polite_interrupt() as asked, suppress(_SolvedEarlyError):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from motley.agents import Agent, storage
+from motley.costs import COSTS, Cost, Trace
 from motley.envs.sb3 import WorldVecEnv
 from motley.studies.config import ConfigError, RunConfig, build_agent, check, stream
 from motley.studies.evaluate import EVAL, play, undisturbed
@@ -103,6 +106,54 @@ class StopAt(Listener):
         self.rows -= 1
         if not self.rows:
             raise RuntimeError("crash")
+
+
+@dataclass(frozen=True)
+class Given(Cost):
+    """A loss that depends on no area."""
+
+    def loss(self, trace: Trace, heads: Any) -> Tensor:
+        return trace["reward"]
+
+
+class Remarks(Listener):
+    """Keeps what is remarked."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def remarked(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def test_a_loss_that_depends_on_no_area_is_remarked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(COSTS, "given", Given)
+    told = Remarks()
+    run(replace(SMALL, costs="reward+given+entropy", steps=256), tmp_path, listeners=[told])
+    assert told.texts == [
+        "cost given may train nothing: in an update its loss depended on no area that learns, nor "
+        "on a head of its own"
+    ]
+
+
+def test_trying_out_leaves_global_random_numbers_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a run draws from them is as without the trial."""
+    drawn = []
+
+    def draw(self: StopAt, row: Any) -> None:
+        drawn.append((random.random(), float(np.random.random()), float(torch.rand(1))))  # noqa: NPY002
+
+    monkeypatch.setattr(StopAt, "progressed", draw)
+    config = replace(SMALL, steps=256)
+    run(config, tmp_path / "tried", listeners=[StopAt(1)])
+    monkeypatch.setattr("motley.studies.run._try_out", lambda config: [])
+    run(config, tmp_path / "untried", listeners=[StopAt(1)])
+    assert drawn[0] == drawn[1]
+    assert_same(tmp_path / "tried", tmp_path / "untried")
 
 
 def test_a_run_folder_holds_what_is_pinned(whole: Path) -> None:
