@@ -185,7 +185,7 @@ class Agent(BaseAlgorithm):
         self.development = (
             development
             if isinstance(development, Development)
-            else Development.from_json(development or {})
+            else Development.from_json({} if development is None else development)
         )
         self.n_updates = self._iteration = 0
         self._diary = Diary()

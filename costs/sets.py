@@ -275,7 +275,10 @@ def cost_set(
         )
     if isinstance(names, str):
         check_names(names)  # as it was given, so that the message has it
-    entries = names.split("+") if isinstance(names, str) else list(names)
+    several = [names] if isinstance(names, str) else given
+    entries: list[Any] = []
+    for one in several:
+        entries += one.split("+") if isinstance(one, str) else [one]
     parts = [_named(e, senses, problem) if isinstance(e, str) else (e,) for e in entries]
     both = [*zip(entries, parts, strict=True)]
     named = [cost for entry, part in both if isinstance(entry, str) for cost in part]

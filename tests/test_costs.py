@@ -602,6 +602,13 @@ def test_unknown_and_useless_costs_are_refused() -> None:
         trace()["smell"]
 
 
+def test_names_may_be_joined_within_a_list() -> None:
+    senses = {"vision": 96, "egomotion": 3}
+    assert cost_set(["reward+rnd=0.1", Entropy()], senses) == cost_set(
+        "reward+rnd=0.1+entropy", senses
+    )
+
+
 @pytest.mark.parametrize(
     ("names", "said"),
     [
