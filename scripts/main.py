@@ -64,7 +64,9 @@ COMMANDS = {
         flags.Report, "a page of curves, tables and videos of runs", "motley report runs"
     ),
     "study": Command(
-        flags.StudyCommand, "many arms, tasks and seeds, to one table", "motley study run solvers"
+        flags.StudyCommand,
+        "many arms, tasks and seeds, to one table",
+        "motley study run spine --tasks DarkHome --arms matched --seeds 0",
     ),
     "audit": Command(
         flags.Audit, "check a task against its reference policies", "motley audit DarkHome"

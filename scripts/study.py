@@ -35,10 +35,12 @@ SHIPPED = (
 """Studies that come with Motley; each registers itself where it is written."""
 WORDS = {"equivalent": "≈", "at least": "≥", "at most": "≤", "more": ">", "faster": "faster than"}
 """What a contrast's kind says of its two arms."""
+UNDONE = 3
+"""Exit code where arms were left out."""
 
 
 def main(args: StudyCommand) -> int:
-    """Do it; returns the exit code.
+    """Do it; returns the exit code, 3 where arms were left out of a run.
 
     Raises:
         ConfigError: no study is named, or no such study, or no such task, arm or seed in it, or
@@ -91,7 +93,7 @@ def main(args: StudyCommand) -> int:
         tell_changed(read_json(written)["changed_runs"], console)
         console.print(f"wrote {written}")
         return 0
-    done: set[str] = set()
+    done, waiting = set[str](), list[str]()
 
     def on_look(state: dict[str, tuple[float, float]]) -> None:
         for key in sorted(set(state) - done):
@@ -105,6 +107,7 @@ def main(args: StudyCommand) -> int:
             _tell_ties(chosen, read_json(results / "settings.json")["ties"], console)
         else:
             _tell_unknown(study.of_unknown_trials(chosen, results), chosen, console)
+            _tell_left_out(waiting := study.not_tuned(chosen, results), console)
             found = study.run(chosen, runs, results, on_look, whole)
             if found.kept:
                 console.print(f"{found.kept} stored runs that are not in {runs} stay in the table")
@@ -115,11 +118,12 @@ def main(args: StudyCommand) -> int:
                 )
             if found.aside is not None:
                 console.print(f"stored runs that the study would make otherwise: {found.aside}")
+            _tell_left_out(waiting, console)
     except KeyboardInterrupt:
         console.print("stopped and saved; the same command goes on from here")
         return 130
     console.print(f"wrote {results}")
-    return 0
+    return UNDONE if waiting else 0
 
 
 def _tell_ties(
@@ -138,6 +142,17 @@ def _tell_ties(
                 f"{len(draws)} draws are equally good for {arm} on {task}, and nothing was chosen "
                 f"between them: the first is taken"
             )
+
+
+def _tell_left_out(waiting: Sequence[str], console: Console) -> None:
+    """Name the arms that a run leaves out, if there are any.
+
+    Args:
+        waiting: of :func:`.study.not_tuned`.
+        console: where to.
+    """
+    if waiting:
+        console.print(f"left out, since they were not tuned: {'; '.join(waiting)}")
 
 
 def _tell_unknown(arms: Sequence[tuple[str, str]], chosen: study.Study, console: Console) -> None:

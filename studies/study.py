@@ -352,6 +352,32 @@ def _takes_from(study: Study) -> Iterable[tuple[str, str]]:
     )
 
 
+def not_tuned(study: Study, results: Path) -> list[str]:
+    """The arms that cannot run yet, since no trials chose their settings: a line a task.
+
+    Each ends with the command that tunes them, and nothing else.
+
+    Raises:
+        ConfigError: they are all there are.
+    """
+    chosen = _stored(results).get("chosen", {})
+    waiting, ready = dict[str, dict[str, str]](), False
+    for task, _, name, arm in study.cells():
+        tuned = arm.tuned_as or name
+        if arm.tuned and tuned not in chosen.get(task, {}):
+            waiting.setdefault(task, {})[name] = tuned
+        else:
+            ready = True
+    told = [
+        f"{', '.join(arms)} on {task} ({study.command('tune')} --tasks {task} --arms "
+        f"{' '.join(dict.fromkeys(arms.values()))})"
+        for task, arms in waiting.items()
+    ]
+    if told and not ready:
+        raise ConfigError(f"these arms were not tuned: {'; '.join(told)}")
+    return told
+
+
 def _refuse_other_trials(study: Study, whole: Study, results: Path) -> None:
     """Refuse settings that were chosen by other trials than the study has now.
 
@@ -372,6 +398,8 @@ def run(
 ) -> Collected:
     """Run every arm with its chosen settings, then :func:`collect`; goes on where it was stopped.
 
+    Arms that are :func:`not_tuned` are left out.
+
     Args:
         study: what is run.
         runs: the folder of its run folders.
@@ -380,18 +408,12 @@ def run(
         whole: the study that this is a part of, whose other rows stay in the table; else all of it.
 
     Raises:
-        ConfigError: the study was not tuned, or by other trials than it has now, or its old table
-            has other columns.
+        ConfigError: no arm can run before it is tuned, or one was by other trials than the study
+            has now, or its old table has other columns.
         FolderError: a run folder was begun with something else.
     """
-    wanted: dict[str, RunConfig] = {}
-    for plan in planned(study, results):
-        if plan.config is None:
-            missing = study.arms[plan.task][plan.arm].tuned_as or plan.arm
-            raise ConfigError(
-                f"arm {missing!r} on {plan.task} was not tuned: {study.command('tune')}"
-            )
-        wanted[plan.key] = plan.config
+    not_tuned(study, results)
+    wanted = {plan.key: plan.config for plan in planned(study, results) if plan.config is not None}
     _refuse(wanted.values())
     _refuse_other_trials(study, whole or study, results)
     # What cannot be is told before hours of training, not after.

@@ -182,6 +182,30 @@ def test_settings_of_which_nobody_knows_the_trials_are_told(
     assert "not known" not in capsys.readouterr().out
 
 
+def test_arms_that_were_not_tuned_are_left_out_and_named(
+    tuned: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At both ends of a run of the others, with the command that tunes them and no more."""
+    monkeypatch.setitem(study.STUDIES, "quick", QUICK)
+    monkeypatch.setattr(study, "collect", lambda *_: table.Collected(0, 0, None))
+    runs = tuned.parent / "runs"
+    words = ["study", "run", "quick", "--runs", str(runs), "--results", str(tuned.parent)]
+    stored = read_json(tuned / "settings.json")
+    del stored["chosen"]["DarkHome"]["one"]
+    write_json(tuned / "settings.json", stored)
+    named = "one, borrowing on DarkHome (motley study tune quick --tasks DarkHome --arms one)\n"
+    assert main(words) == 3
+    told = capsys.readouterr().out
+    assert told.startswith(f"left out, since they were not tuned: {named}")
+    assert told.count(named) == 2
+    assert {path.name for path in (runs / "quick" / "DarkHome-0").iterdir()} == {"other"}
+    assert main([*words, "--arms", "other"]) == 0
+    assert "left out" not in capsys.readouterr().out
+    assert main([*words, "--arms", "borrowing"]) == 2
+    told = capsys.readouterr().err
+    assert "these arms were not tuned: borrowing on DarkHome (motley study tune quick" in told
+
+
 def test_a_task_at_two_levels_is_tuned_and_run(
     trained: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
