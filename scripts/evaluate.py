@@ -11,11 +11,11 @@ from motley.envs.summaries import is_read
 from motley.envs.trace import Trace
 from motley.scripts.flags import Evaluate
 from motley.scripts.progress import bar
-from motley.scripts.readouts import in_short, outcomes, tell
+from motley.scripts.readouts import in_short, outcomes, remark_on_task, tell
 from motley.studies.config import ConfigError, RunConfig, build_worlds
 from motley.studies.evaluate import OTHERS_WORLDS, play
 from motley.studies.plastic import adapt
-from motley.studies.record import open_lesioned, record, rules
+from motley.studies.record import open_lesioned, record
 
 
 def main(args: Evaluate) -> None:
@@ -29,14 +29,14 @@ def main(args: Evaluate) -> None:
     if args.plastic < 0:
         raise ConfigError(f"--plastic is a number of steps, not {args.plastic}: give 0 or more")
     config, agent = open_lesioned(args.run, args.lesion)
-    deterministic = not args.sample
+    there, deterministic = config.at(args.level, args.ood, args.variant), not args.sample
+    remark_on_task(there, args.run)
     if config.ours is None:
         if args.plastic:
             raise ConfigError(
                 f"--plastic is for Motley's tasks, and {config.task} is none of them: leave it out"
             )
-        config = config.at(args.level, args.ood, args.variant)
-        worlds = build_worlds(config, min(args.episodes, OTHERS_WORLDS), args.seed, config.ood)
+        worlds = build_worlds(there, min(args.episodes, OTHERS_WORLDS), args.seed, there.ood)
         try:
             tell(play(agent, worlds, args.episodes, deterministic), args.lesion)
         finally:
@@ -48,16 +48,19 @@ def main(args: Evaluate) -> None:
         return record(agent, task, args.episodes, args.seed, deterministic, keep)
 
     if args.plastic:
-        learn_between(args, config, agent, trace)
+        learn_between(args, config, there, agent, trace)
     else:
-        tell(trace(rules(config, args.level, args.ood, args.variant)), args.lesion)
+        tell(trace(there.rules()), args.lesion)
 
 
 def learn_between(
-    args: Evaluate, config: RunConfig, agent: Agent, trace: Callable[[Task], Trace]
+    args: Evaluate,
+    config: RunConfig,
+    there: RunConfig,
+    agent: Agent,
+    trace: Callable[[Task], Trace],
 ) -> None:
     """Evaluate, let the agent learn there, and evaluate again, also where it was trained."""
-    there = config.at(args.level, args.ood, args.variant)
     moves = there.to_json() != config.to_json()
     first = score(trace(config.rules())) if moves else ""
     print("as it is")

@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
+from motley.envs import calibration
 from motley.envs.summaries import SUMMARIES, summary
 from motley.envs.trace import Trace
+from motley.studies.config import RunConfig, plain
 from motley.studies.evaluate import Episodes
+from motley.studies.folder import read_json
 from motley.studies.statistics import standard_error
 
 BEYOND = (
     "score01 is 0 at random actions' mean and 1 at the oracle's, so that worse than random is "
     "below 0 and better than the oracle's mean above 1"
 )
+
+
+class ChangedTaskWarning(UserWarning):
+    """A task's code is another than what a run was trained on."""
+
+
+def remark_on_task(config: RunConfig, folder: Path) -> None:
+    """Warn where a run's task has changed since it was trained, or has no calibration.
+
+    Args:
+        config: of the run, as it is to be played now.
+        folder: of the run.
+
+    Raises:
+        FolderError: the folder's ``versions.json`` is broken or of another format.
+    """
+    if config.ours is None:
+        return
+    path = folder / "versions.json"
+    then, now = read_json(path).get("task_hash") if path.exists() else None, config.task_hash
+    if then not in (None, now):
+        warnings.warn(
+            f"{plain(config.task)} has changed since this run was trained (hash {then}, now {now})",
+            ChangedTaskWarning,
+            stacklevel=2,
+        )
+    calibration.scale(config.rules())  # which warns where there is none
 
 
 def outcomes(found: Episodes | Trace) -> dict[str, npt.NDArray[np.float64]]:

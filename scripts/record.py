@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from motley.envs import TASKS, trace
 from motley.scripts.flags import Record
-from motley.scripts.readouts import tell
+from motley.scripts.readouts import remark_on_task, tell
 from motley.studies import record
 from motley.studies.config import ConfigError, import_plugins, nearest, plain, task_as_set
 from motley.studies.record import open_lesioned, rules
@@ -31,6 +31,7 @@ def main(args: Record) -> None:
     elif args.source.exists() or "/" in name:
         config, agent = open_lesioned(args.source, args.lesion)
         task = rules(config, args.level, args.ood, args.variant)
+        remark_on_task(config.at(args.level, args.ood, args.variant), args.source)
         made = record.record(agent, task, args.episodes, args.seed, not args.sample)
     else:
         raise ConfigError(nearest("task", name, TASKS) + "; a run folder will do too")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from motley.scripts.flags import Watch
-from motley.scripts.readouts import explain_scale
+from motley.scripts.readouts import explain_scale, remark_on_task
 from motley.scripts.screen import has_display
 from motley.studies.config import ConfigError
 from motley.studies.record import open_lesioned
@@ -28,6 +28,7 @@ def main(args: Watch) -> None:
         )
     mode = "rgb_array" if args.record else "human"
     env = make_env(config, mode, args.level, args.ood, args.variant)
+    remark_on_task(config.at(args.level, args.ood, args.variant), args.run)
     try:
         if args.record:
             ends = record(agent, env, args.record, args.episodes, args.seed, not args.sample)

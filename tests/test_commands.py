@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import shutil
 import subprocess
 import sys
 import warnings
@@ -30,7 +31,7 @@ from motley.scripts.readouts import BEYOND, explain_scale
 from motley.studies import plastic, spine, table
 from motley.studies.config import EVALUATION, PLASTIC, TRAINING, RunConfig, stream
 from motley.studies.evaluate import Episodes
-from motley.studies.folder import read_csv, read_json, write_csv
+from motley.studies.folder import read_csv, read_json, write_csv, write_json
 from motley.studies.model import open_run
 from motley.studies.run import run
 from motley.studies.study import STUDIES, Contrast
@@ -514,6 +515,41 @@ def test_recording_and_lesions(
     assert "did you mean core" in fails(
         capsys, "watch", trained, "--record", film, "--lesion", "cor"
     )
+
+
+def test_a_task_that_changed_since_a_run_is_told(
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In a note beside what is played all the same, and so is a task without calibration."""
+    changed = tmp_path / "changed"
+    shutil.copytree(trained, changed)
+    facts = read_json(trained / "versions.json")
+    now = facts["task_hash"]
+    write_json(changed / "versions.json", facts | {"task_hash": "0" * 16})
+    note = f"note: DarkHome has changed since this run was trained (hash {'0' * 16}, now {now})"
+    end = ("--episodes", "2")
+    film, arrays = str(tmp_path / "film.gif"), str(tmp_path / "x.npz")
+    for command, out in (
+        ("evaluate", ()),
+        ("record", ("--out", arrays)),
+        ("watch", ("--record", film)),
+    ):
+        for folder, told in ((trained, 0), (changed, 1)):
+            with warnings.catch_warnings():
+                warnings.simplefilter("always")
+                assert main([command, str(folder), *out, *end]) == 0
+            assert capsys.readouterr().err.splitlines().count(note) == told, (command, folder)
+    calibration._warn.cache_clear()
+    monkeypatch.setattr(calibration, "read", lambda task: [])
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main(["evaluate", str(trained), *end]) == 0
+    captured = capsys.readouterr()
+    assert "score01" not in captured.out
+    assert captured.err.startswith("note: DarkHome has no calibration as it is set")
 
 
 def test_an_agent_learns_on_between_two_evaluations_and_its_run_stays(
