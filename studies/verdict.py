@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +14,7 @@ import numpy as np
 
 from motley.studies import table, versions
 from motley.studies.config import ConfigError, RunConfig, import_plugins
-from motley.studies.folder import write_json
+from motley.studies.folder import FolderError, read_json, write_json
 from motley.studies.statistics import (
     Floats,
     Interval,
@@ -102,8 +104,16 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
         "task_hashes": {task: _task_hash(task) for task, _ in study.tasks},
         "changed_runs": changed,
     }
-    write_json(results / "verdict.json", {**judged, "verdicts": found})
+    _store(results / "verdict.json", {**judged, "verdicts": found})
     return found
+
+
+def _store(path: Path, answers: Mapping[str, Any]) -> None:
+    """Write JSON values, but leave a file that holds the same as it is."""
+    with suppress(FolderError):  # there is none, or none that can be read
+        if read_json(path) == json.loads(json.dumps(answers)):
+            return
+    write_json(path, answers)
 
 
 class Ends(NamedTuple):

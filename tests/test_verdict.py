@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,23 @@ def test_a_later_round_is_a_family_of_its_own(tmp_path: Path) -> None:
     assert [answer["round"] for answer in (strong, weak)] == [1, 2]
     with pytest.raises(ValueError, match="round 3 of a study in its round 2"):
         replace(rounds, contrasts=(replace(late, round=3),))
+
+
+def test_the_same_verdict_leaves_its_file_alone(tmp_path: Path) -> None:
+    """As it was written, and when; another verdict, or what is no verdict, is written over."""
+    store(tmp_path, SCORES)
+    verdict(ASKS, tmp_path)
+    path = tmp_path / "verdict.json"
+    whole = path.read_text()
+    path.write_text(whole.replace("\n", "\r\n"))
+    os.utime(path, ns=(1, 1))
+    verdict(ASKS, tmp_path)
+    assert path.stat().st_mtime_ns == 1
+    assert b"\r\n" in path.read_bytes()
+    for other in (whole.replace('"asks"', '"else"'), "{"):
+        path.write_text(other)
+        verdict(ASKS, tmp_path)
+        assert path.read_text() == whole
 
 
 def test_what_is_supported_alone_may_not_be_among_several(tmp_path: Path) -> None:
