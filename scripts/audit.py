@@ -98,15 +98,16 @@ def main(args: Audit) -> int:
         as_set = task(**variant).variant
         console.print(table([(t, found) for t, found in played if t.variant == as_set], seed))
     judged = [one for t, found in played for one in bars(t, found, controls.lookup(t))]
-    faults = [one.text for one in judged if one.verdict == "fails"]
+    missed = list[str]()  # by what is not a bar of the table
     if args.probe is not None:
-        faults += probed(console, task, args.probe, args)
+        missed += probed(console, task, args.probe, args)
     for level in levels if args.capacity else ():
         found = taught(task, level, args.steps or capacity.STEPS, args.seed)
         console.print(f"{found}")
-        faults += too_much_or_little(found)
+        missed += too_much_or_little(found)
         if args.table is not None:
             capacity.write(args.table, found)
+    faults = [one.text for one in judged if one.verdict == "fails"] + missed
     for fault in faults:
         console.print(f"[bold red]fails:[/] {fault}")
     never, undecided = (
@@ -119,6 +120,7 @@ def main(args: Audit) -> int:
         console.print(f"and {len(doubtful) - LISTED} more bars")
     held = sum(one.verdict == "holds" for one in judged)
     told = f"{held} of {len(judged)} bars hold at {args.episodes:,} episodes"
+    told += f"; of the probes {len(missed)} fail{'s' * (len(missed) == 1)}" if missed else ""
     told += f"; {len(never)} undecidable" if never else ""
     if undecided:
         told += f"; {len(undecided)} undecided"

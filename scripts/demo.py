@@ -23,10 +23,11 @@ def main(args: Demo) -> int:
     """Train both, write the page; returns the exit code.
 
     Raises:
-        ConfigError: no steps.
+        ConfigError: no steps, or a seed below 0.
     """
-    if args.steps < 1 or args.seed < 0:
-        raise ConfigError("--steps must be at least 1 and --seed at least 0")
+    for flag, value, least in (("steps", args.steps, 1), ("seed", args.seed, 0)):
+        if value < least:
+            raise ConfigError(f"--{flag} must be at least {least}, not {value}")
     console = Console()
     runs = demo.configs(args.steps, args.seed)
     console.print(

@@ -173,8 +173,8 @@ class Record:
     """The file to write."""
     episodes: int = 100
     """How many, of seeds that follow each other."""
-    policy: str = "oracle"
-    """Who plays a task: oracle, observer, random or one of its shortcuts."""
+    policy: str | None = None
+    """Who plays a task: oracle, observer, random or one of its shortcuts; left out, the oracle."""
     level: int | None = None
     """Another rung of the task's ladder than the run's, or than the task's default."""
     ood: bool = False
@@ -291,7 +291,8 @@ class Audit:
     """Only the variant with this setting, as in --variant stop=true; may be given again for more.
     Left out, all variants."""
     steps: int | None = None
-    """Environment steps of --memoryless and --capacity; left out, 300,000 and up to 8,000,000."""
+    """Environment steps of --memoryless and --capacity; left out, 300,000 and up to 8,000,000.
+    --capacity goes on to the end of a batch of episodes, which has up to 100,000 steps."""
     seed: int = 0
     """Of the training of --memoryless and --capacity."""
     table: Path | None = None

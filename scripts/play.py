@@ -43,8 +43,11 @@ def main(args: Play) -> None:
     name = plain(args.task)
     if name not in TASKS:
         raise ConfigError(nearest("task", args.task, TASKS))
-    if args.seed < 0 or args.size < 256 or not args.speed > 0:
-        raise ConfigError("--seed must be 0 or more, --size at least 256, --speed above 0")
+    for flag, value, least in (("seed", args.seed, 0), ("size", args.size, 256)):
+        if value < least:
+            raise ConfigError(f"--{flag} must be at least {least}, not {value}")
+    if not args.speed > 0:
+        raise ConfigError(f"--speed must be above 0, not {args.speed}")
     task = task_as_set(name, args.level, args.ood, args.variant)
     if not has_display():
         raise ConfigError(

@@ -26,9 +26,12 @@ def main(args: Record) -> None:
         if args.lesion:
             raise ConfigError("--lesion is for the areas of a run's agent; a task has none")
         task = task_as_set(name, args.level, args.ood, args.variant)
-        act = trace.policy(task, args.policy, args.seed)
-        made = trace.record(task, act, args.episodes, args.seed, {"policy": args.policy})
+        policy = args.policy or "oracle"
+        act = trace.policy(task, policy, args.seed)
+        made = trace.record(task, act, args.episodes, args.seed, {"policy": policy})
     elif args.source.exists() or "/" in name:
+        if args.policy is not None:
+            raise ConfigError("--policy is for a task; a run is played by its own agent")
         config, agent = open_lesioned(args.source, args.lesion)
         task = rules(config, args.level, args.ood, args.variant)
         remark_on_task(config.at(args.level, args.ood, args.variant), args.source)

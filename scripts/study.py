@@ -52,7 +52,10 @@ def main(args: StudyCommand) -> int:
         known = ", ".join(sorted(study.STUDIES))
         raise ConfigError(f"which study? motley study {args.action} NAME, with one of {known}")
     if args.name not in study.STUDIES and (args.name or not listing):
-        raise ConfigError(nearest("study", args.name, study.STUDIES, "motley study list"))
+        raise ConfigError(
+            nearest("study", args.name, study.STUDIES, "motley study list")
+            + "; one of your own needs the module that registers it: --import MODULE"
+        )
     console = Console(highlight=False, soft_wrap=True)
     if listing:
         for name in [args.name] if args.name else study.STUDIES:
@@ -79,7 +82,7 @@ def main(args: StudyCommand) -> int:
             )
         for key, steps, score in states:
             if steps:
-                console.print(f"{key}: {steps:,.0f} steps, score01 {score:.2f}")
+                console.print(f"{key}: {steps:,.0f} steps, score01 {score:z.2f}")
         if missing := sum(not steps and key not in held for key, steps, _ in states):
             console.print(f"{missing} runs neither stored in {stored} nor begun in {runs}")
         return 0
@@ -91,7 +94,7 @@ def main(args: StudyCommand) -> int:
             console.print(sentence(answer))
         written = results / "verdict.json"
         tell_changed(read_json(written)["changed_runs"], console)
-        console.print(f"wrote {written}")
+        console.print(f"stored in {written}")
         return 0
     done, waiting = set[str](), list[str]()
 
@@ -99,7 +102,7 @@ def main(args: StudyCommand) -> int:
         for key in sorted(set(state) - done):
             if (runs / key / "done").exists():
                 done.add(key)
-                console.print(f"{len(done)} of {len(state)}  {key}: score01 {state[key][1]:.2f}")
+                console.print(f"{len(done)} of {len(state)}  {key}: score01 {state[key][1]:z.2f}")
 
     try:
         if args.action == "tune":

@@ -443,8 +443,8 @@ def summary(rows: Mapping[str, Rows]) -> Iterator[tuple[str, ...]]:
             arm,
             f"{sum(not s.censored for s in solved)} of {len(runs)}",
             str(median_steps(solved)),
-            f"{np.mean(final):.2f} ({min(final):.2f} to {max(final):.2f})",
-            "-" if np.isnan(ood).any() else f"{np.mean(ood):.2f}",
+            f"{np.mean(final):z.2f} ({min(final):z.2f} to {max(final):z.2f})",
+            "-" if np.isnan(ood).any() else f"{np.mean(ood):z.2f}",
         )
 
 

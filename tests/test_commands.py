@@ -29,6 +29,7 @@ from motley.scripts import audit, evaluate, flags, new, study, watch
 from motley.scripts.main import COMMANDS, main
 from motley.scripts.readouts import BEYOND, explain_scale
 from motley.studies import plastic, spine, table
+from motley.studies.capacity import Capacity
 from motley.studies.config import EVALUATION, PLASTIC, TRAINING, RunConfig, stream
 from motley.studies.evaluate import Episodes
 from motley.studies.folder import read_csv, read_json, write_csv, write_json
@@ -180,10 +181,13 @@ def test_list_shows_tasks_structures_and_costs(
         ("train --set gamma=much", "no JSON value"),
         ("audit DarkHouse", "did you mean DarkHome"),
         ("audit DarkHome --episodes 0", "--episodes must be at least 1"),
-        ("demo --steps 0", "--steps must be at least 1"),
+        ("demo --steps -4", "--steps must be at least 1, not -4"),
+        ("demo --seed -1", "--seed must be at least 0, not -1"),
         ("play DarkHouse", "did you mean DarkHome"),
         ("play DarkHome --level 9", "levels 0 to 4"),
-        ("play DarkHome --speed 0", "--speed above 0"),
+        ("play DarkHome --speed 0", "--speed must be above 0, not 0.0"),
+        ("play DarkHome --size 9", "--size must be at least 256, not 9"),
+        ("play DarkHome --seed -1", "--seed must be at least 0, not -1"),
         ("watch nowhere", "nowhere does not exist"),
         ("record DarkHouse", "did you mean DarkHome"),
         ("record DarkHome --episodes 0", "--episodes must be at least 1"),
@@ -201,6 +205,7 @@ def test_list_shows_tasks_structures_and_costs(
         ("report nowhere", "nowhere does not exist"),
         ("study run", "which study? motley study run NAME, with one of baselines, "),
         ("study list spin", "did you mean spine"),
+        ("study tune bends", "one of your own needs the module that registers it: --import"),
         ("study table spin", "did you mean spine"),
         ("study status spine --arms unifrm", "no arm 'unifrm'; it has exact"),
         ("study table spine", "motley study run spine"),
@@ -220,18 +225,19 @@ def test_mistakes_are_named_with_the_mend(
     assert not list(tmp_path.iterdir())  # nothing was begun
 
 
+@pytest.mark.parametrize(("score", "shown"), [(0.25, "0.25"), (-0.001, "0.00")])
 def test_runs_that_have_not_begun_are_counted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    score: float, shown: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     begun = tmp_path / "spine" / "DarkHome-2" / "uniform" / "0"
     begun.mkdir(parents=True)
     (begun / "progress.csv").write_text("steps\n2048\n")
-    (begun / "eval.csv").write_text("steps,score01\n2048,0.25\n")
+    (begun / "eval.csv").write_text(f"steps,score01\n2048,{score}\n")
     words = ["study", "status", "spine", "--arms", "uniform", "--runs", str(tmp_path)]
     assert main([*words, "--results", str(tmp_path / "none")]) == 0
     text = said(capsys)
     stored = tmp_path / "none" / "spine" / "curves.csv"
-    assert f"score01 0.25 9 runs neither stored in {stored} nor begun in {tmp_path}" in text
+    assert f"score01 {shown} 9 runs neither stored in {stored} nor begun in {tmp_path}" in text
     assert "nan" not in text
 
 
@@ -511,6 +517,8 @@ def test_recording_and_lesions(
     for command in ("record", "evaluate"):
         message = fails(capsys, command, trained, "--lesion", "cor")
         assert "--lesion: unknown area 'cor'; did you mean core" in message
+    message = fails(capsys, "record", trained, "--policy", "random")
+    assert "--policy is for a task; a run is played by its own agent" in message
     film = str(tmp_path / "a.gif")
     assert "did you mean core" in fails(
         capsys, "watch", trained, "--record", film, "--lesion", "cor"
@@ -692,6 +700,27 @@ def test_audit_tells_what_no_number_of_episodes_decides(
     assert len(asked) == 4
     assert told == max(asked)
     assert text.endswith(f"4 undecidable; 4 undecided: give more --episodes, about {told}")
+
+
+@pytest.mark.parametrize(
+    ("grade", "code", "said"), [(0.5, 1, "; of the probes 1 fails"), (1, 0, "")]
+)
+def test_the_last_line_of_an_audit_counts_what_a_probe_misses(
+    grade: float,
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = Capacity("DarkHome", 0, "share right", grade, 0.1, 0.1, 4, 5, 6)
+    clear = Scores(np.ones(1000), np.zeros(1000), np.ones(1000), {})
+    monkeypatch.setattr(calibration, "play", lambda *args: clear)
+    monkeypatch.setattr(audit, "bars", lambda *args: [])
+    monkeypatch.setattr(audit, "taught", lambda *args: found)
+    assert main(["audit", "DarkHome", "--level", "0", "--capacity"]) == code
+    text = capsys.readouterr().out
+    assert text.endswith(f"0 of 0 bars hold at 1,000 episodes{said}\n")
+    assert ("fails:" in text) == bool(said)
 
 
 def test_audit_stores_every_variant_of_a_task(
