@@ -85,7 +85,19 @@ def main(args: StudyCommand) -> int:
                 console.print(f"{key}: {steps:,.0f} steps, score01 {score:z.2f}")
         if missing := sum(not steps and key not in held for key, steps, _ in states):
             console.print(f"{missing} runs neither stored in {stored} nor begun in {runs}")
+        if missing and not stored.exists() and args.name in {entry.name for entry in SHIPPED}:
+            console.print(
+                "the results that ship with Motley are in its repository's results folder; give "
+                "that as --results"
+            )
         return 0
+    if args.action in ("table", "verdict") and not (results / "curves.csv").exists():
+        done_runs = sum((runs / key / "done").exists() for key, *_ in study.status(chosen, runs))
+        if done_runs:
+            raise ConfigError(
+                f"{done_runs} runs are done and not gathered yet: the same run command gathers "
+                f"them ({chosen.command('run')}, with the --tasks, --arms, --seeds it had)"
+            )
     if args.action == "table":
         show(whole, chosen, results, console)
         return 0

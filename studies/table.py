@@ -398,7 +398,7 @@ def load(results: Path) -> Stored:
         raise ConfigError(
             f"{path} is missing: run the study first (motley study run {results.name}, with the "
             f"--import of one of your own), or give the folder that has {results.name}/curves.csv "
-            f"as --results"
+            f"as --results; those that ship with Motley are in its repository's results folder"
         )
     return read(results)
 

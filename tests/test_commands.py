@@ -209,6 +209,7 @@ def test_list_shows_tasks_structures_and_costs(
         ("study table spin", "did you mean spine"),
         ("study status spine --arms unifrm", "no arm 'unifrm'; it has exact"),
         ("study table spine", "motley study run spine"),
+        ("study table spine", "that ship with Motley are in its repository's results folder"),
         ("study verdict parity", "motley study run parity"),
         ("study verdict spine", "motley study table spine"),
     ],
@@ -239,6 +240,13 @@ def test_runs_that_have_not_begun_are_counted(
     stored = tmp_path / "none" / "spine" / "curves.csv"
     assert f"score01 {shown} 9 runs neither stored in {stored} nor begun in {tmp_path}" in text
     assert "nan" not in text
+    assert "are in its repository's results folder; give that as --results" in text
+    (begun / "done").touch()
+    for action in ("table", "verdict"):
+        words[1] = action
+        told = fails(capsys, *words, "--results", tmp_path / "none")
+        assert "1 runs are done and not gathered yet: the same run command gathers them" in told
+        assert "(motley study run spine, with" in told
 
 
 def test_status_says_where_stored_results_are(
