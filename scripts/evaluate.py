@@ -12,7 +12,7 @@ from motley.envs.trace import Trace
 from motley.scripts.flags import Evaluate
 from motley.scripts.progress import bar
 from motley.scripts.readouts import in_short, outcomes, remark_on_task, tell
-from motley.studies.config import ConfigError, RunConfig, build_worlds
+from motley.studies.config import ConfigError, RunConfig, as_word, build_worlds
 from motley.studies.evaluate import OTHERS_WORLDS, play
 from motley.studies.plastic import adapt
 from motley.studies.record import open_lesioned, record
@@ -31,11 +31,12 @@ def main(args: Evaluate) -> None:
     config, agent = open_lesioned(args.run, args.lesion)
     there, deterministic = config.at(args.level, args.ood, args.variant), not args.sample
     remark_on_task(there, args.run)
+    if config.ours is None and args.plastic:
+        raise ConfigError(
+            f"--plastic is for Motley's tasks, and {config.task} is none of them: leave it out"
+        )
+    print(f"{args.run}, trained for {agent.num_timesteps:,} steps: {in_words(there)}")
     if config.ours is None:
-        if args.plastic:
-            raise ConfigError(
-                f"--plastic is for Motley's tasks, and {config.task} is none of them: leave it out"
-            )
         worlds = build_worlds(there, min(args.episodes, OTHERS_WORLDS), args.seed, there.ood)
         try:
             tell(play(agent, worlds, args.episodes, deterministic), args.lesion)
@@ -72,6 +73,16 @@ def learn_between(
     tell(trace(there.rules()), args.lesion)
     if moves:
         print(f"where it was trained\n  before  {first}\n  after   {score(trace(config.rules()))}")
+
+
+def in_words(there: RunConfig) -> str:
+    """Where an agent plays: the task, its level and variant, and whether out of distribution."""
+    if there.ours is None:
+        return there.task
+    place = there.to_json()
+    words = [place["task"], f"level {place['level']}"]
+    words += [as_word(*setting) for setting in place.get("variant", {}).items()]
+    return ", ".join([*words, "out of distribution"] if there.ood else words)
 
 
 def score(trace: Trace) -> str:

@@ -12,6 +12,7 @@ import warnings
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args, get_type_hints
 
 import imageio_ffmpeg  # type: ignore[import-untyped]
@@ -286,8 +287,9 @@ def test_what_score01_means_is_said_of_values_beyond_0_and_1_alone(
 def test_evaluating_and_watching_explain_a_score01_below_0(
     score: float, said: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    agent = SimpleNamespace(num_timesteps=9)
     for command in (evaluate, watch):
-        monkeypatch.setattr(command, "open_lesioned", lambda *args: (RunConfig(level=0), None))
+        monkeypatch.setattr(command, "open_lesioned", lambda *args: (RunConfig(level=0), agent))
     each = np.full(2, score)
     monkeypatch.setattr(evaluate, "record", lambda *args: Episodes(each, each, each, each))
     ends = [End(seed, 9, 0.0, 0.5, score, None) for seed in (0, 1)]
@@ -521,7 +523,9 @@ def test_recording_and_lesions(
         assert (file["area/core"] == 0).all()
         assert (file["area/encoder"] != 0).any()
     assert main(["evaluate", str(trained), "--episodes", "3", "--lesion", "core"]) == 0
-    assert capsys.readouterr().out == listed  # one list, of the same episodes
+    heading, _, found = capsys.readouterr().out.partition("\n")
+    assert heading == f"{trained}, trained for 512 steps: DarkHome, level 0"
+    assert found == listed  # one list, of the same episodes
     for command in ("record", "evaluate"):
         message = fails(capsys, command, trained, "--lesion", "cor")
         assert "--lesion: unknown area 'cor'; did you mean core" in message
@@ -574,10 +578,11 @@ def test_an_agent_learns_on_between_two_evaluations_and_its_run_stays(
     before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
     words = [str(trained), "--episodes", "3"]
     assert main(["evaluate", *words, "--ood"]) == 0
-    alone = capsys.readouterr().out
+    heading, _, alone = capsys.readouterr().out.partition("\n")
+    assert heading.endswith(": DarkHome, level 0, out of distribution")
     assert main(["evaluate", *words, "--ood", "--plastic", "300"]) == 0
     told = capsys.readouterr().out
-    assert told.startswith(f"as it is\n{alone}")
+    assert told.startswith(f"{heading}\nas it is\n{alone}")
     # Whole rollouts are lived: 8 worlds of 32 steps.
     assert "\nafter 512 more steps of learning there\n3 episodes\n" in told
     assert "\nwhere it was trained\n  before  score01 " in told
@@ -619,7 +624,7 @@ def test_a_read_out_of_any_sense_or_area_is_in_both_lists(
     listed = capsys.readouterr().out.partition("wrote")[0]
     assert all(f"\n  {name} " in listed for name in names)
     assert main(["evaluate", *words]) == 0
-    assert capsys.readouterr().out == listed
+    assert capsys.readouterr().out.partition("\n")[2] == listed
 
 
 def test_a_plug_in_task_is_imported_and_remembered(tmp_path: Path) -> None:
