@@ -212,34 +212,46 @@ def test_random_features_are_kept_and_only_their_model_learns() -> None:
     assert learning == {"forward_model"}
 
 
-def surprise(cost: Intrinsic) -> tuple[float, float]:
-    """The mean score where a wheel is turned, and where there is a screen of noise beside it.
+def turned(generator: torch.Generator) -> Trace:
+    """A wheel of four positions that one of two actions turns, beside a screen.
 
-    The noise comes about by itself; the learner of the cost is trained first.
+    On the screen is noise in half of the worlds, which comes about by itself. The action that led
+    to a step is felt at it.
     """
+    action = torch.randint(2, (33, 16), generator=generator)
+    first = torch.zeros(1, 16, dtype=torch.int64)
+    wheel = torch.cat((first, action[:-1])).cumsum(0) % 4
+    screen = torch.randn(33, 16, 8, generator=generator)
+    screen[:, :8] = 0.0
+    seen = torch.cat((torch.eye(4)[wheel], screen), -1)
+    felt = torch.eye(2)[torch.cat((first, action[:-1]))]
+    start = torch.zeros(33, 16, dtype=torch.bool)
+    return Trace(
+        {"vision": seen, "action": torch.eye(2)[action], "egomotion": felt, "episode_start": start}
+    )
+
+
+def trained(cost: Intrinsic, steps: int = 400) -> tuple[Any, Trace]:
+    """The cost's learner, trained by its loss where a wheel is turned; and a trace held out."""
     generator = torch.Generator().manual_seed(0)
-
-    def lived() -> Trace:
-        action = torch.randint(2, (33, 16), generator=generator)
-        wheel = torch.cat((torch.zeros(1, 16, dtype=torch.int64), action[:-1])).cumsum(0) % 4
-        screen = torch.randn(33, 16, 8, generator=generator)
-        screen[:, :8] = 0.0
-        seen = torch.cat((torch.eye(4)[wheel], screen), -1)
-        start = torch.zeros(33, 16, dtype=torch.bool)
-        return Trace({"vision": seen, "action": torch.eye(2)[action], "episode_start": start})
-
     torch.manual_seed(0)
-    made = cost.heads(Sizes({"vision": 12, "action": 2}, {}))
+    made: Any = cost.heads(Sizes({"vision": 12, "action": 2, "egomotion": 2}, {}))
     assert made is not None
     learning = [p for p in made.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(learning, 3e-3)
-    for _ in range(400):
-        seen = lived()
-        scored(cost, seen, made)
+    for _ in range(steps):
+        seen = turned(generator)
+        made.standardise.update(cost.seen(seen))
         optimizer.zero_grad()
         torch.autograd.backward(cost.loss(seen, made).mean())
         optimizer.step()
-    score, _ = scored(cost, lived(), made)
+    return made, turned(generator)
+
+
+def surprise(cost: Intrinsic) -> tuple[float, float]:
+    """The mean score where a wheel is turned, and where there is a screen of noise beside it."""
+    made, seen = trained(cost)
+    score, _ = scored(cost, seen, made)
     return float(score[:, :8].mean()), float(score[:, 8:].mean())
 
 
@@ -279,6 +291,23 @@ def test_episodic_novelty_is_the_elliptical_bonus() -> None:
                 expected = phi @ np.linalg.inv(matrices[i]) @ phi * known[t, i]
                 matrices[i] += np.outer(phi, phi)
                 assert score[t, i] == pytest.approx(expected, rel=2e-3, abs=1e-5)
+
+
+def test_episodic_novelty_learns_what_tells_the_action_and_begins_anew_with_episodes() -> None:
+    assert EpisodicNovelty().episodic
+    assert EpisodicNovelty.in_time  # its loss compares steps
+    made, seen = trained(EpisodicNovelty(), 200)
+    with torch.no_grad():
+        told = made.action(made(seen["vision"]), made(seen.next("vision")))
+    right = told.argmax(-1) == seen["action"].argmax(-1)
+    assert right[seen.has_next].float().mean() > 0.95  # by chance one half
+    # What follows the last step of an episode is another's, and tells nothing of the action.
+    cost, seen = EpisodicNovelty(), trace(4)
+    loss = cost.loss(seen, heads_of(cost))
+    ends = ~seen.has_next
+    assert ends[:-1].any()
+    assert not loss[ends].any()
+    assert (loss[~ends] > 0).all()
 
 
 def test_learning_progress_is_what_an_older_average_errs_more() -> None:
