@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from motley.agents.areas import GRU
+from motley.agents.areas.gru_scan import scan
 
 Result = tuple[Tensor, dict[str, Tensor]]
 
@@ -109,6 +110,27 @@ def test_the_plain_loop_agrees_with_finite_differences() -> None:
         return output
 
     assert torch.autograd.gradcheck(run, (x, first, *gru.parameters()))
+
+
+def test_the_compiled_gradient_agrees_with_finite_differences() -> None:
+    """In float64, within 1e-5: the slope is that of tanh, what runs is an approximation of it."""
+    torch.manual_seed(4)
+    worlds, units = 5, 3
+    shapes = ((6, worlds, 3 * units), (worlds, units), (3 * units, units), (3 * units,))
+    given, first, weight, bias = (torch.randn(shape, dtype=torch.float64) for shape in shapes)
+    start = torch.rand(6, worlds) < 0.2
+    assert start[1:].any()
+    leaves = [x.requires_grad_() for x in (given, first, weight, bias)]
+
+    def run(given: Tensor, first: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return scan(given, start, first, weight, bias)
+
+    assert torch.autograd.gradcheck(run, leaves, atol=1e-5, rtol=1e-5)
+    # Both are those of a GRU.
+    gru = a_gru(3 * units, units, torch.float64)
+    gru.recurrent.weight.data, gru.recurrent.bias.data = weight.data, bias.data
+    expected = gru.loop(given, start, first)
+    torch.testing.assert_close(run(*leaves), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_double_precision_takes_the_plain_loop() -> None:

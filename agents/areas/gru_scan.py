@@ -74,7 +74,7 @@ def _add_product(a, b, out):  # type: ignore[no-untyped-def]
 def _padded(matrix):  # type: ignore[no-untyped-def]
     """Return a matrix, in C order, with rows of zeros below up to a multiple of ROWS."""
     rows, columns = matrix.shape
-    padded = np.zeros((-(-rows // ROWS) * ROWS, columns), np.float32)
+    padded = np.zeros((-(-rows // ROWS) * ROWS, columns), matrix.dtype)
     padded[:rows] = matrix
     return padded
 
@@ -95,8 +95,8 @@ def _forward(given, start, first, weight, bias, hidden, gates):  # type: ignore[
     """
     steps, worlds, units = hidden.shape
     weight_t = _padded(weight.T)
-    before = np.zeros((ROWS, len(weight_t)), np.float32)
-    part = np.empty((ROWS, 3 * units), np.float32)
+    before = np.zeros((ROWS, len(weight_t)), given.dtype)
+    part = np.empty((ROWS, 3 * units), given.dtype)
     for n in range(0, worlds, ROWS):
         rows = min(ROWS, worlds - n)
         for t in range(steps):
@@ -140,8 +140,8 @@ def _backward(d_hidden, start, before, weight, gates, d_given, d_part, d_first):
     """
     steps, worlds, units = d_hidden.shape
     weight = _padded(weight)
-    d_sums = np.zeros((ROWS, len(weight)), np.float32)
-    carried = np.empty((ROWS, units), np.float32)
+    d_sums = np.zeros((ROWS, len(weight)), weight.dtype)
+    carried = np.empty((ROWS, units), weight.dtype)
     for n in range(0, worlds, ROWS):
         rows = min(ROWS, worlds - n)
         carried[:] = 0
@@ -229,7 +229,10 @@ class _Scan(torch.autograd.Function):
 
 
 def scan(given: Tensor, start: Tensor, first: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Run a GRU's recurrent part over a sequence; float32 on the CPU only.
+    """Run a GRU's recurrent part over a sequence, on the CPU: for float32.
+
+    Float64 runs too, so that finite differences can tell whether the gradient is right; its tanh
+    is no more accurate for that.
 
     Args:
         given: (time, worlds, 3 units), the input's part of reset, update and candidate.
