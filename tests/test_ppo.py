@@ -22,7 +22,7 @@ from motley.agents.actions import action_distribution
 from motley.agents.batch import Batch
 from motley.agents.rollout import collect
 from motley.agents.scoring import critic_of, scored
-from motley.agents.surrogate import plain, surrogate
+from motley.agents.surrogate import _Surrogate, plain, surrogate
 from motley.agents.values import ReturnNormaliser, gae
 from motley.costs import Cost, Entropy, Trace
 
@@ -180,6 +180,28 @@ def test_the_compiled_surrogate_and_its_gradient_are_those_of_plain_torch(
             for losses in (ours, theirs)
         ]
         torch.testing.assert_close(*found)
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+def test_the_compiled_surrogate_agrees_with_finite_differences(normalise: bool) -> None:
+    """In float64, which agents do not use; away from where clipping begins, which has no slope."""
+    generator = torch.Generator().manual_seed(0)
+    log_ratio = torch.tensor([-0.4, -0.3, -0.1, 0.0, 0.1, 0.3, 0.4], dtype=torch.float64)
+    log_ratio = log_ratio[torch.randint(7, (9, 5), generator=generator)]
+    before = torch.randn(9, 5, generator=generator, dtype=torch.float64)
+    advantages = torch.randn(3, 9, 5, generator=generator, dtype=torch.float64)
+    ratio = log_ratio.exp()
+    assert min(float((ratio - bound).abs().min()) for bound in (0.8, 1.2)) > 0.05
+
+    def losses(log_prob: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        found: Any = _Surrogate.apply(log_prob, before, advantages, 0.2, normalise)  # type: ignore[no-untyped-call]
+        return tuple(found[2:])
+
+    log_prob = (before + log_ratio).requires_grad_()
+    [free] = torch.autograd.grad(torch.stack(losses(log_prob)).sum(), log_prob)
+    assert free.any()
+    assert not free.all()
+    assert torch.autograd.gradcheck(losses, (log_prob,))
 
 
 @pytest.mark.parametrize("form", [surrogate, plain])
