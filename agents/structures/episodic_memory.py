@@ -9,10 +9,11 @@ from motley.agents.blueprints import Blueprint, Node, Sizes, assemble, priors, r
 def episodic_memory(
     senses: Sizes, prior: str = "learnt_value", completion: bool = False
 ) -> Blueprint:
-    """An episodic memory of what was seen with each cue; ``prior`` is its rung.
+    """An episodic memory; ``.learnt_gate`` wants ``--costs heterogeneous+saliency``.
 
-    Where the gate is learnt it is an area of its own, so that it can have a cost of its own. With
-    ``completion`` a part of a cue is enough to find what was seen with the whole.
+    It keeps what was seen with each cue; ``prior`` is its rung. Where the gate is learnt it is an
+    area of its own, so that it can have a cost of its own. With ``completion`` a part of a cue is
+    enough to find what was seen with the whole.
     """
     require(senses, ("cue", "vision"), "episodic_memory")
     inputs = ("cue", "vision", "go") if "go" in senses else ("cue", "vision")
