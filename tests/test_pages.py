@@ -11,6 +11,7 @@ from pathlib import Path
 import gymnasium as gym
 import pytest
 
+from motley.costs import COSTS, Intrinsic
 from motley.envs import TASKS
 from motley.scripts.main import main
 
@@ -40,6 +41,26 @@ def test_rate_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     exec(compile(code, "rate-maps.md", "exec"), {})
     assert (tmp_path / "rate_map.png").stat().st_size > 1000
     assert len([line for line in code.partition("\n\n")[2].splitlines() if line]) == 10
+
+
+def test_novelty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small = ["--n-envs", "8", "--eval-episodes", "4"]
+    for words in commands("novelty.md"):
+        assert main([{"300000": "512"}.get(word, word) for word in words] + small) == 0, words
+    assert {path.parent.name for path in tmp_path.glob("runs/*/done")} == {"led", "alone", "beside"}
+    capsys.readouterr()
+    (code,) = blocks("novelty.md")
+    exec(compile(code.replace("300_000", "1"), "novelty.md", "exec"), {})
+    described, _, error = capsys.readouterr().out.strip().rpartition("\n")
+    assert "rnd" in described
+    assert float(error) > 0
+    told = re.findall(r"^\| `(\w+)`, `(\w+)` \|", (DOCS / "novelty.md").read_text(), re.MULTILINE)
+    scores = {n: cost.__name__ for n, cost in COSTS.items() if issubclass(cost, Intrinsic)}
+    scores.pop("adversarial_curiosity")  # in the structure of play alone
+    assert {name: kind for kind, name in told} == scores
 
 
 def test_plug_in_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
