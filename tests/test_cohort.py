@@ -478,6 +478,36 @@ def test_what_changed_since_is_refused_too() -> None:
         cohort.learn(32)
 
 
+def test_what_all_have_frozen_stays_in_each() -> None:
+    def worlds(seed: int) -> Paid:
+        return Paid("DarkHome", seed)
+
+    alone, together, before = (make("uniform", worlds, "reward") for _ in range(3))
+    for agent in (*alone, *together):
+        agent.brain.areas["core"].requires_grad_(False)
+    for agent in alone:
+        agent.learn(agent.n_steps * agent.n_envs)
+    Cohort(together).learn(together[0].n_steps * together[0].n_envs)
+    for one, other, untrained in zip(alone, together, before, strict=True):
+        torch.testing.assert_close(weights(other), weights(one), atol=3e-6, rtol=0)
+        for name, p in other.brain.named_parameters():
+            stayed = torch.equal(p, untrained.brain.get_parameter(name))
+            assert stayed == name.startswith("areas.core."), name
+
+
+def test_agents_that_are_not_frozen_alike_are_refused() -> None:
+    for freeze in (
+        lambda agents: agents[0].learner.heads.requires_grad_(False),
+        lambda agents: [
+            agents[i].brain.areas[n].requires_grad_(False) for i, n in ((0, "core"), (1, "encoder"))
+        ],
+    ):
+        agents = alike()
+        freeze(agents)
+        with pytest.raises(ValueError, match="is frozen; freeze the same in each"):
+            Cohort(agents)
+
+
 def test_unequal_steps_of_the_optimiser_are_refused() -> None:
     agents = alike()
     agents[1].learn(32)

@@ -22,6 +22,7 @@ import torch
 import tyro
 from PIL import Image, ImageSequence
 
+from motley.costs.sets import COST_SETS
 from motley.envs import calibration
 from motley.envs.calibration import Scores, UncalibratedWarning
 from motley.envs.sb3 import WorldVecEnv
@@ -29,7 +30,7 @@ from motley.envs.summaries import SUMMARIES, ReadOuts
 from motley.scripts import audit, evaluate, flags, new, study, watch
 from motley.scripts.main import COMMANDS, main
 from motley.scripts.readouts import BEYOND, explain_scale
-from motley.studies import plastic, spine, table
+from motley.studies import plastic, rehearsal, spine, table
 from motley.studies.capacity import Capacity
 from motley.studies.config import EVALUATION, PLASTIC, TRAINING, RunConfig, stream
 from motley.studies.evaluate import Episodes
@@ -151,6 +152,7 @@ def test_list_shows_tasks_structures_and_costs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
+    assert rehearsal.FREE in COST_SETS  # a study's own, which is not for others
     assert main(["list"]) == 0
     printed = capsys.readouterr().out
     text = " ".join(printed.split())
@@ -160,6 +162,7 @@ def test_list_shows_tasks_structures_and_costs(
     assert "own motion. 0 to 4 (2)" in text
     assert ".lstm .mingru .attention .reservoir" in text
     assert "--variant phase=2 or phase=1, --variant screen=false or screen=true" in text
+    assert rehearsal.FREE not in text
     assert len(printed.splitlines()) < 160
 
 

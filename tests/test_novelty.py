@@ -255,6 +255,22 @@ def surprise(cost: Intrinsic) -> tuple[float, float]:
     return float(score[:, :8].mean()), float(score[:, 8:].mean())
 
 
+@pytest.mark.parametrize("kind", [PredictionErrorCuriosity, EpisodicNovelty])
+def test_felt_motion_would_take_features_that_tell_the_action(
+    kind: type[PredictionErrorCuriosity | EpisodicNovelty],
+) -> None:
+    """Share of the features' variance that is left where the view is held at its mean."""
+    for senses, least, most in ((("vision",), 0.0, 0.0), (("vision", "egomotion"), 0.6, 1.0)):
+        cost = kind(senses=senses)
+        made, held_out = trained(cost)
+        seen = cost.seen(held_out)[:, :8]
+        blind = seen.clone()
+        blind[..., :12] = seen[..., :12].mean((0, 1))
+        with torch.no_grad():
+            left, whole = (made(x).flatten(0, 1).var(0).sum() for x in (blind, seen))
+        assert least <= left / whole <= most
+
+
 def test_noise_that_no_action_sets_off_fades_from_features_that_tell_the_action() -> None:
     controlled, random = surprise(PredictionErrorCuriosity()), surprise(RandomFeatureCuriosity())
     assert max(controlled[0], random[0]) < 0.01
