@@ -70,6 +70,10 @@ class Chart:
         """The chart as an SVG element."""
         x1 = self.x_max or max((float(c.x[-1]) for c in self.curves if len(c.x)), default=1.0)
         y0, y1 = self._y_range()
+        levels = ticks(y0, y1, 6 if self.height > 300 else 4)
+        if y0 < 0 and len(levels) > 1 and levels[0] > y0:  # the bottom edge would be taken for zero
+            y0 = levels[0] - (levels[1] - levels[0])
+            levels.insert(0, round(y0, 12))
         inner_w = self.right - PAD_LEFT
         inner_h = self.height - PAD_TOP - PAD_BOTTOM
 
@@ -93,7 +97,7 @@ class Chart:
             f'<line class="grid" x1="{PAD_LEFT}" x2="{right}" y1="{py(tick):.1f}" '
             f'y2="{py(tick):.1f}"/><text class="tick" text-anchor="end" '
             f'x="{PAD_LEFT - 7}" y="{py(tick) + 4:.1f}">{tick:g}</text>'
-            for tick in ticks(y0, y1, 6 if self.height > 300 else 4)
+            for tick in levels
         ]
         out += [
             f'<text class="tick" text-anchor="middle" x="{px(tick):.1f}" '
@@ -122,6 +126,13 @@ class Chart:
                 out.append(f'<polyline class="run c{curve.colour}" points="{path(xs, ys)}"/>')
         out += [
             f'<polyline class="line c{c.colour}" points="{path(c.x, c.y)}"/>' for c in self.curves
+        ]
+        single = [(c, np.flatnonzero(np.isfinite(c.y))) for c in self.curves]
+        out += [
+            f'<circle class="dot c{c.colour}" cx="{px(float(c.x[at[0]])):.1f}" '
+            f'cy="{py(float(c.y[at[0]])):.1f}" r="3"/>'
+            for c, at in single
+            if len(at) == 1  # of which a line shows nothing
         ]
         marks = [
             (py(float(np.interp(c.mark[0], c.x, c.y))), px(c.mark[0]), c.mark[1], c.colour)

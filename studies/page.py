@@ -56,7 +56,8 @@ td small{display:block;line-height:1.3;font-size:.8rem;font-weight:400}
 .row .card{margin:0}
 .card h4{margin:0 0 6px;font-size:.93rem;font-weight:600}
 figure{margin:0}
-video{width:100%;height:auto;border-radius:8px;background:#000;display:block}
+/* A strip below the film for the browser's controls, which would hide its status line. */
+video{width:100%;aspect-ratio:1/1.15;object-fit:contain;object-position:top;border-radius:8px;background:#26292f;display:block}
 figcaption{font-size:.9rem;margin-top:8px}
 figcaption b{color:var(--ink)}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;padding-left:3ch;text-indent:-3ch;

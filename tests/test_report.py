@@ -281,6 +281,17 @@ def test_a_chart_puts_points_where_they_belong() -> None:
     assert points[1] == "46.0,112.0 96.0,62.0 146.0,12.0"
 
 
+def test_a_chart_that_goes_below_zero_says_how_far_and_a_single_point_is_a_dot() -> None:
+    x, nan = np.array([0.0, 100]), np.full(2, np.nan)
+    low = Curve("low", 0, x, np.array([0.0, -0.45]), nan, nan)
+    once = Curve("once", 1, x, np.array([np.nan, 0.5]), nan, nan)
+    svg = Chart("score", [low, once], low=0, high=1).svg()
+    labels = [float(text) for text in re.findall(r'text-anchor="end" x="39"[^>]*>([^<]+)<', svg)]
+    assert min(labels) <= -0.45
+    assert len(re.findall(r'<circle class="dot c1"', svg)) == 1
+    assert 'class="dot c0"' not in svg
+
+
 def test_labels_keep_off_each_other_and_off_the_curves() -> None:
     x, y, nan = np.array([0.0, 50, 100]), np.array([0.2, 0.9, 1.0]), np.full(3, np.nan)
     arms = [Curve("arm", i, x, y - i / 100, nan, nan, mark=(50, f"mark {i}")) for i in range(3)]
