@@ -187,8 +187,8 @@ class Cost:
         kind: the name, where it is not the class's in lower case with underscores.
         problems: what tasks pose (``Task.problem``) in whose ``heterogeneous`` set this cost is;
             :data:`EVERY` stands for all, and nothing for none.
-        alone: roles of areas that no cost that trains ``"all"`` trains beside it, where both come
-            of names: of a set, or joined to one.
+        alone: roles of areas that, in those sets, no cost that trains ``"all"`` trains; nor does
+            any that comes of a name, where this one is joined by its own name.
         value_gain: scale of the initial weights of the score's value; zero for a score that may be
             zero throughout, so that it stays without any effect.
         in_time: whether the loss compares steps, so that a batch must keep their order.

@@ -281,8 +281,10 @@ def cost_set(
         entries += one.split("+") if isinstance(one, str) else [one]
     parts = [_named(e, senses, problem) if isinstance(e, str) else (e,) for e in entries]
     both = [*zip(entries, parts, strict=True)]
-    named = [cost for entry, part in both if isinstance(entry, str) for cost in part]
-    own = [cost for cost in named if cost.weight != 0]
+    # What a cost that is joined by its name has alone, all that is named spares; a set sees to its
+    # own. (Where entropy, joined to a set, spared what that has alone, Caregiver took longer.)
+    joined = [p for e, p in both if isinstance(e, str) and e.partition("=")[0] in COSTS]
+    own = [cost for part in joined for cost in part if cost.weight != 0]
     costs: list[Cost] = []
     for entry, part in both:
         costs += _sparing(part, own) if isinstance(entry, str) else part

@@ -687,7 +687,7 @@ def test_audit_prints_every_level_and_tells_failure(
     text = said(capsys)
     for word in ("oracle", "observer", "random", "4 ood", "1.00 ±.00"):
         assert word in text
-    told = r"of 161 bars hold at 20 episodes; (\d+) undecided: give more --episodes; how many"
+    told = r"of 165 bars hold at 20 episodes; (\d+) undecided: give more --episodes; how many"
     (count,) = re.findall(told, text)
     named = re.findall(r"undecided: level \d[^;]+ \(bar: [^;]+\); give more --episodes", text)
     assert len(named) == audit.LISTED
