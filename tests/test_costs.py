@@ -602,6 +602,20 @@ def test_unknown_and_useless_costs_are_refused() -> None:
         trace()["smell"]
 
 
+def test_what_a_joined_cost_has_alone_all_named_costs_spare() -> None:
+    ring = ("all", "-head_direction", "-integrator")
+    posed = cost_set("heterogeneous+entropy+heading_integration", SIZES, "path integration")
+    trained = {c.name: c.trains for c in posed}
+    assert trained["reward"] == trained["value_reward"] == ring
+    assert trained["entropy"] == ("all", "-head_direction")
+    # A set's own are its own matter: entropy beside it trains all, as the user's own costs do.
+    names = {c.name: c.trains for c in cost_set("heterogeneous+entropy", SIZES, "path integration")}
+    assert names["reward"] == ("all", "-integrator")
+    assert names["entropy"] == ("all",)
+    given = cost_set(["heading_integration", "reward", Entropy()], SIZES)
+    assert {c.name: c.trains for c in given}["entropy"] == ("all",)
+
+
 def test_names_may_be_joined_within_a_list() -> None:
     senses = {"vision": 96, "egomotion": 3}
     assert cost_set(["reward+rnd=0.1", Entropy()], senses) == cost_set(
