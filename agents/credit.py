@@ -126,8 +126,8 @@ class FeedbackAlignment(CreditRule):
 
     Values and each layer's own gradient, given its error, are backprop's (Lillicrap et al. 2016).
     Feedback weights are orthogonal, as large as a layer's weights come to be. A layer that begins
-    small, as an actor's last does, so sends back more at first than in backprop (reward's error to
-    the core is some 70 times as large there), while a critic's is as large in both.
+    small, as an actor's last does, so sends back many times what it does in backprop at first,
+    while a critic's last sends back about as much.
     """
 
     kind: ClassVar[str | None] = "feedback"

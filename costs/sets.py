@@ -279,8 +279,7 @@ def cost_set(
     entries: list[Any] = []
     for one in several:
         entries += one.split("+") if isinstance(one, str) else [one]
-    parts = [_named(e, senses, problem) if isinstance(e, str) else (e,) for e in entries]
-    both = [*zip(entries, parts, strict=True)]
+    both = [(e, _named(e, senses, problem) if isinstance(e, str) else (e,)) for e in entries]
     # What a cost that is joined by its name has alone, all that is named spares; a set sees to its
     # own. (Where entropy, joined to a set, spared what that has alone, Caregiver took longer.)
     joined = [p for e, p in both if isinstance(e, str) and e.partition("=")[0] in COSTS]
