@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from motley.agents.worlds import problem_of
 from motley.costs.base import EVERY
+from motley.costs.intrinsic import Intrinsic
 from motley.costs.local_td_error import LocalTDError
 from motley.costs.value import Value
 
@@ -24,6 +25,13 @@ def remarks(agent: Agent) -> list[str]:
         found["n_steps"] = (
             f"the gate gets no credit for what it let in before a rollout of {agent.n_steps} steps "
             f"began: give it more, n_steps={GATE_N_STEPS} (--set n_steps={GATE_N_STEPS})"
+        )
+    led = [cost for cost in agent.learner.costs.values() if cost.scores]
+    if led and all(isinstance(cost, Intrinsic) for cost in led):
+        names = "+".join(cost.label() for cost in led)
+        found["reward"] = (
+            f"nothing here pays for the task's reward, so that its score is no aim of this agent: "
+            f"join it, reward+{names}, where it is to be one"
         )
     posed = {EVERY, *(part.strip() for part in (problem or "").split("+"))}
     for cost in agent.learner.costs.values():

@@ -59,11 +59,9 @@ def main(args: StudyCommand) -> int:
     console = Console(highlight=False, soft_wrap=True)
     if listing:
         for name in [args.name] if args.name else study.STUDIES:
-            entry = study.STUDIES[name]
-            console.print(f"[bold]{name}[/]  {entry.claim}")
-            for task, level, arm, what in entry.cells():
-                rung = "" if level is None else f" level {level}"
-                console.print(f"  {task}{rung}  {arm}: {what.structure}, {what.costs}")
+            show_study(study.STUDIES[name], console, arms=bool(args.name))
+        if not args.name:
+            console.print("[dim]the arms of one: motley study list NAME[/]")
         return 0
     whole = study.STUDIES[args.name]
     for contrast in whole.contrasts:  # a slip in a name is told before the runs, not after
@@ -139,6 +137,17 @@ def main(args: StudyCommand) -> int:
         return 130
     console.print(f"wrote {results}")
     return UNDONE if waiting else 0
+
+
+def show_study(entry: study.Study, console: Console, *, arms: bool) -> None:
+    """Print what a study asks, and of what: one line, or one for each arm of each task."""
+    cells = list(entry.cells())
+    tasks = "1 task" if len(entry.tasks) == 1 else f"{len(entry.tasks)} tasks"
+    size = f"{tasks}, {len(cells) * len(entry.seeds)} runs"
+    console.print(f"[bold]{entry.name}[/]  {entry.claim} [dim]{size}[/]")
+    for task, level, arm, what in cells if arms else ():
+        rung = "" if level is None else f" level {level}"
+        console.print(f"  {task}{rung}  {arm}: {what.structure}, {what.costs}")
 
 
 def _tell_ties(

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -25,6 +26,7 @@ from motley.costs.registry import unknown
 from motley.costs.sets import check_names
 from motley.envs import TASKS, Task, calibration
 from motley.envs.sb3 import WorldVecEnv
+from motley.studies.folder import FolderError, read_json
 
 TRAINING, EVALUATION, PLASTIC = 0, 1, 2
 GIVEN_BY_RUN = (
@@ -32,6 +34,10 @@ GIVEN_BY_RUN = (
     *("n_envs", "seed", "device", "env_kwargs"),
     *("tensorboard_log", "verbose", "_init_setup_model"),
 )
+
+
+MOST_WORLDS = 100_000
+"""Of a run; more than that take longer to make than to wait for, and learn from no fewer steps."""
 
 
 class ConfigError(ValueError):
@@ -138,6 +144,30 @@ class RunConfig:
         return config
 
 
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration of a run folder, as :meth:`RunConfig.to_json` gave it.
+
+    Raises:
+        FolderError: the file is missing or broken, or a setting is missing, unknown or of another
+            type.
+    """
+    file, usual = folder / "config.json", RunConfig()
+    data = read_json(file)
+    names = [f.name for f in fields(RunConfig)]
+    missing = [name for name in names if name not in (*data, "variant")]
+    if missing:
+        raise FolderError(f"{file} lacks {', '.join(missing)}: put back what it was")
+    for name, value in data.items():
+        if name not in names:
+            raise FolderError(f"{file}: {nearest('setting', name, names, 'motley train -h')}")
+        # What JSON makes of the types: a tuple is a list there; a level may be none.
+        kind = {"level": int, "imports": list}.get(name, type(getattr(usual, name)))
+        fits = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+        if not fits and not (name == "level" and value is None):
+            raise FolderError(f"{file}: {name} is {value!r}, which is no {kind.__name__}")
+    return data
+
+
 def plain(task: str) -> str:
     """The task's name without the wrapping of its Gymnasium id."""
     return task.removeprefix("motley.envs:").removeprefix("motley/").removesuffix("-v0")
@@ -218,6 +248,8 @@ def check_run(config: RunConfig) -> None:
         value = getattr(config, name)
         if value < 1:
             raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+    if config.n_envs > MOST_WORLDS:
+        raise ConfigError(f"--n-envs must be at most {MOST_WORLDS:,}, not {config.n_envs:,}")
     try:
         checks.device(config.device)
     except ValueError as error:

@@ -23,7 +23,7 @@ from motley.costs import Cost, cost_set, sets
 from motley.costs.controls import retimed
 from motley.costs.development import Development
 from motley.envs.senses import observation_space
-from motley.studies.config import TRAINING, RunConfig, stream
+from motley.studies.config import TRAINING, RunConfig, read_config, stream
 from motley.studies.folder import FolderError, read_json
 from motley.studies.peers import PEERS
 
@@ -40,7 +40,7 @@ def open_run(folder: Path) -> tuple[RunConfig, Agent]:
         hint = f"; runs below it: {', '.join(inside)}" if inside else ""
         missing = "does not exist" if not folder.exists() else "is no run folder (no config.json)"
         raise FolderError(f"{folder} {missing}{hint}. Make one: motley train --out {folder}")
-    config = RunConfig.from_json(read_json(folder / "config.json"))
+    config = RunConfig.from_json(read_config(folder))
     model = folder / "model.zip"
     if config.structure in PEERS:
         raise FolderError(

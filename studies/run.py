@@ -26,7 +26,7 @@ from stable_baselines3.common.logger import configure
 from motley.agents import Agent, storage
 from motley.agents.remarks import remarks
 from motley.studies import peers, versions
-from motley.studies.config import RunConfig, as_word, build_agent, check
+from motley.studies.config import RunConfig, as_word, build_agent, check, read_config
 from motley.studies.evaluate import EVAL, evaluate, undisturbed
 from motley.studies.folder import (
     CsvLog,
@@ -134,7 +134,7 @@ def _words(name: str, value: Any) -> str:
 
 def _differing(config: RunConfig, out: Path) -> dict[str, str]:
     """Return what a setting was and is now, by its name, where it is another than the folder's."""
-    old, new = read_json(out / "config.json"), config.to_json()
+    old, new = read_config(out), config.to_json()
     return {
         k: f"{k} was {_words(k, old.get(k))}, is now {_words(k, new.get(k))}"
         for k in dict.fromkeys((*new, *old))

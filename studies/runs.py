@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from motley.studies.config import RunConfig, as_word
+from motley.studies.config import RunConfig, as_word, read_config
 from motley.studies.folder import Columns, FolderError, read_csv, read_json
 from motley.studies.statistics import (
     Interval,
@@ -199,10 +199,7 @@ def read(folder: Path) -> Run:
     Raises:
         FolderError: a file is missing, broken or of another format.
     """
-    config = read_json(folder / "config.json")
-    missing = [f.name for f in fields(RunConfig) if f.name not in (*config, "variant")]
-    if missing:
-        raise FolderError(f"{folder / 'config.json'} lacks {', '.join(missing)}")
+    config = read_config(folder)
     versions = read_json(folder / "versions.json")
     return Run(
         folder,

@@ -178,6 +178,7 @@ def test_list_shows_tasks_structures_and_costs(
         ("train --task MiniGrid-Empty-5x5-v9", "as in --import minigrid --task MiniGrid-Empty"),
         ("train --task tiles:Maze-v0", "as in --import tiles --task Maze-v0"),
         ("train --level 17", "levels 0 to 4"),
+        ("train --n-envs 1000000", "--n-envs must be at most 100,000, not 1,000,000"),
         ("train --steps 0", "--steps must be at least 1"),
         ("train --n-envs -1", "--n-envs must be at least 1"),
         ("train --import no_such_module", "no module 'no_such_module'"),
@@ -325,8 +326,10 @@ def test_study_list_shows_one_or_all(capsys: pytest.CaptureFixture[str]) -> None
     every = capsys.readouterr().out
     assert main(["study", "list", "spine"]) == 0
     one = capsys.readouterr().out
-    assert one in every
-    assert "DarkHome level 2  uniform: " in one
+    assert one.splitlines()[0] in every
+    assert "2 tasks, 85 runs" in one
+    assert "DarkHome level 2  uniform: uniform, reward" in one
+    assert len(every.splitlines()) == len(STUDIES) + 1  # a line each, and where the arms are
     assert not [entry.name for entry in study.SHIPPED if entry.claim in one][1:]
 
 
@@ -410,6 +413,8 @@ def test_what_cannot_be_trained_is_refused(
     [
         ("reward+world_prediction", "world_prediction trains nothing here: it is for world_model"),
         ("reward+drive_reduction", "drive_reduction may train nothing here: it is for tasks that"),
+        ("rnd+next_observation", "nothing here pays for the task's reward"),
+        ("reward+rnd", ""),
         ("reward", ""),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from motley.studies.config import RunConfig
+from motley.studies.config import RunConfig, read_config
 from motley.studies.folder import (
     FORMAT_VERSION,
     CsvLog,
@@ -80,3 +80,34 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path: Path) -> None:
         pass
     with locked(tmp_path):
         pass  # free again
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("steps", "64", "steps is '64', which is no int"),
+        ("n_envs", True, "n_envs is True, which is no int"),
+        ("level", 1.5, "level is 1.5, which is no int"),
+        ("agent", [], "agent is [], which is no dict"),
+        ("stepz", 64, "unknown setting 'stepz'; did you mean steps"),
+        ("task", None, "task is None, which is no str"),
+    ],
+)
+def test_a_setting_that_is_none_is_named_with_its_file(
+    name: str, value: object, told: str, tmp_path: Path
+) -> None:
+    write_json(tmp_path / "config.json", RunConfig(level=None).to_json() | {"level": None})
+    assert read_config(tmp_path)["level"] is None
+    write_json(tmp_path / "config.json", RunConfig().to_json() | {name: value})
+    with pytest.raises(FolderError) as error:
+        read_config(tmp_path)
+    assert told in str(error.value)
+    assert "config.json" in str(error.value)
+
+
+def test_a_setting_that_is_missing_is_named(tmp_path: Path) -> None:
+    data = RunConfig().to_json()
+    del data["task"], data["imports"]
+    write_json(tmp_path / "config.json", data)
+    with pytest.raises(FolderError, match=r"config\.json lacks task, imports"):
+        read_config(tmp_path)
