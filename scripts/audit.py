@@ -274,4 +274,4 @@ def cell(scores: npt.NDArray[np.floating] | None) -> str:
     if scores is None:
         return "-"
     error = f"{standard_error(scores):.2f}".removeprefix("0")
-    return f"{scores.mean():.2f} ±{error}"
+    return f"{scores.mean():z.2f} ±{error}"

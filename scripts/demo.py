@@ -47,7 +47,7 @@ def main(args: Demo) -> int:
                 begun.setdefault(arm, (steps, time.perf_counter()))
                 seconds = max(time.perf_counter() - begun[arm][1], 1e-9)
                 speed = f"{(steps - begun[arm][0]) / seconds:,.0f}/s" if steps else ""
-                text = "-" if math.isnan(score) else f"{score:.2f}"
+                text = "-" if math.isnan(score) else f"{score:z.2f}"
                 progress.update(lines[arm], completed=min(steps, args.steps), score=text)
                 if steps < args.steps:
                     progress.update(lines[arm], speed=speed)
@@ -56,7 +56,7 @@ def main(args: Demo) -> int:
                 if not console.is_terminal and row.get("steps", 0.0) >= due > shown[arm]:
                     shown[arm] = row["steps"]
                     console.print(
-                        f"{arm}: {row['steps']:,.0f} steps, score01 {row['score01']:.2f}",
+                        f"{arm}: {row['steps']:,.0f} steps, score01 {row['score01']:z.2f}",
                         highlight=False,
                     )
 

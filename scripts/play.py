@@ -183,7 +183,7 @@ class Game:
             return
         score = float(self.task.score(self.world)[0])
         oracle = float(calibration.rollout(self.task, self.task.oracle, 1, self.seed)[0])
-        self.result = f"score {score:.2f}   oracle {oracle:.2f}"
+        self.result = f"score {score:z.2f}   oracle {oracle:z.2f}"
         entry = calibration.lookup(self.task)
         if entry is not None:
             self.result += f"   random {entry.random:.2f} on average"

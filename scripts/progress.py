@@ -96,7 +96,7 @@ class Display(Listener):
     def evaluated(self, row: Mapping[str, float]) -> None:
         """Show the score."""
         if self._bar is not None:
-            self._bar.update(self._line, score=f"{row[self._measured]:.2f}")
+            self._bar.update(self._line, score=f"{row[self._measured]:z.2f}")
         else:
             self._console.print(
                 f"{row['steps']:>12,.0f} steps {row['wall_s']:>8.0f} s  {outcome(row)}",

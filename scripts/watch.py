@@ -50,5 +50,5 @@ def main(args: Watch) -> None:
 def line(end: End) -> str:
     """An episode in words."""
     verdict = {None: "", True: "  success", False: "  failure"}[end.success]
-    score = "" if end.score01 != end.score01 else f"  score01 {end.score01:.2f}"
-    return f"episode {end.seed}: {end.steps} steps  return {end.returns:.2f}{score}{verdict}"
+    score = "" if end.score01 != end.score01 else f"  score01 {end.score01:z.2f}"
+    return f"episode {end.seed}: {end.steps} steps  return {end.returns:z.2f}{score}{verdict}"

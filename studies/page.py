@@ -35,6 +35,8 @@ p{margin:4px 0 14px;max-width:74ch}
 .soft,figcaption,small{color:var(--soft)}
 small{font-size:.86rem}
 section{margin-bottom:64px}
+nav ul{margin:0;padding-left:1.2em}
+nav a{color:var(--c0)}
 .card{background:var(--card);border:1px solid var(--rule);border-radius:12px;padding:18px 20px;
  margin:16px 0}
 .wide{overflow-x:auto}

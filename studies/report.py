@@ -6,7 +6,7 @@ import base64
 import inspect
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -67,20 +67,48 @@ def write(
     for run in runs:
         places.setdefault(run.where, []).append(run)
     body = "".join(section(where, found, video, on_film) for where, found in places.items())
-    write_text(out, page(escape(f"{folder}"), body + left_out(faults) + colophon(runs)))
+    body = contents(places) + body + left_out(faults) + colophon(runs)
+    write_text(out, page(escape(f"{folder}"), body))
     return out
+
+
+def contents(places: Mapping[str, Sequence[Run]]) -> str:
+    """What was found in each task, with links; "" where there is but one."""
+    if len(places) == 1:
+        return ""
+    lines = "".join(
+        f'<li><a href="#{anchor(where)}">{heading(where, runs)}</a></li>'
+        for where, runs in places.items()
+    )
+    return f'<nav class="card"><ul>{lines}</ul></nav>'
+
+
+def anchor(where: str) -> str:
+    """What a section is linked by."""
+    return re.sub(r"\W+", "-", where)
+
+
+def heading(where: str, runs: Sequence[Run]) -> str:
+    """The task and, where there is something to be solved, who solved it."""
+    solvable = _scored(runs) and not nothing_to_solve(rules_of(runs[0]))
+    return verdict(where, run_folders.arms(runs)) if solvable else escape(where)
+
+
+def _scored(runs: Sequence[Run]) -> bool:
+    """Whether their task has a score."""
+    return any(np.isfinite(run.eval["score01"]).any() for run in runs)
 
 
 def section(where: str, runs: Sequence[Run], video: bool, on_film: Callable[[str], None]) -> str:
     """Everything about one task at one level."""
     arms = run_folders.arms(runs)
-    scored = any(np.isfinite(run.eval["score01"]).any() for run in runs)
+    scored = _scored(runs)
     measure = "score01" if scored else "return"
     solvable = scored and not nothing_to_solve(rules_of(runs[0]))
     videos = [(arm, *_video(arm.runs[0], video, on_film)) for arm in arms]
     shown = films(videos) if video or any(data for _, data, _ in videos) else ""
     return (
-        f"<section><h2>{verdict(where, arms) if solvable else escape(where)}</h2>"
+        f'<section id="{anchor(where)}"><h2>{heading(where, runs)}</h2>'
         f"{about(arms, scored)}{table(arms, scored, solvable)}"
         f"<h3>Learning curves</h3>{curves(arms, measure, runs[0])}"
         f"{shown}{routing(arms)}{rerun(runs)}</section>"
@@ -268,7 +296,7 @@ def _video(run: Run, make: bool, on_film: Callable[[str], None]) -> tuple[bytes 
     except Exception as error:  # whatever another's environment raises, the other arms have a page
         return None, f"not filmed: {error}"
     if ends[0]["success"] is None:
-        returns = ", ".join(f"{end['returns']:.2f}" for end in ends)
+        returns = ", ".join(f"{end['returns']:z.2f}" for end in ends)
         return path.read_bytes(), f"returns {returns}"
     if nothing_to_solve(rules_of(run)):
         return path.read_bytes(), f"{len(ends)} episodes"
@@ -327,10 +355,10 @@ def number(interval: Interval) -> str:
     """An estimate with its interval below it."""
     if math.isnan(interval.estimate):
         return "–"
-    text = f"{interval.estimate:.2f}"
+    text = f"{interval.estimate:z.2f}"
     if math.isnan(interval.low):
         return text
-    return f"{text}<small>{interval.low:.2f} to {interval.high:.2f}</small>"
+    return f"{text}<small>{interval.low:z.2f} to {interval.high:z.2f}</small>"
 
 
 def duration(seconds: float) -> str:

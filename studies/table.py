@@ -179,7 +179,7 @@ def _collect(planned: Iterable[Planned], runs: Path, results: Path) -> Collected
     kept = foreign = 0
     for plan in planned:
         key, folder = plan.key, runs / plan.key
-        before, after = stored.pop(key, Rows()), Rows()
+        before, after, again = stored.pop(key, Rows()), Rows(), False
         # A peer's run has no checkpoints, so that half of one is none.
         there = (folder / ("done" if plan.is_peer else "eval.csv")).exists()
         if not (before or there):
@@ -197,14 +197,18 @@ def _collect(planned: Iterable[Planned], runs: Path, results: Path) -> Collected
             further = _last(before) > _last(after) and not over
             if marks.get(key) == mark and further:
                 after = before
-            elif after[: len(before)] != before:  # else it is the same run, or has come further
+            elif _timeless(after[: len(before)]) == _timeless(before):
+                # The same run, or it has come further; how long it took this time is no news.
+                again = len(after) == len(before)
+                after = before + after[len(before) :]
+            else:
                 leaving += [[*row, marks.get(key, "")] for row in before]
-        kept += bool(before) and after is before
+        made = after != before
+        kept += bool(before) and not made and not again
         rows += after
         if after and mark is not None:
             now[key] = mark
         if after:
-            made = after is not before
             facts = read_json(folder / "versions.json") if made else {"git": commits.get(key)}
             sources[key] = facts.get("git")
     for key, others in stored.items():  # of runs that the study has no more
@@ -317,6 +321,12 @@ def _rows(plan: Planned, learners: Mapping[str, Learnt], folder: Path) -> Rows:
         [str(x) for x in (*condition, int(steps), *values, int(steps) * effort)]
         for steps, *values in measured
     ]
+
+
+def _timeless(rows: Rows) -> Rows:
+    """The rows without the seconds that they took."""
+    wall = COLUMNS.index("wall_s")
+    return [[*row[:wall], *row[wall + 1 :]] for row in rows]
 
 
 def _last(rows: Rows) -> int:

@@ -57,6 +57,16 @@ def test_where_nothing_is_asked_for_nothing_is_called_unsolved(study: Path, tmp_
         assert "0.30" in text
 
 
+def test_a_page_of_several_tasks_begins_with_what_was_found(study: Path) -> None:
+    """A link a task, each to its own section; a page of one needs none."""
+    text = write(study, study / "all.html", video=False).read_text()
+    links = re.findall(r'<li><a href="#([^"]+)">(.*?)</a>', text)
+    sections = re.findall(r'<section id="([^"]+)"><h2>(.*?)</h2>', text)
+    assert links == sections
+    assert sorted(name for name, _ in links) == ["CartPole-v1", "DarkHome-level-0"]
+    assert "<nav" not in write(study / "home", study / "home.html", video=False).read_text()
+
+
 def rewrite_eval(folder: Path, scores: list[float]) -> None:
     """Give a run other scores."""
     rows = [
@@ -154,7 +164,7 @@ def test_the_page_is_one_file_with_a_video_an_arm(study: Path) -> None:
     html = page.read_text()
     assert page == study / "report.html"
     assert html.count('src="data:video/mp4;base64,') == 3
-    assert not re.search(r"(src|href)=\"(?!data:)", html)
+    assert not re.search(r"(src|href)=\"(?!data:|#)", html)
     assert "CartPole-v1" in text_of(page)
     assert page.stat().st_size < 5e6
     Balanced().feed(html)

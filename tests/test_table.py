@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from motley.envs import calibration
@@ -17,7 +18,7 @@ from motley.scripts.study import narrow
 from motley.studies import study, table, versions
 from motley.studies.config import ConfigError, RunConfig, build_agent
 from motley.studies.evaluate import EVAL
-from motley.studies.folder import locked, read_json, write_csv, write_json
+from motley.studies.folder import locked, read_csv, read_json, write_csv, write_json
 from motley.studies.peers import PEERS
 from motley.studies.study import Arm, Study
 
@@ -283,6 +284,24 @@ def test_rows_of_a_run_made_again_are_left_out(tmp_path: Path) -> None:
     train(part, tmp_path / "again", 0.1, (0, 512, 1024))
     assert study.collect(part, tmp_path / "again", tmp_path).aside is not None
     assert all(row in [r[:-1] for r in lines(tmp_path, "left_out.csv")] for row in stored)
+
+
+def test_a_run_made_again_to_the_same_numbers_changes_no_file(tmp_path: Path) -> None:
+    """However long it took this time; and one that goes on from there keeps its first rows."""
+    part = narrow(STUDY, arms=("one",), seeds=(0,))
+    train(part, tmp_path / "runs")
+    study.collect(part, tmp_path / "runs", tmp_path)
+    before, stored = (tmp_path / "curves.csv").read_bytes(), lines(tmp_path)
+    for runs, steps in (("again", (0, 512)), ("longer", (0, 512, 1024))):
+        train(part, tmp_path / runs, steps=steps)
+        for file in (tmp_path / runs).glob("*/*/*/eval.csv"):
+            columns = read_csv(file) | {"wall_s": np.full(len(steps), 77.0)}
+            write_csv(file, EVAL, np.stack([columns[name] for name in EVAL], 1).tolist())
+        assert study.collect(part, tmp_path / runs, tmp_path) == (0, 0, None)
+        if runs == "again":
+            assert (tmp_path / "curves.csv").read_bytes() == before
+    assert [row for row in lines(tmp_path) if "77" not in " ".join(row)] == stored
+    assert len(lines(tmp_path)) == 3 * len(stored) // 2
 
 
 def test_a_run_made_again_that_is_over_sooner_takes_the_place_of_a_longer_one(
