@@ -45,7 +45,8 @@ format: setup  ## what ruff can mend by itself
 bench: setup  ## the speed table, beside peers, in one interleaved run
 	@$(BIN)/motley bench
 
-docs: setup  ## the tasks' pages in docs/tasks, from their docstrings, with pictures
+docs: setup  ## the pages made from docstrings: tasks with pictures, structures, areas, costs
+	@$(BIN)/python -m motley.scripts.reference
 	@$(BIN)/python -m motley.scripts.pages
 
 clean:  ## remove the environment and the caches; runs/ stays
