@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
 from motley.agents.areas import AREAS, GRU, register
-from motley.costs import RND, Value
+from motley.agents.blueprints import BLUEPRINTS
+from motley.agents.credit import CREDIT
+from motley.costs import RND, Value, development
 from motley.costs.sets import COSTS
+from motley.envs import TASKS
 from motley.scripts.reference import Reference, body, entries, made, main, prose, texts
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -67,3 +71,18 @@ def test_a_section_of_a_docstring_becomes_a_list() -> None:
         "- **two**: `code`. **three**: on the same line.",
     ]
     assert prose("see :func:`~motley.agents.areas.base.blank`") == "see `blank`"
+
+
+def test_what_the_page_of_mechanisms_names_is_there() -> None:
+    """Each test, cost, area, structure and credit rule."""
+    page = (DOCS / "mechanisms.md").read_text()
+    named = re.findall(r"`tests/(\w+\.py)::(\w+)`", page)
+    assert len(named) > 40
+    for file, test in named:
+        assert f"def {test}(" in (DOCS.parent / "tests" / file).read_text(), test
+    rows = [line.split(" | ")[2] for line in page.splitlines() if re.match(r"\| [0-9]", line)]
+    known = {*COSTS, *AREAS, *BLUEPRINTS, *CREDIT, *TASKS}
+    for word in re.findall(r"`(\w[\w.]*)`", " ".join(rows)):
+        module, _, name = word.rpartition(".")
+        found = importlib.import_module(module) if module.startswith("motley") else development
+        assert word in known or hasattr(found, name), word
