@@ -157,6 +157,14 @@ CASES: dict[str, Callable[[], tuple[Area, Inputs]]] = {
         Arbiter((3, 7, 33, 2, 2, 2), 9, 2),
         (numbers(3)[0].sigmoid(), *numbers(7), found(3), *numbers(2, 2, 2)),
     ),
+    "arbiter exact": lambda: (
+        Arbiter((3, 7, 33, 2, 2, 2), 9, 2, "exact", sharpness=3.0),
+        (numbers(3)[0].sigmoid(), *numbers(7), found(3), *numbers(2, 2, 2)),
+    ),
+    "arbiter learnt": lambda: (
+        Arbiter((2, 7, 22, 2, 2, 2), 9, 2, "learnt"),
+        (numbers(2)[0].sigmoid(), *numbers(7), found(2), *numbers(2, 2, 2)),
+    ),
     "arbiter swapped": lambda: (
         Arbiter((2, 7, 22, 2, 2), 6, 2, swapped=True),
         (numbers(2)[0].sigmoid(), *numbers(7), found(2), *numbers(2, 2)),
