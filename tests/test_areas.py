@@ -157,6 +157,14 @@ CASES: dict[str, Callable[[], tuple[Area, Inputs]]] = {
         Arbiter((3, 7, 33, 2, 2, 2), 9, 2),
         (numbers(3)[0].sigmoid(), *numbers(7), found(3), *numbers(2, 2, 2)),
     ),
+    "arbiter exact": lambda: (
+        Arbiter((3, 7, 33, 2, 2, 2), 9, 2, "exact", sharpness=3.0),
+        (numbers(3)[0].sigmoid(), *numbers(7), found(3), *numbers(2, 2, 2)),
+    ),
+    "arbiter learnt": lambda: (
+        Arbiter((2, 7, 22, 2, 2, 2), 9, 2, "learnt"),
+        (numbers(2)[0].sigmoid(), *numbers(7), found(2), *numbers(2, 2, 2)),
+    ),
     "arbiter swapped": lambda: (
         Arbiter((2, 7, 22, 2, 2), 6, 2, swapped=True),
         (numbers(2)[0].sigmoid(), *numbers(7), found(2), *numbers(2, 2)),
@@ -183,7 +191,10 @@ CASES: dict[str, Callable[[], tuple[Area, Inputs]]] = {
     "tracker learnt": lambda: (ObjectTracker((96, 3), "learnt"), seen_in("OccluderHunt")),
     "mover detector": lambda: (MoverDetector((96, 3)), seen_in("Caregiver")),
     "appearance": lambda: (Appearance((96,)), seen_in("Caregiver")[:1]),
-    "gaze": lambda: (Gaze((96, 1)), (seen_in("Caregiver")[0], held())),
+    "gaze exact": lambda: (Gaze((96, 1), "exact"), (seen_in("Caregiver")[0], held())),
+    "gaze noisy": lambda: (Gaze((96, 1), "noisy"), (seen_in("Caregiver")[0], held())),
+    "gaze code": lambda: (Gaze((96, 1)), (seen_in("Caregiver")[0], held())),
+    "gaze learnt": lambda: (Gaze((96, 1), "learnt", hidden=6), (seen_in("Caregiver")[0], held())),
     "memory exact": memory("exact", True),
     "memory value": memory("learnt_value", True),
     "memory key": memory("learnt_key", True),

@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from motley.agents import Agent
+from motley.agents import BLUEPRINTS, Agent
 from motley.agents.areas import Appearance, Gaze, MoverDetector
+from motley.agents.areas.gaze import PRIORS
 from motley.costs import (
     AreaTarget,
     ExtrinsicReward,
@@ -98,10 +99,16 @@ def looks(area: Appearance, tensors: dict[str, Tensor]) -> Tensor:
 def gaze_error(appearance: Appearance, shuffle: bool = False) -> float:
     """Mean error (degrees) in other worlds of a gaze net taught by an appearance net."""
     torch.manual_seed(0)
-    area, cost = Gaze((96, 1)), GazeFromHand(shuffle=shuffle)
+    area = Gaze((96, 1))
+    teach(area, appearance, shuffle)
+    return gaze_error_of(area)
+
+
+def teach(area: Gaze, appearance: Appearance, shuffle: bool = False) -> None:
+    """Train a gaze net in a life, by where an appearance net says that the hands are."""
+    cost = GazeFromHand(shuffle=shuffle)
     trace = annotated(cost, life() | {"appearance": looks(appearance, life())})
     fit(area, lambda: cost.loss(trace.noted({"gaze": gaze_in(area, life())}), nn.Identity()).mean())
-    return gaze_error_of(area)
 
 
 def gaze_in(area: nn.Module, tensors: dict[str, Tensor]) -> Tensor:
@@ -307,6 +314,73 @@ def test_gaze_finds_what_is_looked_at_and_holds_it_while_the_body_is_free() -> N
     assert torch.equal(out[1:][free], out[:-1][free])
 
 
+def test_the_given_code_is_that_of_the_worlds_and_finds_what_is_looked_at() -> None:
+    """Against hidden truth; the head stands up to 2 degrees aside, and its code is seen from it."""
+    area, other = Gaze((96, 1), "exact"), life(seed=5_000)
+    assert not list(area.parameters())
+    out, start = gaze_in(area, other), other["start"]
+    cosine = (out[..., :2] * other["direction"]).sum(-1)[start]
+    assert float(torch.rad2deg(torch.arccos(cosine.clamp(-1, 1))).max()) < 2.1
+    right = (out[..., 4:] + 0.5 - other["target"]).abs().amax(-1) < 0.05
+    assert float(right[start].float().mean()) > 0.7
+    turned = Gaze((96, 1), "exact", code=(270.0, 30.0, 150.0))  # a quarter turn on
+    assert gaze_error_of(turned) == pytest.approx(90.0, abs=1.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_code_that_is_wrong_at_first_is_put_right_by_hands(seed: int) -> None:
+    torch.manual_seed(seed)
+    area = Gaze((96, 1), "noisy")
+    assert {name for name, _ in area.named_parameters()} == {"turn", "stretch"}
+    begun = gaze_error_of(area)
+    assert begun > 5.0
+    teach(area, taught())
+    assert gaze_error_of(area) < 4.0
+    assert abs(float(area.turn.detach())) < 0.06
+    ratio = area.stretch.detach()[0] / area.stretch.detach()[1]
+    assert float(ratio) == pytest.approx(1.0, abs=0.1)
+
+
+def test_without_the_geometry_hands_teach_the_direction_alone() -> None:
+    torch.manual_seed(0)
+    area = Gaze((96, 1), "learnt")
+    assert area.size == 2
+    assert gaze_error_of(area) > 60.0
+    teach(area, taught())
+    assert gaze_error_of(area) < 35.0
+    assert all(p.grad is not None and p.grad.any() for p in area.parameters())
+    # It is told neither where the head is nor what a hand is: another ray's colour counts too.
+    vision = life()["vision"].clone().requires_grad_()
+    gaze_in(area, life() | {"vision": vision})[0, 0, 0].backward()  # type: ignore[no-untyped-call]
+    assert vision.grad is not None
+    assert vision.grad[0, 0].reshape(24, 4)[1:, 1:].any()
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_what_was_seen_when_set_free_is_held_at_every_rung(prior: str) -> None:
+    torch.manual_seed(0)
+    area, tensors = Gaze((96, 1), prior), life()
+    out = gaze_in(area, tensors).detach()
+    free = (tensors["go"][1:, :, 0] > 0.5) & (tensors["go"][:-1, :, 0] > 0.5)
+    assert torch.equal(out[1:][free], out[:-1][free])
+    assert float((out[1:] - out[:-1]).abs().amax(-1)[~free].mean()) > 0.01
+
+
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+@pytest.mark.parametrize("structure", [n for n in BLUEPRINTS if n.split(".")[0] == "bootstrap"])
+def test_an_agent_learns_of_gaze_what_its_rung_leaves_open(structure: str) -> None:
+    agent = Agent(structure, "motley/Caregiver-v0", "heterogeneous", n_envs=16, n_steps=36, seed=2)
+    agent.brain.areas["appearance"].load_state_dict(taught().state_dict())
+    before = {name: p.detach().clone() for name, p in agent.brain.areas.named_parameters()}
+    agent.learn(16 * 36)
+    told, exact = agent.diagnostics(), structure == "bootstrap.exact"
+    assert (told["grad/gaze_from_hand/gaze"] == 0) == exact
+    assert ("gaze_from_hand" in agent.learner.without_gradient) == exact
+    learn = {name.split(".")[0] for name in before}
+    assert changed(agent, before) == learn
+    assert ("gaze" in learn) != exact
+
+
 def test_the_core_learns_both_where_there_are_no_such_areas() -> None:
     """In a uniform agent the rule itself says where the hand is."""
     sizes = Sizes({"core": 8, "vision": 96}, {"core": "core"})
@@ -329,4 +403,8 @@ def test_what_does_not_fit_is_named() -> None:
         Appearance((96, 3))
     with pytest.raises(ValueError, match="Gaze wants vision"):
         Gaze((96,))
+    with pytest.raises(ValueError, match=r"Gaze\(prior='given'\): give one of exact, noisy"):
+        Gaze((96, 1), "given")
+    with pytest.raises(ValueError, match="Gaze wants a code of three angles"):
+        Gaze((96, 1), "exact", code=(0.0, 90.0))  # type: ignore[arg-type]
     assert sighting.CHANNELS == 4

@@ -15,12 +15,14 @@ from torch.nn.functional import normalize
 from motley.agents import Agent
 from motley.agents.actions import action_distribution
 from motley.agents.areas import Arbiter, FoodFinder
-from motley.agents.areas.food_finder import DRIVE, FACTS, LOOKS, by_need
+from motley.agents.areas.food_finder import BRIGHTNESS, DRIVE, FACTS, LOOKS, by_need
 from motley.agents.areas.over_needs import OverNeeds
 from motley.agents.rollout import collect
 from motley.agents.scoring import scored
 from motley.costs import DriveReduction, MealAppearance, Trace
+from motley.envs import World
 from motley.envs.senses import hue
+from motley.envs.tasks.many_needs import ManyNeeds
 
 TIME, WORLDS, NEEDS = 15, 4, 5
 
@@ -140,6 +142,127 @@ def test_the_strongest_drive_gets_its_way_whole() -> None:
     assert swapped.argmax() == 1
     odd, _ = asked(arbiter(3, swapped=True), torch.tensor([0.8, 0.7, 0.2]), heads[:3])
     assert odd.argmax() == 2
+
+
+def foods(level: np.ndarray, brightness: np.ndarray, colors: np.ndarray) -> Tensor:
+    """What a FoodFinder says of needs (..., needs) whose foods have a colour at a brightness."""
+    facts = np.zeros((*level.shape, FACTS + LOOKS), np.float32)
+    facts[..., DRIVE] = ((level - 0.8) / 0.8) ** 2
+    size = np.linalg.norm(colors, axis=-1)
+    facts[..., BRIGHTNESS] = brightness * size
+    facts[..., FACTS:] = colors / size[:, None]
+    return torch.as_tensor(facts).flatten(-2)
+
+
+def chances(area: Arbiter, level: np.ndarray, found: Tensor) -> np.ndarray:
+    """The chance of each head, (time, worlds, needs), of levels (time, worlds, needs)."""
+    time, worlds, needs = level.shape
+    other, heads = torch.randn(time, worlds, 3), torch.randn(needs, time, worlds, 2)
+    inputs = (torch.as_tensor(level, dtype=torch.float32), other, found, *heads)
+    out = area(inputs, {}, torch.zeros(time, worlds, dtype=torch.bool))[0].detach()
+    return np.asarray(torch.unflatten(out, -1, (needs, 3))[..., 0].softmax(-1))
+
+
+def test_whose_turn_it_is_can_be_given() -> None:
+    """Against NumPy: the softmax of drive x brightness, the length of a food's colour."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    level, bright = rng.uniform(0.1, 1.0, (2, 5, 3, 4))
+    level[0, 0, 2] = 0.0
+    found = foods(level, bright, hue(np.arange(4) * 45.0))
+    area = Arbiter((4, 3, 4 * (FACTS + LOOKS), *[2] * 4), 12, 2, "exact")
+    assert {name for name, _ in area.named_parameters()} == {"log_std"}
+    length = bright * 1.125**0.5  # of all hues alike
+    weight = np.exp(100 * ((level - 0.8) / 0.8) ** 2 * length) * (level > 0)
+    np.testing.assert_allclose(
+        chances(area, level, found), weight / weight.sum(-1, keepdims=True), atol=1e-4
+    )
+    # The most urgent need waits while its patch is bare.
+    level = np.full((1, 1, 4), 0.7)
+    level[..., 1], level[..., 3] = 0.2, 0.3
+    for dim, first in ((0.3, 3), (1.0, 1)):
+        found = foods(level, np.array([1.0, dim, 1.0, 1.0]), hue(np.arange(4) * 45.0))
+        assert chances(area, level, found)[0, 0, first] > 0.99
+    area = Arbiter((4, 3, 4 * (FACTS + LOOKS), *[2] * 4), 12, 2, "exact", swapped=True)
+    assert chances(area, level, found)[0, 0, 0] > 0.99
+
+
+def wandered(seed: int) -> tuple[np.ndarray, Tensor]:
+    """Levels in lives of ManyNeeds in which the body runs about, and what is known of foods."""
+    world, rng = World(ManyNeeds(), 32), np.random.default_rng(seed)
+    world.seed(seed + np.arange(32))
+    world.reset()
+    views = []
+    for _ in range(16):
+        views.append(world.observe())
+        world.step(rng.uniform(-1, 1, (32, 2)).astype(np.float32))
+    level, vision = (
+        np.stack([seen[name] for seen in views]) for name in ("interoception", "vision")
+    )
+    area, start = FoodFinder((4, 96)), torch.zeros(16, 32, dtype=torch.bool)
+    start[0] = True
+    with torch.no_grad():
+        area.looks.copy_(torch.as_tensor(hue(np.arange(4) * 45.0)))
+        inputs = (torch.as_tensor(level[..., :4]), torch.as_tensor(vision))
+        found, _ = area(inputs, area.initial_state(32), start)
+    return level[..., :4], found
+
+
+def test_without_a_weight_of_their_own_drives_can_come_to_count() -> None:
+    """All heads begin alike; taught the strongest drive in some lives, it is chosen in others."""
+    torch.manual_seed(0)
+    area = Arbiter((4, 3, 4 * (FACTS + LOOKS), *[2] * 4), 12, 2, "learnt")
+    assert not hasattr(area, "log_sharpness")
+    level, found = wandered(0)
+    np.testing.assert_allclose(chances(area, level, found), 0.25, atol=0.01)
+
+    def right() -> float:
+        level, found = wandered(1_000)
+        strongest = np.abs(level - 0.8).argmax(-1)
+        return float((chances(area, level, found).argmax(-1) == strongest).mean())
+
+    assert right() < 0.5
+    strongest = torch.as_tensor(np.abs(level - 0.8).argmax(-1)).flatten()
+    rest = [torch.zeros(16, 32, 2)] * 4
+    inputs = torch.as_tensor(level), torch.zeros(16, 32, 3), found, *rest
+    learn = torch.optim.Adam(area.parameters(), lr=0.01)
+    for _ in range(100):
+        out = area(inputs, {}, torch.zeros(16, 32, dtype=torch.bool))[0]
+        logits = torch.unflatten(out, -1, (4, 3))[..., 0].flatten(0, 1)
+        learn.zero_grad()
+        torch.nn.functional.cross_entropy(logits, strongest).backward()  # type: ignore[no-untyped-call]
+        learn.step()
+    moved = {name for name, p in area.named_parameters() if p.grad is not None and p.grad.any()}
+    # Nothing else was known, so that its weights had nothing to learn from.
+    assert moved == {n for n, _ in area.named_parameters()} - {
+        "log_std", "bid.bias", "over_needs.other.weight"
+    }  # fmt: skip
+    assert right() > 0.9
+
+
+def test_an_arbiter_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"Arbiter\(prior='given'\): give one of exact, weighed"):
+        arbiter(3, prior="given")
+    sizes = (2, 3, 2 * (FACTS + LOOKS), 2, 2, 2)
+    with pytest.raises(ValueError, match="a rule for 2 needs and none for the last 1 heads"):
+        Arbiter(sizes, 9, 2, "exact")
+    assert Arbiter(sizes, 9, 2, "learnt").more is not None
+
+
+@pytest.mark.filterwarnings("ignore:.*has no calibration")
+@pytest.mark.parametrize("prior", ["exact", "learnt"])
+def test_an_agent_learns_at_each_rung(prior: str) -> None:
+    agent = Agent(f"drives.{prior}", "ManyNeeds", "heterogeneous", n_envs=8, n_steps=32, seed=1)
+    before = {name: p.detach().clone() for name, p in agent.brain.areas.named_parameters()}
+    agent.learn(8 * 32)
+    now = dict(agent.brain.areas.named_parameters())
+    arbitrates = {name for name in now if name.startswith("actor.")}
+    assert (arbitrates == {"actor.log_std"}) == (prior == "exact")
+    still = {name for name in now if torch.equal(now[name], before[name])}
+    # Of all bids alike an offset says nothing; needs that are not there have heads that rest.
+    assert {n for n in still if not n.startswith(tuple(f"drive_{k}." for k in range(4, 8)))} <= {
+        "actor.bid.bias", "food.looks"
+    }  # fmt: skip
 
 
 def test_what_is_learnt_of_one_need_holds_for_all() -> None:

@@ -14,8 +14,8 @@ from motley.costs.base import latest
 
 FACTS, LOOKS = 8, 3
 """Numbers of a need in the output: what is known of it and its food, and how the food looks."""
-DRIVE = 7
-"""Which of the facts is the drive."""
+BRIGHTNESS, DRIVE = 3, 7
+"""Which of the facts is how bright the food is, and which the drive."""
 PER_STEP = 40.0
 """A need that sinks by 1 in so many steps has a rate of 1."""
 IN_VIEW = 0.5

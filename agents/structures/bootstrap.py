@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from motley.agents.areas import Appearance, Gaze, MoverDetector
-from motley.agents.blueprints import Blueprint, Node, Sizes, assemble, register, require
+from motley.agents.blueprints import Blueprint, Node, Sizes, assemble, priors, register, require
 
 
-def bootstrap(senses: Sizes) -> Blueprint:
-    """An innate mover detector, a net for looks and a net for gaze, beside the core."""
+def bootstrap(senses: Sizes, **gaze: Any) -> Blueprint:
+    """An innate mover detector, a net for looks and a net for gaze, beside the core.
+
+    Its rungs are those of :class:`Gaze`, whose options ``gaze`` are. In all of them the detector is
+    innate and looks of hands are learnt: these teach, and the rungs are of what is taught. With
+    ``exact`` that is nothing, and ``gaze_from_hand`` has no effect.
+    """
     require(senses, ("vision", "egomotion", "go"), "bootstrap")
     modules = {
         "detector": Node(MoverDetector, ("vision", "egomotion"), "detector"),
         "appearance": Node(Appearance, ("vision",), "appearance"),
-        "gaze": Node(Gaze, ("vision", "go"), "gaze"),
+        "gaze": Node(Gaze, ("vision", "go"), "gaze", gaze),
     }
     return assemble(senses, modules)
 
 
-register(bootstrap, problem="bootstrapping", mismatched="object_tracking")
+register(
+    bootstrap,
+    priors("exact", "noisy", "learnt"),
+    problem="bootstrapping",
+    mismatched="object_tracking",
+)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from motley.agents.areas import Arbiter, DriveHead, FoodFinder, NeedCritic
-from motley.agents.blueprints import Blueprint, Node, Sizes, assemble, register, require
+from motley.agents.blueprints import Blueprint, Node, Sizes, assemble, priors, register, require
 
 
 def with_drives(
@@ -14,6 +15,7 @@ def with_drives(
     swapped: bool = False,
     others: Mapping[str, Node] | None = None,
     recalled: tuple[str, ...] = (),
+    **arbiter: Any,
 ) -> Blueprint:
     """Return a frame whose actor selects between a head for each need.
 
@@ -26,6 +28,7 @@ def with_drives(
         swapped: see :class:`Arbiter`.
         others: further heads, for what is no need.
         recalled: a memory that knows what food looks like; see :class:`FoodFinder`.
+        arbiter: further options of :class:`Arbiter`.
     """
     areas = {name: node for name, node in frame.items() if node.role not in ("actor", "critic")}
     areas.pop("search", None)  # which nobody would read: food is looked for by its own area
@@ -34,21 +37,28 @@ def with_drives(
         areas[f"drive_{need}"] = Node(DriveHead, ("food",), "drive", {"need": need})
     areas |= others or {}
     heads = (*(f"drive_{need}" for need in range(needs)), *(others or {}))
-    known = ("interoception", "core", "food")
-    areas["actor"] = Node(Arbiter, (*known, *heads), "actor", {"swapped": swapped})
-    areas["critic"] = Node(NeedCritic, known, "critic")
+    # The given rule reads the needs alone, and no gradient is to seem to reach the core by it.
+    other = "interoception" if arbiter.get("prior") == "exact" else "core"
+    options = {"swapped": swapped, **arbiter}
+    areas["actor"] = Node(Arbiter, ("interoception", other, "food", *heads), "actor", options)
+    areas["critic"] = Node(NeedCritic, ("interoception", "core", "food"), "critic")
     return Blueprint(areas)
 
 
-def drives(senses: Sizes, swapped: bool = False) -> Blueprint:
-    """A head and a value for each need, of which one acts; Dulberg et al. (2023) sum instead."""
+def drives(senses: Sizes, swapped: bool = False, **arbiter: Any) -> Blueprint:
+    """A head and a value for each need, of which one acts; Dulberg et al. (2023) sum instead.
+
+    Its rungs are those of :class:`Arbiter`, whose options ``arbiter`` are: whose turn it is. What
+    a need knows of itself and its food is in all of them what :class:`FoodFinder` makes of the
+    senses, a drive among it, with looks that are learnt from meals.
+    """
     require(senses, ("interoception", "vision"), "drives")
-    return with_drives(assemble(senses, {}), senses["interoception"], swapped)
+    return with_drives(assemble(senses, {}), senses["interoception"], swapped, **arbiter)
 
 
 register(
     drives,
-    {"swapped": {"swapped": True}},
+    {"swapped": {"swapped": True}, **priors("exact", "learnt")},
     problem="competing drives",
     mismatched="drives.swapped",
 )
