@@ -80,7 +80,8 @@ def outermost(view: Tensor, match: Tensor) -> Tensor:
     ends = []
     for order in (aside, -aside):
         at = torch.where(match, order, -torch.inf).argmax(-1)[..., None, None]
-        ends.append(points.gather(-2, at.expand(*at.shape[:-1], 2)).squeeze(-2))
+        met = points.expand(*at.shape[:-2], *points.shape[-2:])
+        ends.append(met.gather(-2, at.expand(*at.shape[:-1], 2)).squeeze(-2))
     return torch.stack(ends, -2)
 
 

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 State = dict[str, Tensor]
 
+PRIORS = ("exact", "noisy", "learnt")
+"""Rungs of prior strength, from all given to the topology alone."""
+
 
 class Area(nn.Module):
     """Base class of the areas of a brain; a plain torch module.
@@ -80,6 +83,21 @@ class Area(nn.Module):
             The output, (time, worlds, size), and the state after the last step.
         """
         raise TypeError(f"{type(self).__name__} defines no forward")
+
+
+def check_prior(area: str, prior: str) -> None:
+    """Raise where an area has no such rung of prior strength.
+
+    Raises:
+        ValueError: names the area and the rungs.
+    """
+    if prior not in PRIORS:
+        raise ValueError(f"{area}(prior={prior!r}): give one of {', '.join(PRIORS)}")
+
+
+def wrong_factors(count: int) -> nn.Parameter:
+    """Return factors of given constants that start wrong, by a deviation of 0.2, and are learnt."""
+    return nn.Parameter(torch.exp(0.2 * torch.randn(count)))
 
 
 def blank(state: State, episode_start: Tensor) -> State:

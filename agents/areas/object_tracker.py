@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from motley.agents.areas.base import Area, State, blank
+from motley.agents.areas.base import Area, State, blank, check_prior
 from motley.costs import sighting
 
-PRIORS = ("exact", "noisy", "learnt")
 REACH, TIME = 4.0, 20.0
 """Metres and steps that give an output of 1."""
 VIEWS = 4
@@ -58,8 +57,7 @@ class ObjectTracker(Area):
         radius: float = 0.4,
         hidden: int = 32,
     ):
-        if prior not in PRIORS:
-            raise ValueError(f"ObjectTracker(prior={prior!r}): give one of {', '.join(PRIORS)}")
+        check_prior("ObjectTracker", prior)
         if len(sizes) != 2 or sizes[0] % sighting.CHANNELS or sizes[1] != 3:
             raise ValueError(
                 f"ObjectTracker wants vision of rays x {sighting.CHANNELS} channels and egomotion "
