@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from motley.agents.worlds import problem_of
 from motley.costs.base import EVERY
-from motley.costs.intrinsic import Intrinsic
+from motley.costs.drive_reduction import DriveReduction
+from motley.costs.extrinsic_reward import ExtrinsicReward
 from motley.costs.local_td_error import LocalTDError
 from motley.costs.value import Value
 
@@ -26,12 +27,11 @@ def remarks(agent: Agent) -> list[str]:
             f"the gate gets no credit for what it let in before a rollout of {agent.n_steps} steps "
             f"began: give it more, n_steps={GATE_N_STEPS} (--set n_steps={GATE_N_STEPS})"
         )
-    led = [cost for cost in agent.learner.costs.values() if cost.scores]
-    if led and all(isinstance(cost, Intrinsic) for cost in led):
-        names = "+".join(cost.label() for cost in led)
+    tasks_own = (ExtrinsicReward, DriveReduction)
+    if not any(isinstance(cost, tasks_own) for cost in agent.learner.costs.values()):
         found["reward"] = (
-            f"nothing here pays for the task's reward, so that its score is no aim of this agent: "
-            f"join it, reward+{names}, where it is to be one"
+            "no cost is the task's own reward; where it pays one that is to be an aim, put reward+ "
+            "before the costs that you gave"
         )
     posed = {EVERY, *(part.strip() for part in (problem or "").split("+"))}
     for cost in agent.learner.costs.values():

@@ -168,8 +168,8 @@ def collect(
         The rollout, or None where ``on_step`` stopped it.
 
     Raises:
-        FloatingPointError: the worlds refused an action that came of a sense, or of an area's
-            output, that is not finite; the message names the first.
+        FloatingPointError: an action came of a sense, or of an area's output, that is not finite;
+            the message names the first.
     """
     n_steps, n, device = len(noise), env.num_envs, present.start.device
     first_state, first_start = present.state, present.start.unsqueeze(0).clone()
@@ -203,17 +203,7 @@ def collect(
             observation, reward, done, infos = env.step(distribution.to_environment(action))
         except ValueError:
             # Worlds refuse an action that is no number; where it comes from is what helps.
-            for name, x in now.items():
-                if not x.isfinite().all():
-                    raise FloatingPointError(
-                        f"the environment's {name} is not finite before step {t + 1} of a rollout"
-                    ) from None
-            for name, x in output.items():
-                if not x.isfinite().all():
-                    raise FloatingPointError(
-                        f"the output of area {name!r} is not finite in step {t + 1} of a rollout; "
-                        f"look for a root, a logarithm or a division by zero in it"
-                    ) from None
+            _check_finite(now, output, t)
             raise
         rewards[t], ends[t] = reward, done
         ended = bool(done.any())
@@ -232,6 +222,10 @@ def collect(
         if not on_step({"rewards": reward, "dones": done, "infos": infos, "new_obs": observation}):
             return None
 
+    if not torch.cat([o[brain.roles["actor"]] for o in outputs]).isfinite().all():
+        # A choice among several is an action whatever it was made of.
+        for t, (now, output) in enumerate(zip(known, outputs, strict=True)):
+            _check_finite(now, output, t)
     tensors = {name: torch.cat([k[name] for k in known]) for name in known[0]}
     tensors |= {name: torch.cat([now[name] for now in told]) for name in truths}
     tensors["action"] = encoded = torch.stack(features)
@@ -253,6 +247,25 @@ def collect(
         _after(present, encoded, senses, truncated_at, cut_observations, cut_states),
         _truths(env, truths, device),
     )
+
+
+def _check_finite(senses: Mapping[str, Tensor], output: Mapping[str, Tensor], t: int) -> None:
+    """Raise by the first sense, or else the first area's output, that is not finite in a step.
+
+    Raises:
+        FloatingPointError: names it and the step.
+    """
+    for name, x in senses.items():
+        if not x.isfinite().all():
+            raise FloatingPointError(
+                f"the environment's {name} is not finite before step {t + 1} of a rollout"
+            ) from None
+    for name, x in output.items():
+        if not x.isfinite().all():
+            raise FloatingPointError(
+                f"the output of area {name!r} is not finite in step {t + 1} of a rollout; "
+                f"look for a root, a logarithm or a division by zero in it"
+            ) from None
 
 
 def _truths(env: Worlds, names: Sequence[str], device: torch.device) -> dict[str, Tensor]:

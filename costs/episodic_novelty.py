@@ -24,8 +24,7 @@ class EpisodicNovelty(Intrinsic):
     continuous features. It begins anew with each episode. The embedding is learnt by an inverse
     model: what actions do not change is not seen.
 
-    The score has no bound: the first steps of an episode, whatever they lead to, are paid about as
-    much as all that follow. With b / (1 + b) in its place, which counts the step's own observation,
+    The score has no bound: the first steps of an episode are paid most, whatever they lead to. With b / (1 + b) in its place, which counts the step's own observation,
     agents came to fewer new cells (`results/novelty`).
 
     Attributes:

@@ -41,7 +41,7 @@ class HeadingIntegration(Prediction):
     """
 
     in_time: ClassVar[bool] = True
-    # Reward and value, whose gradients are larger, were seen to keep three rings of eight untaught.
+    # The gradients of reward and value are larger, and would teach the ring in its place.
     alone: ClassVar[tuple[str, ...]] = ("head_direction",)
     trains: tuple[str, ...] = ("head_direction",)
     reads: str = "head_direction"

@@ -30,6 +30,8 @@ class SelfPrediction(Prediction):
 
     in_time: ClassVar[bool] = True
     problems: ClassVar[tuple[str, ...]] = ("play",)
+    # Each model is judged by its own error alone.
+    alone: ClassVar[tuple[str, ...]] = ("self_model",)
     trains: tuple[str, ...] = ("self_model",)
     reads: str = "self_model|core"
     sense: str = "vision"

@@ -61,7 +61,7 @@ class WorldPrediction(Cost):
     in_time: ClassVar[bool] = True
     problems: ClassVar[tuple[str, ...]] = ("play",)
     # Its error is what play is about: reward must not shape it.
-    alone: ClassVar[tuple[str, ...]] = ("world_model", "self_model")
+    alone: ClassVar[tuple[str, ...]] = ("world_model",)
     trains: tuple[str, ...] = ("world_model",)
     sense: str = "vision"
     meaningless: bool = False

@@ -235,8 +235,8 @@ class StudyCommand:
     """Run a study: first tune every arm alike, then run it; both go on where they were stopped.
 
     A whole study takes hours to days: --tasks, --arms and --seeds choose a part of it. The example
-    is one run of a million steps, which takes some minutes. `run` leaves out the arms that were not
-    tuned, names them, and exits with 3.
+    is two runs, which take some minutes; with --results the results that ship with Motley stay as
+    they are. `run` leaves out the arms that were not tuned, names them, and exits with 3.
     """
 
     action: Annotated[Action, tyro.conf.Positional] = "list"

@@ -66,7 +66,7 @@ COMMANDS = {
     "study": Command(
         flags.StudyCommand,
         "many arms, tasks and seeds, to one table",
-        "motley study run spine --tasks DarkHome --arms matched --seeds 0",
+        "motley study run novelty --arms rnd --seeds 130 --results runs/results",
     ),
     "audit": Command(
         flags.Audit, "check a task against its reference policies", "motley audit DarkHome"

@@ -119,9 +119,9 @@ def structures() -> str:
     parts = [
         "# Structures",
         "`--structure NAME`; `matched` and `mismatched` stand for that of the task's problem and "
-        "for its control. All have equally many parameters, the core's width being solved for; "
-        "names after a dot are variants, most of them rungs of prior strength. The areas are "
-        "described in [areas.md](areas.md); a structure of your own: "
+        "for its control. All but `feedforward` have equally many parameters, the core's width "
+        "being solved for; names after a dot are variants, most of them rungs of prior strength. "
+        "The areas are described in [areas.md](areas.md); a structure of your own: "
         "[plug-in-an-area.md](plug-in-an-area.md).",
         table(("structure", "problem", "task", "mismatched control", "what it is"), rows),
     ]
@@ -187,7 +187,7 @@ def costs() -> str:
     ]
     parts = [
         "# Costs",
-        "`--costs NAME`, joined by `+`, each with a weight where one is given (`reward+rnd=0.1`); "
+        "`--costs NAME`, joined by `+`; a cost (not a set) may have its weight, `reward+rnd=0.1`; "
         'in Python the class, with its options: `Agent("matched", "DarkHome", ["reward", '
         "RND(weight=0.1)])`. A score is a reward a step, with a critic of its own; a loss is "
         'minimised by gradient. `trains` says which areas, by role: `"integrator|core"` is the '

@@ -147,6 +147,9 @@ def bars(rules: Task, found: Scores, control: Control | None = None) -> Iterator
         yield Bar(where + text, allowed - scores, ends[0] - 1, ends[1])
     if control is not None:
         text = f"an agent without a memory (one training) scores {above(control.score)}"
+        reach = chance - random.mean()
+        if reach > SHORTCUT * unit and control.score < random.mean() + reach / 2:
+            text += "; it learnt less than half of what can be had without one: it says little"
         yield Bar(where + text, allowed, *ends, stored_mean(control.score, control.episodes))
 
 

@@ -37,7 +37,11 @@ GIVEN_BY_RUN = (
 
 
 MOST_WORLDS = 100_000
-"""Of a run; more than that take longer to make than to wait for, and learn from no fewer steps."""
+"""Of a run. More take minutes to be made, and gigabytes; to learn, some thousands are many."""
+
+
+BACK = "put back what it was"
+"""What mends the file of a configuration."""
 
 
 class ConfigError(ValueError):
@@ -156,15 +160,16 @@ def read_config(folder: Path) -> dict[str, Any]:
     names = [f.name for f in fields(RunConfig)]
     missing = [name for name in names if name not in (*data, "variant")]
     if missing:
-        raise FolderError(f"{file} lacks {', '.join(missing)}: put back what it was")
+        raise FolderError(f"{file} lacks {', '.join(missing)}: {BACK}")
     for name, value in data.items():
         if name not in names:
-            raise FolderError(f"{file}: {nearest('setting', name, names, 'motley train -h')}")
+            told = nearest("setting", name, names, "motley train -h")
+            raise FolderError(f"{file}: {told}; {BACK}")
         # What JSON makes of the types: a tuple is a list there; a level may be none.
         kind = {"level": int, "imports": list}.get(name, type(getattr(usual, name)))
         fits = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
         if not fits and not (name == "level" and value is None):
-            raise FolderError(f"{file}: {name} is {value!r}, which is no {kind.__name__}")
+            raise FolderError(f"{file}: {name} is {value!r}, which is no {kind.__name__}: {BACK}")
     return data
 
 
@@ -249,7 +254,10 @@ def check_run(config: RunConfig) -> None:
         if value < 1:
             raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
     if config.n_envs > MOST_WORLDS:
-        raise ConfigError(f"--n-envs must be at most {MOST_WORLDS:,}, not {config.n_envs:,}")
+        raise ConfigError(
+            f"--n-envs must be at most {MOST_WORLDS:,}, not {config.n_envs:,}: so many worlds fill "
+            f"the memory before the first step"
+        )
     try:
         checks.device(config.device)
     except ValueError as error:

@@ -39,9 +39,11 @@ that the count's two runs in PlayRoom, of which one had no entropy, were of two 
 A third round asks of two scores that were changed, in arms of their own. An auditor had found that
 in PlayRoom episodic novelty and prediction error were fitted to what the body feels of its own
 motion, which tells the action by itself; they do not look at it any more. (In the rooms nothing is
-felt.) It was written before its own runs, when two seeds of PlayRoom were known of the scores as
-they had been, 0.39 and 0.33 of the moments. Single runs on seed 100 had 0.39 (with a bounded bonus,
-see below) and 0.28 over 60,000 steps.
+felt.) Their arms of the first two rounds, of which two seeds were run in PlayRoom, are no longer
+asked there: they would now be the same runs (`left_out.csv` has the old ones). The third round was
+written before its own runs, when two seeds of PlayRoom were known of the scores as they had been,
+0.39 and 0.33 of the moments. Single runs on seed 100 had 0.39 (with a bounded bonus, see below) and
+0.28 over 60,000 steps.
 
 The auditor had also found that episodic novelty has no bound, and that about half of an episode's
 is paid for its first five steps. Bounded, as b / (1 + b), it had 0.32 of the cells in a single run
@@ -97,20 +99,32 @@ ARMS = {
     "placebo": arm(shuffled_novelty.__name__, control="placebo cost"),
     **{name: arm(name) for name in NOVELTIES},
 }
-UNFELT = {f"{name} unfelt": arm(name) for name in (EpisodicNovelty.label(), CAUGHT)}
-"""Arms of the third round, in PlayRoom."""
+MENDED = (EpisodicNovelty.label(), CAUGHT)
+"""Scores that were changed before their rounds in PlayRoom were run to the end."""
+UNFELT = {f"{name} unfelt": arm(name) for name in MENDED}
+"""Arms of the third round, which stand in PlayRoom for those of the first two."""
 TASKS = (SAME, PLAY)
+
+
+def asked(task: str) -> tuple[str, ...]:
+    """Return the scores of the first two rounds in a task."""
+    return tuple(name for name in NOVELTIES if task == SAME or name not in MENDED)
+
+
 NOVELTY = Study(
     name="novelty",
     claim="Novelty scores bring an agent to more states than it comes to without.",
     tasks=tuple((task, None) for task in TASKS),
-    arms={SAME: ARMS, PLAY: ARMS | UNFELT},
+    arms={
+        SAME: ARMS,
+        PLAY: {name: it for name, it in ARMS.items() if name not in MENDED} | UNFELT,
+    },
     seeds=tuple(range(130, 140)),
     contrasts=tuple(
         contrast
         for task in TASKS
         for contrast in (
-            *(more(name, "chance", 0.0, task, "it comes to fewer") for name in NOVELTIES),
+            *(more(name, "chance", 0.0, task, "it comes to fewer") for name in asked(task)),
             replace(
                 more(
                     "placebo", "chance", MARGIN, task, "it exceeds chance by more than the margin"
@@ -119,7 +133,7 @@ NOVELTY = Study(
             ),
             *(
                 replace(more(name, "placebo", MARGIN, task, "it comes to fewer"), round=2)
-                for name in NOVELTIES
+                for name in asked(task)
             ),
             replace(
                 more("placebo", "chance", MARGIN, task, "it differs by more than the margin"),

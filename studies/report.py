@@ -66,7 +66,7 @@ def write(
     places: dict[str, list[Run]] = {}
     for run in runs:
         places.setdefault(run.where, []).append(run)
-    body = "".join(section(where, found, video, on_film) for where, found in places.items())
+    body = "".join(section(i, *place, video, on_film) for i, place in enumerate(places.items()))
     body = contents(places) + body + left_out(faults) + colophon(runs)
     write_text(out, page(escape(f"{folder}"), body))
     return out
@@ -77,15 +77,10 @@ def contents(places: Mapping[str, Sequence[Run]]) -> str:
     if len(places) == 1:
         return ""
     lines = "".join(
-        f'<li><a href="#{anchor(where)}">{heading(where, runs)}</a></li>'
-        for where, runs in places.items()
+        f'<li><a href="#task-{i}">{heading(where, runs)}</a></li>'
+        for i, (where, runs) in enumerate(places.items())
     )
     return f'<nav class="card"><ul>{lines}</ul></nav>'
-
-
-def anchor(where: str) -> str:
-    """What a section is linked by."""
-    return re.sub(r"\W+", "-", where)
 
 
 def heading(where: str, runs: Sequence[Run]) -> str:
@@ -99,8 +94,10 @@ def _scored(runs: Sequence[Run]) -> bool:
     return any(np.isfinite(run.eval["score01"]).any() for run in runs)
 
 
-def section(where: str, runs: Sequence[Run], video: bool, on_film: Callable[[str], None]) -> str:
-    """Everything about one task at one level."""
+def section(
+    i: int, where: str, runs: Sequence[Run], video: bool, on_film: Callable[[str], None]
+) -> str:
+    """Everything about one task at one level, the ``i``-th of the page."""
     arms = run_folders.arms(runs)
     scored = _scored(runs)
     measure = "score01" if scored else "return"
@@ -108,7 +105,7 @@ def section(where: str, runs: Sequence[Run], video: bool, on_film: Callable[[str
     videos = [(arm, *_video(arm.runs[0], video, on_film)) for arm in arms]
     shown = films(videos) if video or any(data for _, data, _ in videos) else ""
     return (
-        f'<section id="{anchor(where)}"><h2>{heading(where, runs)}</h2>'
+        f'<section id="task-{i}"><h2>{heading(where, runs)}</h2>'
         f"{about(arms, scored)}{table(arms, scored, solvable)}"
         f"<h3>Learning curves</h3>{curves(arms, measure, runs[0])}"
         f"{shown}{routing(arms)}{rerun(runs)}</section>"

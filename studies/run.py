@@ -80,7 +80,8 @@ def run(
     """
     peer = config.structure in peers.PEERS
     (peers.check if peer else check)(config)
-    # What cannot be built, or learn, is refused before there is a folder.
+    # What cannot be built, or learn, is refused before there is a folder, and a folder before that.
+    _check_folder(config, out, resume)
     agent = None if peer or _finished(config, out) else _build(config)
     fresh = agent is not None and not (out / "config.json").exists()
     notes = _try_out(config) if fresh else []
@@ -91,15 +92,7 @@ def run(
             f"{out} cannot be made a folder ({error.strerror}); give another --out"
         ) from error
     with locked(out):
-        began = (out / "config.json").exists()
-        if not began and any(p.name[0] != "." for p in out.iterdir()):
-            raise FolderError(f"{out} holds something that is no run; give --out another folder")
-        if began and not resume:
-            raise FolderError(
-                f"{out} holds a run already: go on with --resume, or give --out another folder"
-            )
-        if began and (why := mismatch(config, out)):
-            raise FolderError(f"{why}; give --out another folder{_or_go_on(config, out)}")
+        _check_folder(config, out, resume)  # which another process may have begun meanwhile
         if not _finished(config, out):
             if peer:
                 peers.train(config, out, listeners)
@@ -113,6 +106,25 @@ def run(
             f"another folder"
         )
     return {name: float(column[-1]) for name, column in found.items()}
+
+
+def _check_folder(config: RunConfig, out: Path, resume: bool) -> None:
+    """Refuse a folder in which this run can neither begin nor go on.
+
+    Raises:
+        FolderError: it holds something else, another run, or this one, which is not to go on.
+    """
+    if not out.is_dir():
+        return
+    began = (out / "config.json").exists()
+    if not began and any(p.name[0] != "." for p in out.iterdir()):
+        raise FolderError(f"{out} holds something that is no run; give --out another folder")
+    if began and not resume:
+        raise FolderError(
+            f"{out} holds a run already: go on with --resume, or give --out another folder"
+        )
+    if began and (why := mismatch(config, out)):
+        raise FolderError(f"{why}; give --out another folder{_or_go_on(config, out)}")
 
 
 def _finished(config: RunConfig, out: Path) -> bool:

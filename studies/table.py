@@ -198,9 +198,9 @@ def _collect(planned: Iterable[Planned], runs: Path, results: Path) -> Collected
             if marks.get(key) == mark and further:
                 after = before
             elif _timeless(after[: len(before)]) == _timeless(before):
-                # The same run, or it has come further; how long it took this time is no news.
+                # The same run, or it has come further. How long it took this time is no news.
                 again = len(after) == len(before)
-                after = before + after[len(before) :]
+                after = before if again else after
             else:
                 leaving += [[*row, marks.get(key, "")] for row in before]
         made = after != before

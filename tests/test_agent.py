@@ -440,16 +440,18 @@ class Rooted(Perceptron):
         (Rooted, FloatingPointError, "output of area 'middle' is not finite in step 1 of a rollo"),
     ],
 )
+@pytest.mark.parametrize(("env", "sense"), [("DarkHome", "vision"), ("CartPole-v1", "observation")])
 def test_an_area_whose_output_cannot_be_is_named(
-    area: type[Perceptron], error: type[Exception], said: str
+    env: str, sense: str, area: type[Perceptron], error: type[Exception], said: str
 ) -> None:
+    """Also where any action is one of the choices that there are."""
     areas = {
-        "first": Node(Perceptron, ("vision",), "encoder", {"size": 8}),
+        "first": Node(Perceptron, (sense,), "encoder", {"size": 8}),
         "middle": Node(area, ("first",), "core", {"size": 8}),
         "actor": Node(Actor, ("middle",), "actor"),
         "critic": Node(Perceptron, ("middle",), "critic", {"size": 8}),
     }
-    agent = Agent(Blueprint(areas), "DarkHome", n_envs=2, n_steps=8, budget=None)
+    agent = Agent(Blueprint(areas), env, n_envs=2, n_steps=8, budget=None)
     with pytest.raises(error, match=said):
         agent.learn(16)
 

@@ -413,7 +413,10 @@ def test_what_cannot_be_trained_is_refused(
     [
         ("reward+world_prediction", "world_prediction trains nothing here: it is for world_model"),
         ("reward+drive_reduction", "drive_reduction may train nothing here: it is for tasks that"),
-        ("rnd+next_observation", "nothing here pays for the task's reward"),
+        (
+            "rnd+next_observation",
+            "no cost is the task's own reward; where it pays one that",
+        ),
         ("reward+rnd", ""),
         ("reward", ""),
     ],

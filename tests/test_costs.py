@@ -14,7 +14,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from motley.agents import Agent
+from motley.agents import BLUEPRINTS, Agent
+from motley.agents.blueprints import PROBLEMS
 from motley.costs import (
     COSTS,
     RND,
@@ -614,6 +615,22 @@ def test_what_a_joined_cost_has_alone_all_named_costs_spare() -> None:
     assert names["entropy"] == ("all",)
     given = cost_set(["heading_integration", "reward", Entropy()], SIZES)
     assert {c.name: c.trains for c in given}["entropy"] == ("all",)
+
+
+@pytest.mark.parametrize("structure", [s for s in BLUEPRINTS if "." not in s])
+def test_a_joined_cost_leaves_no_area_untaught(structure: str) -> None:
+    """What it has to itself it must train; a set has seen to its own."""
+    task = next(
+        (t for t in TASKS.values() if PROBLEMS.get(t.problem) == structure), TASKS["DarkHome"]
+    )
+    senses = {sense.name: sense.size for sense in task().senses}
+    areas = BLUEPRINTS[structure](senses)
+    roles = {name: node.role for name, node in areas.items()}
+    for name, kind in COSTS.items():
+        if kind.alone and kind.__module__.startswith("motley.costs."):
+            costs = cost_set(f"reward+{name}", senses, task.problem)
+            taught = set[str]().union(*routing(costs, roles).values())
+            assert taught == set(areas), name
 
 
 def test_names_may_be_joined_within_a_list() -> None:

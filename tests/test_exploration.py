@@ -193,11 +193,11 @@ def test_novelty_is_asked_of_agents_that_differ_in_their_score_alone() -> None:
         assert all(c.last == 1.0 and c.measure == "score01_sampled" for c in asked)
         for other, margin, round in (("chance", 0.0, 1), ("placebo", novelty.MARGIN, 2)):
             found = [c for c in asked if c.second == other and c.first != "placebo"]
-            assert [c.first for c in found] == [*novelty.NOVELTIES]
+            assert [c.first for c in found] == [*novelty.asked(task)]
             assert {(c.kind, c.margin, c.round) for c in found} == {("more", margin, round)}
         [bounded, equal] = [c for c in asked if c.first == "placebo"]
         assert (bounded.kind, equal.kind, equal.margin) == ("at most", "equivalent", novelty.MARGIN)
-        for name in novelty.NOVELTIES:
+        for name in novelty.asked(task):
             assert arms[name].costs == f"{name}+entropy"
             assert replace(arms[name], costs=arms["rnd"].costs) == arms["rnd"]
         still = replace(arms["chance"], settings={}, control="")
@@ -209,8 +209,12 @@ def test_novelty_is_asked_of_agents_that_differ_in_their_score_alone() -> None:
         for name in ("episodic_novelty", exploration.CAUGHT)
         for other, margin in (("chance", 0.0), ("placebo", novelty.MARGIN))
     ]
+    assert novelty.asked(PLAY) == tuple(n for n in novelty.NOVELTIES if n not in novelty.MENDED)
+    for task, _ in NOVELTY.tasks:  # no run twice under two names
+        rest = [replace(arm, control="") for arm in NOVELTY.arms[task].values()]
+        assert all(arm not in rest[:i] for i, arm in enumerate(rest))
     for name in (c.first for c in again):
-        assert arms[name] == arms[name.removesuffix(" unfelt")]
+        assert arms[name] == NOVELTY.arms[SAME][name.removesuffix(" unfelt")]
     placebo, paid = (
         cost_set(arms[name].costs, {"vision": 3, "touch": 1}) for name in ("placebo", "rnd")
     )
