@@ -24,8 +24,9 @@ class EpisodicNovelty(Intrinsic):
     continuous features. It begins anew with each episode. The embedding is learnt by an inverse
     model: what actions do not change is not seen.
 
-    The score has no bound: the first steps of an episode are paid most, whatever they lead to. With b / (1 + b) in its place, which counts the step's own observation,
-    agents came to fewer new cells (`results/novelty`).
+    The score has no bound: the first steps of an episode are paid most, whatever they lead to.
+    With b / (1 + b) in its place, which counts the step's own observation, agents came to fewer new
+    cells (`results/novelty`).
 
     Attributes:
         ridge: of the matrix; the score of the first step is at most the square of phi over this.
