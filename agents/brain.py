@@ -236,14 +236,18 @@ class Brain(nn.Module):
     ) -> tuple[Tensor, State]:
         """Run one area; the output of a lesioned one is what it is held at."""
         output, after = self.credit.run(self.areas[name], inputs, state, episode_start)
+        self._check_size(name, output)
+        if self.lesions and name in self.held:
+            output = self.held[name].expand_as(output)
+        return output, after
+
+    def _check_size(self, name: str, output: Tensor) -> None:
+        """Raise where an area's output (..., size) has another size than it states."""
         if output.shape[-1] != self.sizes[name]:
             raise ValueError(
                 f"area {name!r} gave {output.shape[-1]} numbers a step, and its size says "
                 f"{self.sizes[name]}: let them agree"
             )
-        if self.lesions and name in self.held:
-            output = self.held[name].expand_as(output)
-        return output, after
 
     def _step_together(
         self,

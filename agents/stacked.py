@@ -85,6 +85,7 @@ class StackedBrain(Brain):
                 {key: self.apart(x, 0) for key, x in state.items()},
                 self.apart(episode_start, 1),
             )
+        self._check_size(name, output)
         return output.flatten(1, 2), {key: x.flatten(0, 1) for key, x in after.items()}
 
     def apart(self, x: Tensor, axis: int) -> Tensor:

@@ -362,6 +362,20 @@ def test_a_cost_that_is_not_finite_names_its_seed(monkeypatch: pytest.MonkeyPatc
         Cohort(together).learn(32)
 
 
+class Wider(Perceptron):
+    """Gives a number more than it says."""
+
+    def forward(self, inputs: Any, state: Any, episode_start: Tensor) -> Any:
+        output, after = super().forward(inputs, state, episode_start)
+        return torch.cat((output, output[..., :1]), -1), after
+
+
+def test_an_area_that_gives_more_than_it_says_is_named_together_too() -> None:
+    blueprint = cored(Node(Wider, ("vision",), "core", {"size": 8}))
+    with pytest.raises(ValueError, match="gave 9 numbers a step, and its size says 8"):
+        Cohort(make(blueprint, "DarkHome", "reward", budget=None)).learn(32)
+
+
 def odd(**settings: Any) -> list[Agent]:
     """Two agents of which the second differs."""
     [first] = make("uniform", "DarkHome", "reward", (0,))
