@@ -208,14 +208,16 @@ def sentence(answer: Mapping[str, Any]) -> str:
         found += f"; fewer than {LEAST_SEEDS} of an arm decide nothing"
     if answer["waits"]:
         found += "; nothing is decided until they are over, since others end when they have solved"
-    arms = (answer["first"], answer["second"])
+    beside = answer.get("beside", [])
+    arms = (answer["first"], answer["second"], *beside)
     if none := [arm for arm, runs in zip(arms, answer["seeds"], strict=True) if not runs]:
         found = f"[bold]no verdict[/], no runs of {' and none of '.join(none)}{left_out}"
     late = f"round {answer['round']}, " if answer["round"] > 1 else ""
     compared = "steps to solved" if faster else f"{answer['measure']} over {part(answer['last'])}"
     lines = [
         f"{late}{answer['task']}{level}: {answer['first']} {WORDS[answer['kind']]} "
-        f"{answer['second']} in {compared} (margin {answer['margin']}): {found}"
+        f"{answer['second']}{', more so than ' * bool(beside)}{' than '.join(beside)} in "
+        f"{compared} (margin {answer['margin']}): {found}"
     ]
     if answer["predicts"] is not None:
         size = f"{answer['predicts']:g} times" if faster else f"{answer['predicts']:+.3f}"

@@ -75,6 +75,10 @@ class Contrast:
         measure: the column of ``curves.csv`` that is compared; of ``faster``, score01 alone.
         tasks: only these; empty means all.
         last: the share of a run, from its end, whose evaluations are averaged.
+        beside: of ``faster``, two further arms: what is asked is how many times the ratio of the
+            first two is theirs, the interaction of two factors on log steps. Above 1 the two help
+            each other. It is not asked of scores: these have a floor and a ceiling, at which two
+            helps that simply add up look like more, or like less.
         predicts: the difference that a ``more`` is to reach, in units of the measure, or how many
             times the steps of the first arm the second is to take, in a ``faster``; None where
             none was stated before the run. refuter: what would refute it, in words.
@@ -89,6 +93,7 @@ class Contrast:
     measure: str = "score01"
     tasks: tuple[str, ...] = ()
     last: float = 0.25
+    beside: tuple[str, ...] = ()
     predicts: float | None = None
     refuter: str = ""
     round: int = 1
@@ -98,6 +103,12 @@ class Contrast:
             raise ValueError(f"a contrast is one of {get_args(KINDS)}, not {self.kind!r}")
         if self.first == self.second:
             raise ValueError(f"a contrast is of two arms, not of {self.first!r} with itself")
+        if len(self.beside) not in (0, 2):
+            raise ValueError(f"a contrast has none or two arms beside it, not {self.beside!r}")
+        if self.beside and self.kind != "faster":
+            raise ValueError(f"only 'faster' has arms beside it, and not {self.kind!r}")
+        if len({*self.arms}) < len(self.arms):
+            raise ValueError(f"a contrast is of different arms, not of {', '.join(self.arms)}")
         if not (math.isfinite(self.margin) and self.margin >= 0):
             raise ValueError(f"the margin of a contrast is 0 or more, not {self.margin}")
         if not 0 < self.last <= 1:
@@ -118,6 +129,11 @@ class Contrast:
                 f"a contrast of 'faster' has a margin above 1, the least ratio of steps that "
                 f"matters, not {self.margin}"
             )
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms that it is of: two or four."""
+        return self.first, self.second, *self.beside
 
 
 @dataclass(frozen=True)
@@ -202,18 +218,17 @@ class Study:
             ConfigError: there is no such arm, no task has both, or one that it names has not.
         """
         known = sorted({arm for entries in self.arms.values() for arm in entries})
-        for name in (contrast.first, contrast.second):
+        for name in contrast.arms:
             if name not in known:
                 raise ConfigError(
                     f"contrasts of study {self.name!r}: " + unknown("arm", name, known)
                 )
-        both = {contrast.first, contrast.second}
-        having = [place for place in self.tasks if both <= set(self.arms[place[0]])]
+        having = [place for place in self.tasks if {*contrast.arms} <= {*self.arms[place[0]]}]
         if not having or not set(contrast.tasks) <= {task for task, _ in having}:
             where = " and ".join(contrast.tasks) or "any task"
             raise ConfigError(
-                f"study {self.name!r} contrasts {contrast.first!r} with {contrast.second!r}, but "
-                f"has not both of these arms on {where}"
+                f"study {self.name!r} contrasts {' with '.join(map(repr, contrast.arms))}, but "
+                f"has not all of these arms on {where}"
             )
         return [place for place in having if not contrast.tasks or place[0] in contrast.tasks]
 

@@ -26,7 +26,7 @@ from motley.studies.statistics import (
     steps_to_solved,
 )
 from motley.studies.study import Arm, Contrast, Study, planned
-from motley.studies.survival import UNKNOWN, steps_ratio
+from motley.studies.survival import UNKNOWN, ratio_of_ratios, steps_ratio
 
 LEAST_SEEDS = 10
 """Runs of each arm below which nothing is decided."""
@@ -60,6 +60,10 @@ def verdict(study: Study, results: Path) -> list[dict[str, Any]]:
     margin. No ratio above ``largest_ratio`` can be seen, the second arm's steps over the first
     one's median, so that a larger estimate counts as that; where an arm never solved its task
     there is none, and the interval has to begin there. ``null`` stands where there is no number.
+
+    A ``faster`` with arms ``beside`` it is an interaction, whose ratio is that of two ratios
+    (:func:`.survival.ratio_of_ratios`). Where an arm of the four was not solved by 8 runs of 10
+    there is none (``problem``): with cut off runs a budget would pass for an interaction.
 
     ``verdict`` answers each contrast by itself, which is what a claim that all of them hold asks
     for: that needs no correction (Berger 1982). A claim that some hold is asked of
@@ -207,14 +211,16 @@ def _answer(
     """One entry of ``verdict.json``."""
     rung = "" if level is None else str(level)
     faster, waits, halves = contrast.kind == "faster", False, 0
-    counted, both = list[list[Curve]](), [arms[contrast.first], arms[contrast.second]]
-    for name, arm in zip((contrast.first, contrast.second), both, strict=True):
+    counted, compared = list[list[Curve]](), [arms[name] for name in contrast.arms]
+    for name, arm in zip(contrast.arms, compared, strict=True):
         runs = [*curves.get((task, rung, name), {}).values()]
         whole = _over(arm, runs)
         halves += len(runs) - len(whole)
         waits |= arm.until_solved and len(whole) < len(runs)
         counted.append(runs if faster and arm.until_solved else whole)
-    found, between, p = (_faster if faster else _higher)(contrast, both, *counted)
+    found, between, p = (
+        _faster(contrast, compared, counted) if faster else _higher(contrast, *counted)
+    )
     seeds = min(map(len, counted))
     said = decide(contrast, between, seeds, found.get("largest_ratio"))
     told = contrast.kind in SIZED and seeds >= LEAST_SEEDS and math.isfinite(p) and not waits
@@ -224,6 +230,7 @@ def _answer(
         "round": contrast.round,
         "first": contrast.first,
         "second": contrast.second,
+        **({"beside": list(contrast.beside)} if contrast.beside else {}),
         "kind": contrast.kind,
         "measure": contrast.measure,
         "last": contrast.last,
@@ -242,7 +249,7 @@ def _answer(
 
 
 def _higher(
-    contrast: Contrast, arms: Sequence[Arm], first: Sequence[Curve], second: Sequence[Curve]
+    contrast: Contrast, first: Sequence[Curve], second: Sequence[Curve]
 ) -> tuple[dict[str, Any], Interval, float]:
     """Compare what runs end at; entries, the difference, and the p that it is above the margin."""
     one, other = ([ending(run, contrast.last) for run in runs] for runs in (first, second))
@@ -255,21 +262,23 @@ def _higher(
 
 
 def _faster(
-    contrast: Contrast, arms: Sequence[Arm], first: Sequence[Curve], second: Sequence[Curve]
+    contrast: Contrast, arms: Sequence[Arm], runs: Sequence[Sequence[Curve]]
 ) -> tuple[dict[str, Any], Interval, float]:
     """Compare steps to solved; entries, the ratio, and the p that it is above 1."""
-    one, other = ([solved(run) for run in runs] for runs in (first, second))
+    cells = [[solved(run) for run in some] for some in runs]
     try:
-        ratio, problem = steps_ratio(one, other), None
+        first, second, *beside = cells
+        ratio = ratio_of_ratios(*cells) if beside else steps_ratio(first, second)
+        problem = None
     except ValueError as error:
         ratio, problem = UNKNOWN, str(error)
-    medians = [median_steps(times) if times else None for times in (one, other)]
+    medians = [median_steps(times) if times else None for times in cells]
     steps = [None if m is None or m.censored else m.steps for m in medians]
     found = {
-        "solved": [sum(not run.censored for run in times) for times in (one, other)],
+        "solved": [sum(not run.censored for run in times) for times in cells],
         "median_steps": steps,
         "budgets": [arm.steps for arm in arms],
-        "largest_ratio": arms[1].steps / steps[0] if steps[0] else None,
+        "largest_ratio": arms[1].steps / steps[0] if steps[0] and not contrast.beside else None,
         "ratio": [_number(x) if x > 0 else None for x in ratio[:3]],
         "problem": problem,
     }
@@ -312,17 +321,19 @@ def decide(
     margin, never = contrast.margin, float("inf")
     if contrast.kind == "faster":
         needed = contrast.predicts or margin
-        # An estimate beyond what could be seen is the model's; one without bound is none.
-        seen = between.low if math.isinf(between.estimate) else min(between.estimate, largest or 0)
+        # An estimate beyond what could be seen is the model's; one without bound is none. Of an
+        # interaction all arms were seen to be solved.
+        most = math.inf if contrast.beside else largest or 0
+        seen = between.low if math.isinf(between.estimate) else min(between.estimate, most)
         supported = "supported" if between.low > 1 and seen >= needed else "inconclusive"
         return "refuted" if between.high < margin else supported
-    least, most = {
+    least, greatest = {
         "equivalent": (-margin, margin),
         "at least": (-margin, never),
         "at most": (-never, margin),
         "more": (margin, never),
     }[contrast.kind]
-    if between.low > least and between.high < most:
+    if between.low > least and between.high < greatest:
         small = contrast.predicts is not None and between.estimate < contrast.predicts
         return "inconclusive" if small else "supported"
-    return "refuted" if between.high < least or between.low > most else "inconclusive"
+    return "refuted" if between.high < least or between.low > greatest else "inconclusive"

@@ -284,6 +284,44 @@ def test_the_command_says_how_much_faster(
 
 
 @pytest.mark.parametrize(
+    ("third", "fourth", "said"),
+    [
+        (solving(100, 0.2), solving(110, 0.2), "supported"),  # 4 times, over 1.1 times
+        (solving(90, 0.2), solving(170, 0.2), "inconclusive"),  # above 1, but less than predicted
+        (solving(50, 0.2), solving(200, 0.2), "refuted"),  # it adds up
+        (solving(100, 0.2), solving(9_999), "inconclusive"),
+        (solving(100, 0.2), solving(110, 0.2, runs=9), "inconclusive"),
+    ],
+)
+def test_whether_two_help_each_other(
+    third: list[list[float]],
+    fourth: list[list[float]],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = ("both", "costs", "structure", "neither")
+    arms = dict.fromkeys(names, replace(ARM, steps=400))
+    asked = Contrast("both", "costs", 1.5, "faster", beside=names[2:], predicts=2.5)
+    asks = replace(ASKS, name="asks", contrasts=(asked,), arms={"DarkHome": arms})
+    runs = (solving(50, 0.2), solving(200, 0.2), third, fourth)
+    store_curves(tmp_path / "asks", dict(zip(names, runs, strict=True)))
+    [found] = verdict(asks, tmp_path / "asks")
+    assert found["verdict"] == said
+    assert found["beside"] == ["structure", "neither"]
+    assert found["seeds"] == [len(each) for each in runs]
+    assert found["solved"][3] == sum(run[-1] > 0 for run in fourth)
+    assert (found["problem"] is None) == (found["solved"][3] > 0)
+    monkeypatch.setitem(study.STUDIES, "asks", asks)
+    assert main(["study", "verdict", "asks", "--results", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "both faster than costs, more so than structure than neither in steps to solved" in text
+    if found["problem"]:
+        assert "no ratio of steps: the fourth arm was solved by 0 of 10 runs" in text
+
+
+@pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({"kind": "fastre"}, "one of .*'faster'.*, not 'fastre'"),
@@ -292,6 +330,12 @@ def test_the_command_says_how_much_faster(
         ({"margin": float("nan")}, "margin of a contrast is 0 or more, not nan"),
         ({"last": 2.0}, "share of a run, above 0 and up to 1, not 2"),
         ({"tasks": "DarkHome"}, "tasks are several, as in"),
+        ({"beside": ("other",)}, "none or two arms beside it, not \\('other',\\)"),
+        ({"beside": ("third", "fourth")}, "only 'faster' has arms beside it, and not 'more'"),
+        (
+            {"kind": "faster", "margin": 1.5, "predicts": None, "beside": ("third", "plain")},
+            "different arms, not of strong, plain, third, plain",
+        ),
     ],
 )
 def test_a_contrast_that_cannot_be_is_refused(wrong: dict[str, Any], message: str) -> None:
