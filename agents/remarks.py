@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from motley.agents.blueprints import PROBLEMS
 from motley.agents.worlds import problem_of
 from motley.costs.base import EVERY
 from motley.costs.drive_reduction import DriveReduction
@@ -19,7 +20,7 @@ GATE_N_STEPS = 128
 
 
 def remarks(agent: Agent) -> list[str]:
-    """Costs without effect, and a gate that gets no credit for what pays after its rollout."""
+    """What has no effect, is made for another problem, or gets no credit for what pays later."""
     problem, found = problem_of(agent.env), dict[str, str]()
     trained = agent.learner.routes.get(LocalTDError.label(), frozenset())
     if agent.n_steps < GATE_N_STEPS and any(agent.blueprint[a].role == "gate" for a in trained):
@@ -34,6 +35,12 @@ def remarks(agent: Agent) -> list[str]:
             "before the costs that you gave"
         )
     posed = {EVERY, *(part.strip() for part in (problem or "").split("+"))}
+    family, made_for = agent.blueprint.name.partition(".")[0], {n: p for p, n in PROBLEMS.items()}
+    if problem and (other := made_for.get(family, problem)) != problem:
+        found["structure"] = (
+            f"structure {agent.blueprint.name} is made for {other}, and this task poses {problem}: "
+            f"here it is a control, whose areas may have nothing to tell"
+        )
     for cost in agent.learner.costs.values():
         if isinstance(cost, Value):
             continue
@@ -42,6 +49,11 @@ def remarks(agent: Agent) -> list[str]:
             found[name] = (
                 f"cost {name} trains nothing here: it is for {', '.join(cost.trains)}, and "
                 f"structure {agent.blueprint.name} has {there}"
+            )
+        elif given := _given(agent, agent.learner.routes[cost.name]):
+            found[name] = (
+                f"cost {name} changes no area here: what it trains is given and has nothing to "
+                f"learn ({', '.join(given)})"
             )
         elif cost.name in agent.learner.without_gradient:
             found[name] = (
@@ -54,3 +66,9 @@ def remarks(agent: Agent) -> list[str]:
                 f"{' or '.join(cost.problems)}, and this one poses {problem}"
             )
     return list(found.values())
+
+
+def _given(agent: Agent, areas: frozenset[str]) -> list[str]:
+    """Return the areas by name, where none of them has a parameter that learns."""
+    learn = [p.requires_grad for name in areas for p in agent.brain.areas[name].parameters()]
+    return [] if any(learn) else sorted(areas)

@@ -241,7 +241,7 @@ def check_names(names: str) -> None:
         if given and a_set:
             raise ValueError(f"{entry!r}: {name} is a set of costs; a cost alone takes a weight")
         if given and not _is_weight(weight):
-            hint = "; + joins costs" if weight.endswith("e") else ""
+            hint = "; + joins costs, so write 1e3 for 1e+3" if weight.endswith("e") else ""
             raise ValueError(f"{entry!r}: a weight is a number >= 0, as in {name}=0.5{hint}")
 
 

@@ -42,7 +42,7 @@ def outcome(row: Mapping[str, float]) -> str:
     scores = {"score01": "score01", "out of distribution": "score01_ood"}
     known = {name: row[column] for name, column in scores.items() if not isnan(row[column])}
     known["return"] = row["return"]
-    return "  ".join(f"{name} {value:6.3f}" for name, value in known.items())
+    return "  ".join(f"{name} {value:z6.3f}" for name, value in known.items())
 
 
 class Display(Listener):

@@ -129,6 +129,9 @@ def structures() -> str:
         task = TASKS[tasks.get(posed.get(name, ""), ORDINARY)]()
         sizes = {sense.name: sense.size for sense in task.senses}
         parts += [f"## {name}", body(BLUEPRINTS[name])]
+        options = inspect.signature(BLUEPRINTS[name]).parameters
+        if "prior" in options:
+            parts.append(f"Without a suffix it is the rung `{options['prior'].default}`.")
         if variants[1:]:
             words = (f"- `{each}`: {said(BLUEPRINTS[each])}" for each in variants[1:])
             parts.append("\n".join(words))

@@ -144,7 +144,7 @@ def show_study(entry: study.Study, console: Console, *, arms: bool) -> None:
     cells = list(entry.cells())
     tasks = "1 task" if len(entry.tasks) == 1 else f"{len(entry.tasks)} tasks"
     size = f"{tasks}, {len(cells) * len(entry.seeds)} runs"
-    console.print(f"[bold]{entry.name}[/]  {entry.claim} [dim]{size}[/]")
+    console.print(f"[bold]{entry.name:<12}[/]{entry.claim} [dim]{size}[/]")
     for task, level, arm, what in cells if arms else ():
         rung = "" if level is None else f" level {level}"
         console.print(f"  {task}{rung}  {arm}: {what.structure}, {what.costs}")

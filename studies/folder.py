@@ -62,7 +62,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise FolderError(f"{path.parent} is no run folder: it has no {path.name}") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise FolderError(f"{path} is not JSON: {error}") from error
+        raise FolderError(f"{path} is not JSON ({error}): put back what it was") from error
     if not isinstance(data, dict):
         raise FolderError(f"{path} holds no JSON object")
     version = data.pop("format_version", None)

@@ -39,6 +39,11 @@ def open_run(folder: Path) -> tuple[RunConfig, Agent]:
         inside = sorted(str(p.parent) for p in folder.glob("**/config.json"))[:5]
         hint = f"; runs below it: {', '.join(inside)}" if inside else ""
         missing = "does not exist" if not folder.exists() else "is no run folder (no config.json)"
+        if any((folder / name).exists() for name in ("model.zip", "checkpoint.json", "eval.csv")):
+            raise FolderError(
+                f"{folder} has lost its config.json, without which nobody knows what was run: put "
+                f"it back, or train anew in another folder"
+            )
         raise FolderError(f"{folder} {missing}{hint}. Make one: motley train --out {folder}")
     config = RunConfig.from_json(read_config(folder))
     model = folder / "model.zip"

@@ -464,3 +464,19 @@ def test_describing_says_what_may_not_work_here() -> None:
     assert (
         "uniform has encoder" in small("DarkHome", costs=["reward", "world_prediction"]).describe()
     )
+
+
+def test_a_structure_of_another_problem_is_told_and_areas_with_nothing_to_learn() -> None:
+    told = small("DarkHome", "motor_prediction", "reward").describe()
+    assert "motor_prediction is made for motor prediction, and this task poses path inte" in told
+    for task, structure in (
+        ("DarkHome", "matched"),
+        ("DarkHome", "uniform"),
+        ("CartPole-v1", "uniform"),
+    ):
+        assert "is made for" not in small(task, structure, "reward").describe()
+    told = small("DelayReach", "motor_prediction.exact", "heterogeneous").describe()
+    for cost, area in (("sensory", "forward"), ("motor", "inverse")):
+        assert f"cost {cost}_prediction changes no area here: what it trains is given" in told
+        assert f"({area}_model)" in told
+    assert "changes no area" not in small("DelayReach", "matched", "heterogeneous").describe()

@@ -71,7 +71,7 @@ def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FolderError, match=r"has format 99, .* or train anew"):
         read_json(file)
     file.write_text("{")
-    with pytest.raises(FolderError, match="is not JSON"):
+    with pytest.raises(FolderError, match=r"is not JSON \(.*\): put back what it was"):
         read_json(file)
 
 

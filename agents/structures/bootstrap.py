@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from motley.agents.areas import Appearance, Gaze, MoverDetector
 from motley.agents.blueprints import Blueprint, Node, Sizes, assemble, priors, register, require
 
 
-def bootstrap(senses: Sizes, **gaze: Any) -> Blueprint:
+def bootstrap(senses: Sizes, prior: str = "learnt_code") -> Blueprint:
     """An innate mover detector, a net for looks and a net for gaze, beside the core.
 
-    Its rungs are those of :class:`Gaze`, whose options ``gaze`` are. In all of them the detector is
+    Its rungs, ``prior``, are those of :class:`Gaze`. In all of them the detector is
     innate and looks of hands are learnt: these teach, and the rungs are of what is taught. With
     ``exact`` that is nothing, and ``gaze_from_hand`` has no effect.
     """
@@ -19,7 +17,7 @@ def bootstrap(senses: Sizes, **gaze: Any) -> Blueprint:
     modules = {
         "detector": Node(MoverDetector, ("vision", "egomotion"), "detector"),
         "appearance": Node(Appearance, ("vision",), "appearance"),
-        "gaze": Node(Gaze, ("vision", "go"), "gaze", gaze),
+        "gaze": Node(Gaze, ("vision", "go"), "gaze", {"prior": prior}),
     }
     return assemble(senses, modules)
 
