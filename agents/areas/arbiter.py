@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from motley.agents.areas.actor import Actor
-from motley.agents.areas.base import Area, State
+from motley.agents.areas.base import Area, State, check_prior
 from motley.agents.areas.food_finder import BRIGHTNESS, DRIVE, FACTS, LOOKS, by_need
 from motley.agents.areas.over_needs import OverNeeds
 from motley.agents.layers import Linear
@@ -71,8 +71,7 @@ class Arbiter(Actor):
         deviation: float = 0.4,
         hidden: int = 32,
     ):
-        if prior not in SHARPNESS:
-            raise ValueError(f"Arbiter(prior={prior!r}): give one of {', '.join(SHARPNESS)}")
+        check_prior("Arbiter", prior, SHARPNESS)
         needs, others, found, *heads = sizes
         if len(heads) < needs or {size} != {len(heads) * (head + 1) for head in heads}:
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 import torch
@@ -85,14 +86,14 @@ class Area(nn.Module):
         raise TypeError(f"{type(self).__name__} defines no forward")
 
 
-def check_prior(area: str, prior: str) -> None:
+def check_prior(area: str, prior: str, rungs: Iterable[str] = PRIORS) -> None:
     """Raise where an area has no such rung of prior strength.
 
     Raises:
         ValueError: names the area and the rungs.
     """
-    if prior not in PRIORS:
-        raise ValueError(f"{area}(prior={prior!r}): give one of {', '.join(PRIORS)}")
+    if prior not in tuple(rungs):
+        raise ValueError(f"{area}(prior={prior!r}): give one of {', '.join(rungs)}")
 
 
 def wrong_factors(count: int) -> nn.Parameter:

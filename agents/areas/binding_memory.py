@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from motley.agents.areas.base import Area, State
+from motley.agents.areas.base import Area, State, check_prior
 from motley.agents.areas.min_gru import linear_scan
 from motley.agents.layers import Linear
 
@@ -49,8 +49,7 @@ class BindingMemory(Area):
         capacity: int = 32,
         power: int = 5,
     ):
-        if prior not in PRIORS:
-            raise ValueError(f"BindingMemory(prior={prior!r}): give one of {', '.join(PRIORS)}")
+        check_prior("BindingMemory", prior, PRIORS)
         if len(sizes) != 1 + PRIORS.index(prior):
             wanted = "a content" if prior == "exact" else "a content and a controller"
             raise ValueError(f"BindingMemory(prior={prior!r}) wants {wanted}, not {len(sizes)}")

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from motley.agents.areas.base import Area, State
+from motley.agents.areas.base import Area, State, check_prior
 from motley.agents.layers import Linear
 
 PRIORS = ("exact", "learnt_value", "learnt_key", "learnt_gate")
@@ -73,8 +73,7 @@ class EpisodicMemory(Area):
         channels: int = 4,
         completion: bool = False,
     ):
-        if prior not in PRIORS:
-            raise ValueError(f"EpisodicMemory(prior={prior!r}): give one of {', '.join(PRIORS)}")
+        check_prior("EpisodicMemory", prior, PRIORS)
         if len(sizes) not in (2, 3):
             raise ValueError(f"EpisodicMemory wants key, value and perhaps go, not {len(sizes)}")
         rung = PRIORS.index(prior)

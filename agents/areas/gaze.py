@@ -7,7 +7,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from motley.agents.areas.base import Area, State
+from motley.agents.areas.base import Area, State, check_prior
 from motley.agents.layers import Linear
 from motley.costs import sighting
 from motley.costs.base import latest
@@ -57,8 +57,7 @@ class Gaze(Area):
         code: tuple[float, float, float] = (180.0, 300.0, 60.0),
         hidden: int = 32,
     ):
-        if prior not in PRIORS:
-            raise ValueError(f"Gaze(prior={prior!r}): give one of {', '.join(PRIORS)}")
+        check_prior("Gaze", prior, PRIORS)
         if len(sizes) != 2 or sizes[0] % sighting.CHANNELS or sizes[1] != 1:
             raise ValueError(
                 f"Gaze wants vision of rays x {sighting.CHANNELS} channels and go, "

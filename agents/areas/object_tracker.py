@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from motley.agents.areas.base import Area, State, blank, check_prior
+from motley.agents.areas.base import Area, State, blank, check_prior, wrong_factors
 from motley.costs import sighting
 
 REACH, TIME = 4.0, 20.0
@@ -66,7 +66,7 @@ class ObjectTracker(Area):
         super().__init__(sizes, 7)
         self.prior, self.radius = prior, radius
         # Factors of the gap at which it turns, of its velocity and of the distance of surfaces.
-        self.factors = nn.Parameter(torch.exp(0.2 * torch.randn(3))) if prior != "exact" else None
+        self.factors = wrong_factors(3) if prior != "exact" else None
         if prior == "learnt":
             self.encode = nn.Linear(10, hidden)
             self.correct = nn.Linear(hidden, 5)

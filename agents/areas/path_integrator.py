@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from motley.agents.areas.base import Area, State, sum_since_start
+from motley.agents.areas.base import Area, State, check_prior, sum_since_start
 from motley.agents.layers import concatenate
 
 GAIN = 5.0
@@ -29,8 +29,7 @@ def check_egomotion(area: str, sizes: tuple[int, ...], prior: str) -> None:
             f"{area}'s first input must be egomotion (forward, sine, cosine), "
             f"not {sizes[0]} numbers"
         )
-    if prior not in ("exact", "noisy", "learnt"):
-        raise ValueError(f"{area}(prior={prior!r}): give exact, noisy or learnt")
+    check_prior(area, prior)
 
 
 class Egomotion:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from motley.agents.areas.base import Area, State
+from motley.agents.areas.base import Area, State, check_prior
 from motley.costs.ring import population_vector
 
 
@@ -41,8 +41,7 @@ class PlaceCode(Area):
         extent: float = 1.5,
         width: float = 0.3,
     ):
-        if prior not in ("exact", "learnt"):
-            raise ValueError(f"PlaceCode(prior={prior!r}): give exact or learnt")
+        check_prior("PlaceCode", prior, ("exact", "learnt"))
         if len(sizes) != 2 or sizes[0] != 2:
             raise ValueError(
                 f"PlaceCode wants the way home (2 numbers) and a ring of head-direction cells, "

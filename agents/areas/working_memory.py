@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from motley.agents.areas.base import Area, State
+from motley.agents.areas.base import Area, State, check_prior
 from motley.agents.areas.min_gru import linear_scan
 from motley.agents.layers import Linear, concatenate
 
@@ -32,8 +32,7 @@ class WorkingMemory(Area):
     credit: ClassVar[tuple[str, ...]] = ("feedback",)
 
     def __init__(self, sizes: tuple[int, ...], size: int, prior: str = "raw"):
-        if prior not in PRIORS:
-            raise ValueError(f"WorkingMemory(prior={prior!r}): give one of {', '.join(PRIORS)}")
+        check_prior("WorkingMemory", prior, PRIORS)
         if len(sizes) < 2:
             raise ValueError("WorkingMemory wants contents and, as its last input, a gate")
         super().__init__(sizes, size)
